@@ -1,0 +1,86 @@
+"""StarCluster's log: `from starcluster.logger import log`.
+
+Info and warning lines go to stdout, errors to stderr, everything with date and place to
+`~/.starcluster/logs/debug.log` (1 MB, two kept).
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+import textwrap
+from pathlib import Path
+
+INFO = logging.INFO
+DEBUG = logging.DEBUG
+_PREFIX = {logging.DEBUG: "DEBUG - ", logging.INFO: ">>> ", logging.WARNING: "*** WARNING - "}
+_ERROR_PREFIX = "!!! ERROR - "
+_WIDTH = 60
+
+log = logging.getLogger("starcluster")
+log.setLevel(logging.DEBUG)
+log.propagate = False
+
+
+class ConsoleHandler(logging.Handler):
+    """Prints as StarCluster did; extra keys as in StarCluster (`__raw__`, `__nonewline__` ...)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
+        try:
+            stream.write(render(record))
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A reader that went away (`| head`) is not worth a traceback."""
+
+
+def render(record: logging.LogRecord) -> str:
+    """The text of one record, each of its lines with its prefix."""
+    text = record.getMessage()
+    extra = record.__dict__
+    if record.exc_info and record.levelno >= logging.ERROR and log_level() <= logging.DEBUG:
+        text = "\n".join([text, logging.Formatter().formatException(record.exc_info)])
+    end = "" if extra.get("__nonewline__") else "\n"
+    if extra.get("__raw__"):
+        return text + end
+    prefix = _ERROR_PREFIX if record.levelno >= logging.ERROR else _PREFIX.get(record.levelno, "")
+    lines = [text] if extra.get("__nosplitlines__") else text.splitlines() or [""]
+    if extra.get("__textwrap__"):
+        lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH) or [""]]
+    return "\n".join(prefix + line for line in lines) + end
+
+
+console = ConsoleHandler()
+console.setLevel(INFO)
+log.addHandler(console)
+
+
+def log_level() -> int:
+    """What the console shows at least: INFO, or DEBUG with --debug."""
+    return console.level
+
+
+def logs_folder() -> Path:
+    return Path(os.environ.get("STARCLUSTER_HOME", "~/.starcluster")).expanduser() / "logs"
+
+
+def open_debug_log(*, debug: bool = False) -> None:
+    """Called once by the command line; a folder it can not write costs the debug log only."""
+    console.setLevel(DEBUG if debug else INFO)
+    try:
+        logs_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        handler = logging.handlers.RotatingFileHandler(
+            logs_folder() / "debug.log", maxBytes=1_000_000, backupCount=2, delay=True
+        )
+    except OSError as error:
+        log.debug("no debug log: %s", error)
+        return
+    form = "%(asctime)s PID: %(process)d %(filename)s:%(lineno)d - %(levelname)s - %(message)s"
+    handler.setFormatter(logging.Formatter(form))
+    handler.setLevel(DEBUG)
+    log.addHandler(handler)
