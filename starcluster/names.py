@@ -65,9 +65,7 @@ def check_alias(alias: str) -> str:
             alias, "host names have no '_'", hint=f"try '{alias.strip('_').replace('_', '-')}'"
         )
     if not _ALIAS.match(alias):
-        raise exception.InvalidAlias(
-            alias, "it must begin with a letter and go on with letters, digits and '-'"
-        )
+        raise exception.InvalidAlias(alias, "it must begin with a letter and go on with letters, digits and '-'")
     if len(alias) > MAX_ALIAS:
         raise exception.InvalidAlias(alias, f"it has {len(alias)} characters, {MAX_ALIAS} is the most")
     if alias.endswith("-"):
