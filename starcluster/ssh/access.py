@@ -1,0 +1,39 @@
+"""What is needed to talk to any node of a cluster, gathered once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starcluster.clock import Clock
+from starcluster.ssh.dialer import Dialer, TcpDialer
+from starcluster.ssh.hostkeys import KnownHosts
+
+if TYPE_CHECKING:
+    from starcluster.ssh.client import SSHClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """The dialer, the private key and the known hosts; `strict` refuses nodes whose key nobody vouches for."""
+
+    key_file: Path | None
+    dialer: Dialer = field(default_factory=TcpDialer)
+    known: KnownHosts = field(default_factory=KnownHosts)
+    clock: Clock = field(default_factory=Clock)
+    strict: bool = False
+
+    def client(self, instance_id: str, host: str, *, user: str = "root") -> SSHClient:
+        """A client for that instance, not yet connected."""
+        from starcluster.ssh.client import SSHClient
+
+        return SSHClient(
+            host,
+            username=user,
+            private_key=str(self.key_file) if self.key_file else None,
+            dialer=self.dialer,
+            known=self.known,
+            instance_id=instance_id,
+            strict=self.strict,
+        )

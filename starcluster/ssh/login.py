@@ -1,0 +1,75 @@
+"""The ssh program's words for a login to a node.
+
+Its first word decides nothing here: the caller runs the list as it is, without a shell between.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+from starcluster import exception
+from starcluster.ssh.access import Access
+from starcluster.ssh.client import with_profile
+
+
+def ssh_program() -> str | None:
+    """The path of the ssh program; None on a machine without one."""
+    return shutil.which("ssh")
+
+
+def options(access: Access, instance_id: str) -> list[str]:
+    """`-o` words that make ssh (scp, sftp, rsync -e) reach exactly that instance."""
+    words = [
+        f"HostKeyAlias={instance_id}",
+        f"UserKnownHostsFile={access.known.path}",
+        "GlobalKnownHostsFile=/dev/null",
+        f"StrictHostKeyChecking={_checking(access, instance_id)}",
+        "CheckHostIP=no",
+        "UpdateHostKeys=no",
+        "IdentitiesOnly=yes",
+        "ServerAliveInterval=15",
+        "ServerAliveCountMax=4",
+        "ConnectTimeout=30",
+    ]
+    proxy = access.dialer.proxy_command()
+    if proxy:
+        words += [f"ProxyCommand={proxy}", "ControlPath=none"]
+    return [piece for word in words for piece in ("-o", word)]
+
+
+def _checking(access: Access, instance_id: str) -> str:
+    return "yes" if access.strict or access.known.keys(instance_id) else "accept-new"
+
+
+def argv(
+    access: Access,
+    *,
+    instance_id: str,
+    host: str,
+    user: str = "root",
+    command: str = "",
+    forward_x11: bool = False,
+    forward_agent: bool = False,
+    pseudo_tty: bool = False,
+) -> list[str]:
+    """The words of an ssh call; with a command, the node's /etc/profile is read first."""
+    program = ssh_program()
+    if program is None:
+        raise exception.CommandNotFound("there is no ssh program on this machine")
+    words = [program, *options(access, instance_id)]
+    if access.key_file:
+        words += ["-i", str(access.key_file)]
+    for wanted, flag in ((forward_x11, "-Y"), (forward_agent, "-A"), (pseudo_tty, "-t")):
+        if wanted:
+            words.append(flag)
+    words += ["-l", user, host]
+    return [*words, "--", with_profile(command)] if command else words
+
+
+def plain_command(words: Sequence[str]) -> str:
+    """The remote command from the words on our command line, joined as ssh joins them.
+
+    One quoted word is shell text; so are several: `-- ls -l *.txt` expands on the node.
+    """
+    return " ".join(words)
