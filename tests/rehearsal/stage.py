@@ -1,0 +1,94 @@
+"""A stage for rehearsals: an own HOME, an own local cloud, and the commands as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+COMMAND_LIMIT = 120.0
+
+
+class Stage:
+    """`run` waits for a command, `start` does not; all of them see one cloud and one home."""
+
+    def __init__(self, folder: Path, *, speed: int = 100) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.cloud = self.home / ".starcluster" / "local"
+        self.config = self.home / ".starcluster" / "config"
+        self.config.parent.mkdir(parents=True)
+        shutil.copy(ROOT / "config.example", self.config)
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STARCLUSTER_"))}
+        self.env.update(
+            HOME=str(self.home),
+            PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            STARCLUSTER_HOME=str(self.config.parent),
+            STARCLUSTER_LOCAL=str(self.cloud),
+            STARCLUSTER_LOCAL_OWNER=str(os.getpid()),
+            STARCLUSTER_LOCAL_SPEED=str(speed),
+            PYTHONUNBUFFERED="1",
+            COLUMNS="200",
+        )
+        self._started: list[subprocess.Popen[str]] = []
+
+    def run(self, *words: str, expect: int | None = 0, limit: float = COMMAND_LIMIT, **more: Any) -> Done:
+        """Run to the end; with `expect` (an exit status, None for any) another status is an error with all output."""
+        result = subprocess.run(
+            words, env=self.env, cwd=more.pop("cwd", self.folder), capture_output=True, text=True, timeout=limit, **more
+        )
+        if expect is not None and result.returncode != expect:
+            raise AssertionError(
+                f"{' '.join(words)} ended {result.returncode}, not {expect}\n{result.stdout}\n{result.stderr}"
+            )
+        return result
+
+    def starcluster(self, *words: str, **more: Any) -> Done:
+        return self.run("starcluster", *words, **more)
+
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
+        """Start in the background; killed at the end of the test if it still runs."""
+        process = subprocess.Popen(
+            words,
+            env=self.env,
+            cwd=more.pop("cwd", self.folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **more,
+        )
+        self._started.append(process)
+        return process
+
+    def train(self, *words: str) -> subprocess.Popen[str]:
+        return self.start(sys.executable, str(ROOT / "aws_train.py"), *words)
+
+    def use_volume(self) -> None:
+        """What the tutorial does with sed: the cluster's VOLUMES setting becomes live."""
+        text = self.config.read_text()
+        if "#VOLUMES = home" not in text:
+            raise AssertionError("config.example has no '#VOLUMES = home' to uncomment")
+        self.config.write_text(text.replace("#VOLUMES = home", "VOLUMES = home"))
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.starcluster("local", "status", "--json").stdout)
+
+    def client_env(self) -> dict[str, str]:
+        """The environment that `starcluster local env` prints, for foreign clients."""
+        exports = self.starcluster("local", "env").stdout
+        shown = self.run("bash", "-c", f"{exports}\nenv -0").stdout
+        return dict(pair.split("=", 1) for pair in shown.split("\0") if "=" in pair)
+
+    def close(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+        self.run("starcluster", "local", "down", "--delete", expect=None)
+
+
+Done = subprocess.CompletedProcess[str]
