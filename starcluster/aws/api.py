@@ -1,0 +1,153 @@
+"""How AWS is called: which client, how often it tries, whole lists, and errors in our own words."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore import exceptions as boto
+
+from starcluster import __version__
+from starcluster.aws.errors import translate
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+
+Answer = dict[str, Any]
+_EMPTY_FILE = "/dev/null"
+
+
+class Access(Protocol):
+    """What the door needs of starcluster.cloud.Cloud."""
+
+    @property
+    def region(self) -> str: ...
+    @property
+    def endpoint_url(self) -> str | None: ...
+    @property
+    def access_key(self) -> str | None: ...
+    @property
+    def secret_key(self) -> str | None: ...
+    @property
+    def session_token(self) -> str | None: ...
+    @property
+    def profile(self) -> str | None: ...
+    @property
+    def public(self) -> bool: ...
+    @property
+    def proxies(self) -> Mapping[str, str] | None: ...
+    @property
+    def verify(self) -> bool: ...
+
+
+class Api:
+    """Clients made when first used, shared by threads (a botocore client may be).
+
+    Three retry regimes (EC2 answers a shortage with HTTP 500, which botocore would hammer):
+    launch = one try, read = six, change = five.
+    """
+
+    page_size = 1000
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._clients: dict[tuple[str, int], Any] = {}
+        self._session: Any = None
+        self._lock = threading.Lock()
+
+    def read(self, operation: str, *, what: str, service: str = "ec2", **params: Any) -> Answer:
+        """One describe call."""
+        return self._call(service, 6, operation, what, params)
+
+    def change(self, operation: str, *, what: str, service: str = "ec2", **params: Any) -> Answer:
+        """One call that changes something and may be repeated."""
+        return self._call(service, 5, operation, what, params)
+
+    def launch(self, operation: str, *, what: str, **params: Any) -> Answer:
+        """One call, tried once: the caller decides what a refusal means."""
+        return self._call("ec2", 1, operation, what, params)
+
+    def price_list(self, **params: Any) -> Answer:
+        """AWS's price list, asked once with short limits: nothing depends on its answer."""
+        return self._call("pricing", 1, "get_products", "read the price list", params)
+
+    def pages(
+        self, operation: str, key: str, *, what: str, page_size: int | None = None, **params: Any
+    ) -> list[Answer]:
+        """Everything under `key` of all pages, or an error: never a part of the list."""
+        config = {"PageSize": page_size} if page_size else {}
+        try:
+            pages = self.client("ec2", 6).get_paginator(operation).paginate(PaginationConfig=config, **params)
+            return [one for page in pages for one in page.get(key, ())]
+        except (boto.ClientError, boto.BotoCoreError) as error:
+            raise translate(error, what=what) from error
+
+    def _call(self, service: str, attempts: int, operation: str, what: str, params: Answer) -> Answer:
+        try:
+            answer: Answer = getattr(self.client(service, attempts), operation)(**params)
+        except (boto.ClientError, boto.BotoCoreError) as error:
+            raise translate(error, what=what) from error
+        return answer
+
+    def client(self, service: str, attempts: int) -> Any:
+        with self._lock:
+            found = self._clients.get((service, attempts))
+            if found is None:
+                found = self._new_client(service, attempts)
+                self._clients[service, attempts] = found
+            return found
+
+    def _new_client(self, service: str, attempts: int) -> Any:
+        if self._session is None:
+            self._session = _new_session(self.access)
+        # a private cloud answers for every service; AWS_REGION_HOST is the address of EC2 alone
+        mine = service == "ec2" or not self.access.public
+        return self._session.client(
+            service,
+            endpoint_url=self.access.endpoint_url if mine else None,
+            region_name="us-east-1" if service == "pricing" else None,
+            verify=None if self.access.verify else False,
+            config=_config(self.access, attempts, quick=service == "pricing"),
+        )
+
+
+def _new_session(access: Access) -> Any:
+    import boto3  # heavy, and not needed before the first call
+    import botocore.session
+
+    if access.endpoint_url is None or access.public:
+        core = botocore.session.Session(profile=access.profile)
+    else:
+        # nothing of the user's AWS set-up may leak into a private cloud, nor break it
+        private: dict[str, tuple[Any, ...]] = {
+            "profile": (None, None, None, None),
+            "config_file": (None, None, _EMPTY_FILE, None),
+            "credentials_file": (None, None, _EMPTY_FILE, None),
+        }
+        core = botocore.session.Session(session_vars=private)
+    return boto3.session.Session(
+        botocore_session=core,
+        aws_access_key_id=access.access_key,
+        aws_secret_access_key=access.secret_key,
+        aws_session_token=access.session_token,
+        region_name=access.region,
+    )
+
+
+def _config(access: Access, attempts: int, *, quick: bool) -> Config:
+    from botocore.config import Config
+
+    private: dict[str, Any] = {}
+    if not access.public:
+        private = {"proxies": {}, "use_fips_endpoint": False, "use_dualstack_endpoint": False}
+    elif access.proxies:
+        private = {"proxies": dict(access.proxies)}
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=2 if quick else 10,
+        read_timeout=3 if quick else 60,
+        max_pool_connections=32,
+        user_agent_extra=f"starcluster-spot/{__version__}",
+        **private,
+    )

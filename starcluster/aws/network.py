@@ -1,0 +1,175 @@
+"""Security groups, subnets, key pairs, zones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from starcluster import exception
+from starcluster.aws import forms
+from starcluster.aws.api import Api
+from starcluster.model import KeyPair, Permission, SecurityGroup, Subnet, Zone
+
+
+class Network:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    # -- security groups
+
+    def group(self, name: str) -> SecurityGroup | None:
+        """The group of that name, None when there is none."""
+        found = self._groups(group_name=name)
+        return found[0] if found else None
+
+    def groups(self, prefix: str = "") -> list[SecurityGroup]:
+        """All groups whose name begins so, in EC2's order."""
+        return [one for one in self._groups(group_name=f"{prefix}*") if one.name.startswith(prefix)]
+
+    def _groups(self, **wanted: str) -> list[SecurityGroup]:
+        answers = self._api.pages(
+            "describe_security_groups",
+            "SecurityGroups",
+            what="list security groups",
+            page_size=self._api.page_size,
+            Filters=forms.filters(**wanted),
+        )
+        return [forms.security_group(answer) for answer in answers]
+
+    def create_group(
+        self, name: str, description: str, vpc_id: str = "", tags: Mapping[str, str] | None = None
+    ) -> SecurityGroup:
+        """A new empty group; ConflictError when the name is taken in this VPC."""
+        options: dict[str, Any] = {"VpcId": vpc_id} if vpc_id else {}
+        answer = self._api.change(
+            "create_security_group",
+            what=f"create the security group {name}",
+            GroupName=name,
+            Description=description,
+            TagSpecifications=forms.tag_specifications(tags or {}, "security-group"),
+            **options,
+        )
+        return SecurityGroup(id=answer["GroupId"], name=name, vpc_id=vpc_id, tags=dict(tags or {}))
+
+    def authorize(self, group_id: str, permissions: Iterable[Permission]) -> None:
+        """Let traffic in; rules that are there already are no error."""
+        for permission in permissions:
+            try:
+                self._rule("authorize_security_group_ingress", group_id, permission)
+            except exception.ConflictError as error:
+                if error.code != "InvalidPermission.Duplicate":
+                    raise
+
+    def revoke(self, group_id: str, permissions: Iterable[Permission]) -> None:
+        """Take rules back; those that are not there are no error."""
+        for permission in permissions:
+            try:
+                self._rule("revoke_security_group_ingress", group_id, permission)
+            except exception.ConflictError as error:
+                if error.code != "InvalidPermission.NotFound":
+                    raise
+
+    def _rule(self, operation: str, group_id: str, permission: Permission) -> None:
+        entry = forms.permission_answer(permission)
+        self._api.change(operation, what=f"change the rules of {group_id}", GroupId=group_id, IpPermissions=[entry])
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete; ConflictError while an instance uses it, no error when it is gone."""
+        try:
+            self._api.change("delete_security_group", what=f"delete the security group {group_id}", GroupId=group_id)
+        except exception.SecurityGroupDoesNotExist:
+            return
+
+    def tag_group(self, group_id: str, tags: Mapping[str, str]) -> None:
+        if tags:
+            self._api.change("create_tags", what=f"tag {group_id}", Resources=[group_id], Tags=forms.tag_list(tags))
+
+    def untag_group(self, group_id: str, keys: Iterable[str]) -> None:
+        tags = [{"Key": key} for key in keys]
+        if tags:
+            self._api.change("delete_tags", what=f"untag {group_id}", Resources=[group_id], Tags=tags)
+
+    # -- subnets and zones
+
+    def subnets(self, vpc_id: str = "", zone: str = "", ids: Sequence[str] = ()) -> list[Subnet]:
+        answers = self._api.pages(
+            "describe_subnets",
+            "Subnets",
+            what="list subnets",
+            Filters=forms.filters(vpc_id=vpc_id, availability_zone=zone, subnet_id=ids),
+        )
+        return [forms.subnet(answer) for answer in answers]
+
+    def default_vpc(self) -> str:
+        """The id of this region's default VPC, "" when it has none."""
+        answers = self._api.pages(
+            "describe_vpcs", "Vpcs", what="look up the default VPC", Filters=forms.filters(is_default="true")
+        )
+        return str(answers[0]["VpcId"]) if answers else ""
+
+    def zones(self) -> list[Zone]:
+        """The availability zones of this region (no local or wavelength zones)."""
+        answer = self._api.read("describe_availability_zones", what="list the zones")
+        return [
+            Zone(name=one["ZoneName"], region=one["RegionName"], state=one["State"])
+            for one in answer["AvailabilityZones"]
+            if one.get("ZoneType", "availability-zone") == "availability-zone"
+        ]
+
+    def regions(self) -> dict[str, str]:
+        """Name -> endpoint of the regions that this account can use."""
+        answer = self._api.read("describe_regions", what="list the regions")
+        return {one["RegionName"]: one["Endpoint"] for one in answer["Regions"]}
+
+    # -- key pairs
+
+    def key_pairs(self) -> list[KeyPair]:
+        answer = self._api.read("describe_key_pairs", what="list the key pairs")
+        return [_key_pair(one) for one in answer["KeyPairs"]]
+
+    def key_pair(self, name: str) -> KeyPair | None:
+        """The key pair with its public key, None when there is none of that name."""
+        answer = self._api.read(
+            "describe_key_pairs",
+            what=f"look up the key pair {name}",
+            Filters=forms.filters(key_name=name),
+            IncludePublicKey=True,
+        )
+        return _key_pair(answer["KeyPairs"][0]) if answer["KeyPairs"] else None
+
+    def import_key(self, name: str, public_key: str, tags: Mapping[str, str] | None = None) -> KeyPair:
+        """Make a public key known to EC2; ConflictError when the name is taken."""
+        answer = self._api.change(
+            "import_key_pair",
+            what=f"import the key pair {name}",
+            KeyName=name,
+            PublicKeyMaterial=public_key.encode(),
+            TagSpecifications=forms.tag_specifications(tags or {}, "key-pair"),
+        )
+        return KeyPair(name=name, fingerprint=answer["KeyFingerprint"], public_key=public_key)
+
+    def create_key(
+        self, name: str, kind: str = "ed25519", tags: Mapping[str, str] | None = None
+    ) -> tuple[KeyPair, str]:
+        """A new pair and its private key, which EC2 tells this once only."""
+        answer = self._api.change(
+            "create_key_pair",
+            what=f"create the key pair {name}",
+            KeyName=name,
+            KeyType=kind,
+            TagSpecifications=forms.tag_specifications(tags or {}, "key-pair"),
+        )
+        pair = KeyPair(name=name, fingerprint=answer["KeyFingerprint"], kind=kind)
+        return pair, str(answer["KeyMaterial"])
+
+    def delete_key(self, name: str) -> None:
+        self._api.change("delete_key_pair", what=f"delete the key pair {name}", KeyName=name)
+
+
+def _key_pair(answer: Mapping[str, Any]) -> KeyPair:
+    return KeyPair(
+        name=answer["KeyName"],
+        fingerprint=answer.get("KeyFingerprint", ""),
+        kind=answer.get("KeyType", "rsa"),
+        public_key=answer.get("PublicKey", ""),
+    )

@@ -1,0 +1,37 @@
+"""The door to EC2: `Ec2` holds one object for each kind of thing. The rest of the program talks to these only.
+
+Every method raises only exception.AWSError and its kinds.
+"""
+
+from __future__ import annotations
+
+from starcluster.aws.api import Access, Api
+from starcluster.aws.images import Images
+from starcluster.aws.instances import Instances
+from starcluster.aws.network import Network
+from starcluster.aws.prices import Prices
+from starcluster.aws.spot import Spot
+from starcluster.aws.templates import Templates
+from starcluster.aws.volumes import Volumes
+
+
+class Ec2:
+    def __init__(self, cloud: Access) -> None:
+        self.cloud = cloud
+        self.api = Api(cloud)
+        self.images = Images(self.api)
+        self.instances = Instances(self.api, self.images)
+        self.spot = Spot(self.api)
+        self.volumes = Volumes(self.api)
+        self.network = Network(self.api)
+        self.templates = Templates(self.api)
+        self.prices = Prices(self.api)
+
+    @property
+    def region(self) -> str:
+        return self.cloud.region
+
+    def whoami(self) -> str:
+        """The ARN behind the credentials; raises CredentialsError when AWS does not know them."""
+        answer = self.api.read("get_caller_identity", service="sts", what="ask AWS who we are")
+        return str(answer["Arn"])
