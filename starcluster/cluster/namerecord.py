@@ -1,0 +1,264 @@
+"""The record of one node's name: the tags of the launch template `sc-TAG-NAME`.
+
+A node's instances come and go, its name's record stays: which generation of instance is wanted, what EC2 was
+asked for (the intent, with its token), how often the command was started, how it ended, who supervises.
+One fact is one tag (a tag holds 256 characters), so that two writers of different facts do not undo each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from starcluster import exception, names
+from starcluster.cluster.record import CLUSTER, CURRENT_SCHEMA, GENERATION, SCHEMA
+from starcluster.logger import log
+from starcluster.model import LaunchTemplate, Market, Pool
+
+NODE = "@sc-name"
+TRY = "@sc-try"
+INTENT = "@sc-intent"
+ASKING = "@sc-asking-since"
+BORN = "@sc-instance"
+ATTEMPT = "@sc-attempt"
+OUTCOME = "@sc-outcome"
+LEASE = "@sc-lease"
+DRAINED = "@sc-drained"
+RELEASED = "@sc-released"
+_REMEMBERED = 6  # of the instances that we ended ourselves; a tag's value is short
+# EC2 refuses an empty template; nothing is ever launched from this one
+_TEMPLATE_DATA = {"InstanceInitiatedShutdownBehavior": "terminate"}
+
+
+class OutcomeState(StrEnum):
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """What EC2 was, or is about to be, asked for."""
+
+    token: str
+    pool: Pool
+    at: datetime
+    max_price: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """The last start of the command: its number over the name's life, and on which generation.
+
+    `failures`: failed starts in a row before it; `floor`: attempts up to this one belong to an earlier job.
+    """
+
+    number: int = 0
+    generation: int = 0
+    failures: int = 0
+    floor: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    state: OutcomeState
+    at: datetime
+    exit: int | None = None
+    attempt: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    holder: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameRecord:
+    name: str
+    cluster: str
+    template_id: str = ""
+    schema: int = CURRENT_SCHEMA
+    generation: int = 0
+    try_number: int = 0
+    intent: Intent | None = None
+    asking_since: datetime | None = None
+    born: str = ""
+    attempt: Attempt = Attempt()
+    outcome: Outcome | None = None
+    lease: Lease | None = None
+    drained: int = 0
+    released: tuple[str, ...] = ()
+
+
+def _seconds(moment: datetime) -> float:
+    return round(moment.timestamp(), 3)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _intent_text(intent: Intent) -> str:
+    pool = intent.pool
+    words = [intent.token, pool.market, pool.instance_type, pool.zone, _seconds(intent.at), intent.max_price]
+    return _dump(words)
+
+
+def _intent(text: str) -> Intent:
+    token, market, kind, zone, at, price = json.loads(text)
+    pool = Pool(instance_type=kind, zone=zone, market=Market(market))
+    return Intent(token=token, pool=pool, at=_moment(at), max_price=price)
+
+
+def _outcome_text(outcome: Outcome) -> str:
+    note = outcome.note[:100].encode("ascii", "replace").decode()
+    return _dump([outcome.state, _seconds(outcome.at), outcome.exit, outcome.attempt, note])
+
+
+def _outcome(text: str) -> Outcome:
+    state, at, status, attempt, note = json.loads(text)
+    return Outcome(state=OutcomeState(state), at=_moment(at), exit=status, attempt=attempt, note=note)
+
+
+def _lease(text: str) -> Lease:
+    holder, until = json.loads(text)
+    return Lease(holder=holder, until=_moment(until))
+
+
+def _attempt_text(attempt: Attempt) -> str:
+    return _dump([attempt.number, attempt.generation, attempt.failures, attempt.floor])
+
+
+def _attempt(text: str) -> Attempt:
+    number, generation, failures, floor = json.loads(text)
+    return Attempt(number=number, generation=generation, failures=failures, floor=floor)
+
+
+def record_tags(record: NameRecord) -> dict[str, str]:
+    """The whole record as tags; a fact that is not there has the value ""."""
+    return {
+        SCHEMA: str(record.schema),
+        CLUSTER: record.cluster,
+        NODE: record.name,
+        GENERATION: str(record.generation),
+        TRY: str(record.try_number),
+        INTENT: _intent_text(record.intent) if record.intent else "",
+        ASKING: str(_seconds(record.asking_since)) if record.asking_since else "",
+        BORN: record.born,
+        ATTEMPT: _attempt_text(record.attempt),
+        OUTCOME: _outcome_text(record.outcome) if record.outcome else "",
+        LEASE: _dump([record.lease.holder, _seconds(record.lease.until)]) if record.lease else "",
+        DRAINED: str(record.drained),
+        RELEASED: ",".join(record.released[-_REMEMBERED:]),
+    }
+
+
+def read_record(template: LaunchTemplate) -> NameRecord:
+    """The record that these tags are; RecordError when they can not be read or are of a newer program."""
+    tags = template.tags
+    try:
+        schema = int(tags.get(SCHEMA, "0"))
+        if schema > CURRENT_SCHEMA:
+            raise exception.RecordError(
+                f"the record of {template.name} has schema {schema}, this program knows {CURRENT_SCHEMA}",
+                hint="update starcluster-spot on this machine",
+            )
+        return _read(template, schema)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise exception.RecordError(
+            f"the record of {template.name} can not be read: {error}",
+            hint=f"look at the tags of the launch template {template.id}",
+        ) from error
+
+
+def _part(tags: Mapping[str, str], key: str, read: Callable[[str], Any]) -> Any:
+    return read(tags[key]) if tags.get(key) else None
+
+
+def _read(template: LaunchTemplate, schema: int) -> NameRecord:
+    tags = template.tags
+    return NameRecord(
+        name=tags.get(NODE, ""),
+        cluster=tags.get(CLUSTER, ""),
+        template_id=template.id,
+        schema=schema,
+        generation=int(tags.get(GENERATION) or 0),
+        try_number=int(tags.get(TRY) or 0),
+        intent=_part(tags, INTENT, _intent),
+        asking_since=_part(tags, ASKING, lambda text: _moment(float(text))),
+        born=tags.get(BORN, ""),
+        attempt=_part(tags, ATTEMPT, _attempt) or Attempt(),
+        outcome=_part(tags, OUTCOME, _outcome),
+        lease=_part(tags, LEASE, _lease),
+        drained=int(tags.get(DRAINED) or 0),
+        released=tuple(one for one in tags.get(RELEASED, "").split(",") if one),
+    )
+
+
+class TemplateDoor(Protocol):
+    """The part of aws.templates.Templates that records need."""
+
+    def find(self, *, cluster: str) -> list[LaunchTemplate]: ...
+    def get(self, name: str) -> LaunchTemplate | None: ...
+    def create(self, name: str, tags: Mapping[str, str], data: Mapping[str, Any]) -> LaunchTemplate: ...
+    def tag(self, template_id: str, tags: Mapping[str, str]) -> None: ...
+
+
+class NameRecords:
+    """The records of one cluster's names."""
+
+    def __init__(self, templates: TemplateDoor, cluster: str) -> None:
+        self._templates = templates
+        self._cluster = cluster
+
+    def find(self) -> dict[str, NameRecord]:
+        """All records of the cluster by folded name; one that can not be read is said and left out."""
+        found: dict[str, NameRecord] = {}
+        for template in self._templates.find(cluster=self._cluster):
+            if not template.tags.get(NODE):
+                continue
+            try:
+                record = read_record(template)
+            except exception.RecordError as error:
+                log.warning("%s", error)
+                continue
+            found[names.fold(record.name)] = record
+        return found
+
+    def get(self, name: str) -> NameRecord | None:
+        template = self._templates.get(names.template_name(self._cluster, name))
+        return read_record(template) if template else None
+
+    def ensure(self, name: str) -> NameRecord:
+        """The name's record, made when it is missing; two makers at once end with the same record."""
+        found = self.get(name)
+        if found:
+            return found
+        record = NameRecord(name=name, cluster=self._cluster)
+        tags = {key: value for key, value in record_tags(record).items() if value}
+        try:
+            made = self._templates.create(names.template_name(self._cluster, name), tags, _TEMPLATE_DATA)
+        except exception.ConflictError:
+            found = self.get(name)
+            if found is None:
+                raise
+            return found
+        return replace(record, template_id=made.id)
+
+    def change(self, record: NameRecord, **facts: Any) -> NameRecord:
+        """Write the facts that differ, in one call, and return the record as it now is."""
+        wanted = replace(record, **facts)
+        before, after = record_tags(record), record_tags(wanted)
+        different = {key: value for key, value in after.items() if before[key] != value}
+        if different:
+            self._templates.tag(record.template_id, different)
+        return wanted

@@ -1,0 +1,137 @@
+"""What one look at the cloud and at the nodes has shown: plain values, the only thing that `plan` decides by.
+
+Ages and pauses are in EC2's seconds and were reckoned by observe.py, so that planning needs no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from starcluster.cluster.namerecord import NameRecord
+from starcluster.model import Instance, Pool, SpotRequest
+
+
+class ClusterState(StrEnum):
+    UP = "up"
+    NO_MASTER = "no master"
+    GONE = "gone"
+
+
+class NodePhase(StrEnum):
+    """What a node's agent says of itself."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    DRAINING = "draining"
+    DRAINED = "drained"
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    EXITED = "exited"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """One thing that happened on the node, by the node's own clock (seconds since 1970)."""
+
+    event: str
+    at: float
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """The last attempt of the command on this instance.
+
+    `interrupted`: a notice or a drain came before it ended, so that its exit status says nothing.
+    `lingering`: processes that outlive the command's own.
+    """
+
+    attempt: int
+    state: RunState
+    exit: int | None = None
+    interrupted: bool = False
+    started: float = 0
+    ended: float = 0
+    boot_id: str = ""
+    step: int | None = None
+    total: int | None = None
+    lingering: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The agent's word."""
+
+    instance_id: str
+    boot_id: str
+    phase: NodePhase
+    run: RunReport | None = None
+    notice: str = ""
+    notice_time: float = 0
+    rebalance: str = ""
+    stamps: tuple[Stamp, ...] = ()
+    seq: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silent:
+    """It reported once, and no more since."""
+
+    age: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreachable:
+    """Neither over the master nor directly."""
+
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absent:
+    """The node answers, the agent is not there (never installed, or died)."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unasked:
+    """There was nobody to ask yet."""
+
+
+Answer = Report | Silent | Unreachable | Absent | Unasked
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameLook:
+    """All that is known of one name."""
+
+    record: NameRecord | None = None
+    instances: tuple[Instance, ...] = ()
+    requests: tuple[SpotRequest, ...] = ()
+    answer: Answer = field(default_factory=Unasked)
+    last_run: int = 0
+    begun: bool = False
+    holder: str = ""
+    asking_for: float = 0
+    intent_age: float = 0
+    unready_for: float = 0
+    failed_for: float = 0
+    overdue_for: float = 0
+    pause: float = 0
+    pause_because: str = ""
+    set_up_failures: int = 0
+    complaint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    names: Mapping[str, NameLook]
+    cluster: ClusterState = ClusterState.UP
+    zones: tuple[str, ...] = ()
+    avoid: Mapping[Pool, float] = field(default_factory=dict)

@@ -1,0 +1,210 @@
+"""Rules about the instance that has the name: is there one, is it the right one, is it usable."""
+
+from __future__ import annotations
+
+from starcluster.cluster.record import READY
+from starcluster.model import Instance, InstanceState, Market, Pool, SpotState
+from starcluster.supervisor.actions import (
+    Action,
+    Adopt,
+    CancelRequests,
+    Hold,
+    Launch,
+    Release,
+    Replay,
+    Start,
+)
+from starcluster.supervisor.case import Case
+from starcluster.supervisor.wishes import Fallback
+
+# all in EC2's seconds
+LAG_LIMIT = 300.0  # as long may a describe lag behind the launch that we know went well
+OPEN_LIMIT = 600.0  # a spot request that stays open so long is taken back
+OVERDUE_LIMIT = 300.0  # a drained node that EC2 does not take is released after its time
+UNREADY_LIMIT = 900.0  # an instance that was never usable is replaced
+SET_UP_TRIES = 6
+BY_USER = "Client.UserInitiatedShutdown"
+
+
+def is_doubled(case: Case) -> Action | None:
+    """Another instance of the same name, beside the one that has it."""
+    for other in case.others:
+        generation = case.generation(other)
+        if 0 < generation < case.record.generation and generation <= case.record.drained:
+            return _overdue(case, other)
+        if case.current is None:
+            continue
+        if other.id in case.record.released or not other.tags.get(READY):
+            if other.state is InstanceState.RUNNING and generation:
+                return Release(
+                    name=case.wish.name,
+                    because=f"{other.id} is a second instance of the name",
+                    instance_id=other.id,
+                )
+            continue
+        return Hold(
+            name=case.wish.name,
+            because=f"there are two nodes of that name: {case.current.id} and {other.id}",
+            hint=f"look at both, then: starcluster removenode {case.wish.cluster} <the id of one>",
+        )
+    return None
+
+
+def _overdue(case: Case, other: Instance) -> Action | None:
+    """A drained node lives on: EC2 takes it in its time; when it does not, it must not cost more."""
+    if case.known.overdue_for < OVERDUE_LIMIT or other.state is not InstanceState.RUNNING:
+        return None
+    return Release(name=case.wish.name, because=f"EC2 did not take {other.id}, which is drained", instance_id=other.id)
+
+
+def is_unknown_to_record(case: Case) -> Action | None:
+    """The name's node is there and the record does not say so (a launch whose answer was lost, addnode)."""
+    here = case.current
+    if here is not None:
+        if here.id == case.record.born:
+            return None
+        return Adopt(
+            name=case.wish.name,
+            because=f"{here.id} is the instance that was asked for",
+            instance_id=here.id,
+            generation=case.record.generation,
+        )
+    if case.record.intent is not None and not case.record.born:
+        return None  # the launch that we asked for may still show up
+    undrained = [
+        one
+        for one in case.others
+        if one.id not in case.record.released
+        and (case.generation(one) > case.record.drained or not case.generation(one))
+    ]
+    if not undrained or not all(one.state.is_gone for one in case.of_now):
+        return None
+    best = undrained[0]
+    return Adopt(
+        name=case.wish.name,
+        because=f"{best.id} has the name already",
+        instance_id=best.id,
+        generation=max(case.generation(best), case.record.generation + 1),
+    )
+
+
+def has_open_request(case: Case) -> Action | None:
+    if case.current is not None:
+        return None
+    requests = [one for one in case.known.requests if one.state is SpotState.OPEN]
+    if not requests:
+        return None
+    codes = ", ".join(sorted({one.code for one in requests}))
+    if case.known.asking_for < OPEN_LIMIT:
+        return case.wait(f"its spot request is open ({codes})")
+    return CancelRequests(
+        name=case.wish.name,
+        because=f"its spot request stays open ({codes})",
+        request_ids=tuple(sorted(one.id for one in requests)),
+    )
+
+
+def has_no_instance(case: Case) -> Action | None:
+    record = case.record
+    if case.current is not None:
+        return None
+    if record.generation == 0:
+        return _launch(case, generation=1, try_number=1, because="it has no instance yet")
+    corpse = next((one for one in case.of_now if one.state.is_gone), None)
+    if corpse is not None and (record.born or not record.intent or corpse.client_token == record.intent.token):
+        return _after_death(case, corpse)
+    if record.born:
+        if case.known.intent_age < LAG_LIMIT:
+            return case.wait(f"EC2 does not show {record.born} yet")
+        return _launch_next(case, f"{record.born} is gone")
+    if record.intent is not None:
+        return Replay(name=case.wish.name, because="the answer to its launch is not known")
+    return _launch(
+        case, generation=record.generation, try_number=record.try_number + 1, because="the last try brought nothing"
+    )
+
+
+def _after_death(case: Case, corpse: Instance) -> Action:
+    why = corpse.reason_code or corpse.transition_reason or "no reason given"
+    if corpse.reason_code == BY_USER and corpse.id not in case.record.released and not case.is_drained:
+        return Hold(
+            name=case.wish.name,
+            because=f"its instance {corpse.id} was terminated by a person; it is not started again by itself",
+            hint=f"to go on, ask again: starcluster train {case.wish.name}",
+        )
+    return _launch_next(case, f"{corpse.id} is gone ({why})")
+
+
+def _launch_next(case: Case, because: str) -> Action:
+    return _launch(case, generation=case.record.generation + 1, try_number=1, because=because)
+
+
+def _launch(case: Case, *, generation: int, try_number: int, because: str) -> Action:
+    pools = wanted_pools(case)
+    if not pools:
+        return case.wait("it is not known yet in which zone the cluster is")
+    free = [pool for pool in pools if pool not in case.look.avoid]
+    if not free:
+        rest = min(case.look.avoid[pool] for pool in pools)
+        places = ", ".join(f"{pool.instance_type} in {pool.zone} ({pool.market})" for pool in pools)
+        return case.wait(f"EC2 has no capacity for {places}; it is asked again", max(rest, 1))
+    best = free[0]
+    return Launch(
+        name=case.wish.name,
+        because=because,
+        pool=best,
+        generation=generation,
+        try_number=try_number,
+        max_price=case.wish.max_price if best.market is Market.SPOT else None,
+    )
+
+
+def wanted_pools(case: Case) -> list[Pool]:
+    """Where the name's instance may live, best first."""
+    wish = case.wish
+    markets = [wish.market]
+    waited = case.known.asking_for >= wish.spot_max_wait
+    if wish.market is Market.SPOT and wish.fallback is Fallback.ON_DEMAND and waited:
+        markets.append(Market.ON_DEMAND)
+    return [
+        Pool(instance_type=kind, zone=zone, market=market)
+        for market in markets
+        for zone in wish.zones or case.look.zones
+        for kind in wish.instance_types
+    ]
+
+
+def is_drained_and_dying(case: Case) -> Action | None:
+    """The one case in which two generations may live: nothing runs on the old one, and that is recorded."""
+    if case.current is None or not case.is_drained:
+        return None
+    return _launch_next(case, f"{case.current.id} is drained")
+
+
+def is_ending(case: Case) -> Action | None:
+    here = case.current
+    if here is None or here.state.is_alive or here.state is InstanceState.STOPPED:
+        return None
+    if here.state is InstanceState.STOPPING:
+        return case.wait(f"{here.id} is stopping")
+    return case.wait(f"{here.id} is shutting down ({here.reason_code or 'no reason given'})")
+
+
+def is_stopped(case: Case) -> Action | None:
+    here = case.current
+    if here is None or here.state is not InstanceState.STOPPED:
+        return None
+    if here.reason_code == BY_USER and here.id not in case.record.released:
+        return Hold(
+            name=case.wish.name,
+            because=f"{here.id} was stopped by a person; it is not started by itself",
+            hint=f"starcluster start -x {case.wish.cluster}, or starcluster removenode "
+            f"{case.wish.cluster} {case.wish.name}",
+        )
+    return Start(name=case.wish.name, because=f"{here.id} is stopped", instance_id=here.id)
+
+
+def is_pending(case: Case) -> Action | None:
+    if case.current is None or case.current.state is not InstanceState.PENDING:
+        return None
+    return case.wait(f"{case.current.id} is booting")

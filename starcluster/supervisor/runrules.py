@@ -1,0 +1,204 @@
+"""Rules about the command: what the agent says of it, whether it is over, whether it is started again."""
+
+from __future__ import annotations
+
+from starcluster.cluster.namerecord import OutcomeState
+from starcluster.cluster.record import READY
+from starcluster.model import InstanceState
+from starcluster.supervisor.actions import (
+    Action,
+    Finish,
+    Hold,
+    RecordDrained,
+    RecordOutcome,
+    Release,
+    Run,
+    SetUp,
+    Stop,
+)
+from starcluster.supervisor.case import Case
+from starcluster.supervisor.look import (
+    Absent,
+    NodePhase,
+    RunReport,
+    RunState,
+    Silent,
+    Unreachable,
+)
+from starcluster.supervisor.wishes import After
+
+# all in EC2's seconds
+AGENT_TRIES = 6
+FIRST_PAUSE = 10.0
+LONGEST_PAUSE = 600.0
+LONG_RUN = 3600.0  # (wall) an attempt that held so long is not one of a row of failures
+NO_SUCH_COMMAND = (126, 127)
+
+
+def is_over(case: Case) -> Action | None:
+    outcome = case.record.outcome
+    if outcome is None:
+        return None
+    succeeded = outcome.state is OutcomeState.FINISHED
+    after = case.wish.on_success if succeeded else case.wish.on_failure
+    left = [one for one in case.instances if one.state.is_in_cluster]
+    if after is After.STOP:
+        left = [one for one in left if one.state in (InstanceState.RUNNING, InstanceState.PENDING)]
+    if left and after is not After.KEEP:
+        act = Stop if after is After.STOP else Release
+        return act(name=case.wish.name, because=f"the command has {outcome.state}", instance_id=left[0].id)
+    return Finish(name=case.wish.name, because=_ended(case, succeeded), succeeded=succeeded)
+
+
+def _ended(case: Case, succeeded: bool) -> str:
+    outcome = case.record.outcome
+    when = f"{outcome.at:%Y-%m-%d %H:%M:%S} UTC" if outcome else ""
+    if succeeded:
+        return f"finished at {when}"
+    status = outcome.exit if outcome else None
+    return f"gave up at {when}: the command {_exit_words(status)}"
+
+
+def _exit_words(status: int | None) -> str:
+    if status is None:
+        return "was killed"
+    return f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
+
+
+def has_no_agent(case: Case) -> Action | None:
+    here, answer = case.current, case.known.answer
+    if here is None or not isinstance(answer, Absent):
+        return None
+    if case.is_taken:
+        return case.wait(f"EC2 takes {here.id}")
+    if case.known.set_up_failures >= AGENT_TRIES:
+        return Hold(
+            name=case.wish.name,
+            because=f"the agent can not be started on {here.id}: {answer.why}",
+            hint=f"starcluster sshnode {case.wish.cluster} {case.wish.name}",
+        )
+    return SetUp(name=case.wish.name, because=f"no agent runs on {here.id}", instance_id=here.id, whole=False)
+
+
+def is_silent(case: Case) -> Action | None:
+    """Silence is no death: what EC2 calls running is not torn down."""
+    answer, here = case.known.answer, case.current
+    if here is None or case.report is not None:
+        return None
+    if case.is_taken:
+        return case.wait(f"EC2 takes {here.id}, which says nothing")
+    if isinstance(answer, Silent):
+        return case.wait(f"{here.id} has said nothing for a while; EC2 says it runs, so nothing is done", 15)
+    if isinstance(answer, Unreachable):
+        return case.wait(f"{here.id} can not be reached ({answer.why}); EC2 says it runs, so nothing is done", 15)
+    return case.wait(f"{here.id} has not been heard yet")
+
+
+def is_rebooted(case: Case) -> Action | None:
+    here, report = case.current, case.report
+    if here is None or report is None or report.boot_id == here.tags.get(READY):
+        return None
+    return SetUp(name=case.wish.name, because=f"{here.id} has booted anew", instance_id=here.id, whole=True)
+
+
+def _run_of_this_job(case: Case) -> RunReport | None:
+    """The last attempt on this instance, unless it belongs to a job that was over before."""
+    run = case.report.run if case.report else None
+    return run if run is not None and run.attempt > case.record.attempt.floor else None
+
+
+def has_finished(case: Case) -> Action | None:
+    run = _run_of_this_job(case)
+    if run is None or run.state is not RunState.EXITED or run.exit != 0 or run.interrupted:
+        return None
+    return RecordOutcome(
+        name=case.wish.name,
+        because="the command has finished",
+        finished=True,
+        exit=0,
+        attempt=run.attempt,
+    )
+
+
+def has_drained(case: Case) -> Action | None:
+    report = case.report
+    if report is None or report.phase is not NodePhase.DRAINED:
+        return None
+    return RecordDrained(
+        name=case.wish.name,
+        because=f"nothing runs on {report.instance_id} any more",
+        generation=case.record.generation,
+    )
+
+
+def is_draining(case: Case) -> Action | None:
+    report = case.report
+    if report is None or not (report.phase is NodePhase.DRAINING or report.notice):
+        return None
+    return case.wait(f"EC2 takes {report.instance_id}; the command is asked to save its work", 2)
+
+
+def is_working(case: Case) -> Action | None:
+    run = _run_of_this_job(case)
+    if run is None or run.state is not RunState.RUNNING:
+        return None
+    if run.lingering:
+        return case.wait(f"the command has ended, {run.lingering} of its processes go on", case.wish.check_interval)
+    where = case.current.id if case.current else "?"
+    return case.wait(f"attempt {run.attempt} runs on {where}", case.wish.check_interval)
+
+
+def has_failed(case: Case) -> Action | None:
+    run = _run_of_this_job(case)
+    if run is None or run.interrupted or run.attempt < case.record.attempt.number:
+        return None
+    rebooted = run.state is RunState.LOST and bool(case.report and run.boot_id != case.report.boot_id)
+    if rebooted or (run.state is RunState.EXITED and run.exit == 0):
+        return None
+    failures = 0 if run.ended - run.started >= LONG_RUN else case.record.attempt.failures
+    hopeless = run.exit in NO_SUCH_COMMAND
+    if hopeless or failures >= case.wish.max_restarts:
+        return RecordOutcome(
+            name=case.wish.name,
+            because=f"the command {_exit_words(run.exit)}",
+            finished=False,
+            exit=run.exit,
+            attempt=run.attempt,
+        )
+    pause = min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE) - case.known.failed_for
+    if pause > 0:
+        words = f"the command {_exit_words(run.exit)}; it is started again after a pause"
+        return case.wait(words, pause)
+    return _run(case, number=_next_number(case), failures=failures + 1, because=f"the command {_exit_words(run.exit)}")
+
+
+def is_idle(case: Case) -> Action | None:
+    """Nothing has run here for this job, or what ran was cut off by a reboot."""
+    report, record = case.report, case.record
+    if report is None:
+        return None
+    done = report.run.attempt if report.run else 0
+    pending = record.attempt.generation == record.generation and record.attempt.number > max(done, record.attempt.floor)
+    number = record.attempt.number if pending else _next_number(case)
+    failures = record.attempt.failures
+    because = (
+        "the node is ready" if number == 1 else f"the node is ready; attempt {number} goes on from the last checkpoint"
+    )
+    return _run(case, number=number, failures=failures, because=because)
+
+
+def _next_number(case: Case) -> int:
+    """No number is used twice, also where /home is older than the record."""
+    run = case.report.run if case.report else None
+    return max(case.record.attempt.number, case.known.last_run, run.attempt if run else 0) + 1
+
+
+def _run(case: Case, *, number: int, failures: int, because: str) -> Run:
+    return Run(
+        name=case.wish.name,
+        because=because,
+        instance_id=case.current.id if case.current else "",
+        attempt=number,
+        generation=case.record.generation,
+        failures=failures,
+    )
