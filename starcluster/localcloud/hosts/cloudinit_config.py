@@ -29,6 +29,7 @@ _ACTED_ON = (
 # true already, or without a meaning in a node
 _HARMLESS = "ssh_pwauth output merge_how merge_type datasource_list manage_etc_hosts"
 KNOWN_KEYS = frozenset(f"{_ACTED_ON} {_HARMLESS}".split())
+_DISK_NAMES = ("nvme", "sd", "vd", "xvd")
 MOUNT_LIMIT = 60.0
 FSTAB_DEFAULTS = ("", "", "auto", "defaults,nofail", "0", "2")
 
@@ -218,7 +219,7 @@ def _add_mounts(start: Start) -> None:
         fields = [str(value) for value in as_list(entry) if value is not None]
         if len(fields) < 2 or fields[1] in places:
             continue
-        device = fields[0] if ":" in fields[0] or "=" in fields[0] else os.path.join("/dev", fields[0])
+        device = f"/dev/{fields[0]}" if fields[0].startswith(_DISK_NAMES) else fields[0]
         fields = [device, *fields[1:], *FSTAB_DEFAULTS[len(fields) :]]
         added.append("\t".join(fields[:6]))
         if fields[1].startswith("/"):
