@@ -1,0 +1,51 @@
+"""The verbs: one file each, imported when the verb is used. This table is all that `--help` reads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A verb in the table: commands/NAME.py has its `command`."""
+
+    topic: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+
+
+_CLUSTERS, _NODES, _WORK = "Clusters", "Nodes and files", "Named spot nodes"
+_VOLUMES, _EC2, _OTHER = "Volumes", "What EC2 has", "Keys, local cloud, help"
+
+VERBS: dict[str, Entry] = {
+    "start": Entry(_CLUSTERS, "Start a cluster"),
+    "stop": Entry(_CLUSTERS, "Stop a cluster's instances, to go on later"),
+    "restart": Entry(_CLUSTERS, "Reboot a cluster and set it up again", ("reboot",)),
+    "terminate": Entry(_CLUSTERS, "End a cluster for good; its volumes stay"),
+    "listclusters": Entry(_CLUSTERS, "Show clusters and their nodes", ("lc",)),
+    "train": Entry(_WORK, "Keep named spot nodes alive until their commands are done"),
+    "nodes": Entry(_WORK, "Show the named nodes of a cluster and what became of them"),
+    "logs": Entry(_WORK, "Show what a named node's command wrote"),
+    "sshmaster": Entry(_NODES, "Log in to the master, or run a command there", ("sm",)),
+    "sshnode": Entry(_NODES, "Log in to a node, or run a command there", ("sn",)),
+    "put": Entry(_NODES, "Copy files to a cluster"),
+    "get": Entry(_NODES, "Copy files from a cluster"),
+    "addnode": Entry(_NODES, "Add nodes to a cluster", ("an",)),
+    "removenode": Entry(_NODES, "Take nodes out of a cluster", ("rn",)),
+    "runplugin": Entry(_NODES, "Run a plugin on a running cluster", ("rp",)),
+    "createvolume": Entry(_VOLUMES, "Make a formatted volume that outlives clusters", ("cv",)),
+    "listvolumes": Entry(_VOLUMES, "Show volumes", ("lv",)),
+    "removevolume": Entry(_VOLUMES, "Delete volumes for good", ("rv",)),
+    "listinstances": Entry(_EC2, "Show instances, of clusters or not", ("lsi",)),
+    "listspots": Entry(_EC2, "Show spot requests", ("ls",)),
+    "spothistory": Entry(_EC2, "Show the spot prices of an instance type", ("shi",)),
+    "listzones": Entry(_EC2, "Show the region's zones", ("lz",)),
+    "listregions": Entry(_EC2, "Show the regions", ("lr",)),
+    "showconsole": Entry(_EC2, "Show what an instance printed while booting", ("sc",)),
+    "createkey": Entry(_OTHER, "Make a key pair, or import one", ("ck",)),
+    "removekey": Entry(_OTHER, "Delete a key pair", ("rk",)),
+    "listkeypairs": Entry(_OTHER, "Show key pairs", ("lk",)),
+    "local": Entry(_OTHER, "The local cloud: up, down, status, interrupt and more"),
+    "help": Entry(_OTHER, "Show help"),
+}
+
+ALIASES: dict[str, str] = {alias: name for name, entry in VERBS.items() for alias in entry.aliases}

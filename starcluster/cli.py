@@ -1,0 +1,169 @@
+"""From words to a verb, and from errors to lines and an exit code: the only printer of errors.
+
+Exit codes: 0 done; 1 an error; 2 wrong usage; a verb may return another one (a remote command's, say).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from starcluster import __version__
+from starcluster.commands import ALIASES, VERBS
+from starcluster.commands.words import Words, whole_options
+
+if TYPE_CHECKING:
+    from starcluster.exception import BaseException as OwnError
+
+BANNER = f"""\
+starcluster-spot {__version__}, command line and plugins as StarCluster's
+Named spot nodes that come back with their disk, their /home and their command
+Help: starcluster help
+
+"""
+_EXAMPLES = """\b
+Examples:
+  starcluster createvolume --name home 50 us-east-1c
+  starcluster start mycluster
+  starcluster train mynode
+  starcluster help start
+"""
+
+
+class Verbs(Words):
+    """All verbs of the table, each imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"starcluster.commands.{name}")
+        command: click.Command = module.command
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, whole_options(self, args, until_verb=True))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS and args[0] not in ALIASES:
+            raise unknown_verb(args[0])
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(len(_title(name)) for name in VERBS)
+        for topic in dict.fromkeys(entry.topic for entry in VERBS.values()):
+            rows = [(_title(name).ljust(width), entry.summary) for name, entry in VERBS.items() if entry.topic == topic]
+            with formatter.section(topic):
+                formatter.write_dl(rows)
+
+
+def _title(name: str) -> str:
+    aliases = VERBS[name].aliases
+    return f"{name} ({', '.join(aliases)})" if aliases else name
+
+
+def unknown_verb(word: str) -> OwnError:
+    """The error for a word that is no verb, with what may have been meant."""
+    import difflib
+
+    from starcluster import exception
+
+    near = difflib.get_close_matches(word, [*VERBS, *ALIASES], 3)
+    hint = f"did you mean: {', '.join(near)}?" if near else "`starcluster help` shows all verbs"
+    return exception.CommandNotFound(f"there is no verb '{word}'", hint=hint)
+
+
+@click.group(
+    cls=Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EXAMPLES,
+)
+@click.option("-d", "--debug", is_flag=True, help="Show debug lines too.")
+@click.option("-c", "--config", metavar="FILE", help="Config file or URL  [default: ~/.starcluster/config].")
+@click.option("-r", "--region", metavar="NAME", help="EC2 region, instead of the config's.")
+@click.option("--cloud", metavar="CLOUD", help="aws or local, instead of the config's CLOUD.")
+@click.version_option(__version__, prog_name="starcluster", message="%(version)s")
+@click.pass_context
+def cli(ctx: click.Context, *, debug: bool, config: str | None, region: str | None, cloud: str | None) -> int | None:
+    """Clusters on EC2, or on a local cloud on this machine."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        return 1
+    from starcluster.app import App, Options
+    from starcluster.logger import open_debug_log
+
+    open_debug_log(debug=debug)
+    ctx.obj = App(Options(config=config, region=region, cloud=cloud, debug=debug))
+    return None
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    click.echo(BANNER, err=True, nl=False)
+    words = list(sys.argv[1:] if args is None else args)
+    try:
+        result = cli.main(words, "starcluster", standalone_mode=False)
+    except click.ClickException as error:
+        return _wrong_usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted()
+    except BrokenPipeError:
+        return _nobody_reads()
+    except Exception as error:  # noqa: BLE001  the outermost edge: told as an error, or as a crash with a report
+        return _tell(error, words)
+    return result if isinstance(result, int) else 0
+
+
+def _wrong_usage(error: click.ClickException) -> int:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(error.ctx.get_usage(), err=True)
+    _say_error(error.format_message())
+    return 2
+
+
+def _interrupted() -> int:
+    _say_error("Interrupted: what was begun in the cloud may be left\n`starcluster listclusters` shows it")
+    return 1
+
+
+def _nobody_reads() -> int:
+    """Our output went to a program that has ended (`| head`): say nothing more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _tell(error: Exception, words: list[str]) -> int:
+    from starcluster import exception
+    from starcluster.logger import log
+
+    log.debug("%s: %s", type(error).__name__, error, exc_info=error)
+    if isinstance(error, exception.ConfigNotFound):
+        _say_error(error.explain())
+        from starcluster.commands.firstconfig import offer_config
+
+        offer_config()
+        return error.exit_code
+    if isinstance(error, exception.BaseException):
+        _say_error(error.explain())
+        return error.exit_code
+    from starcluster.commands.crash import write_report
+
+    _say_error(f"{type(error).__name__}: {error}\nthis is a fault of starcluster: {write_report(error, words)}")
+    return 1
+
+
+def _say_error(text: str) -> None:
+    from starcluster.logger import log
+
+    log.error("%s", text)

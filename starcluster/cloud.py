@@ -1,0 +1,157 @@
+"""Which cloud, and how to reach it: the one place that knows the local cloud from AWS.
+
+Both are spoken to by boto3. They differ in endpoint, credentials and the way a socket to a node is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starcluster import exception
+from starcluster.config import files
+from starcluster.config.schema import DEFAULT_REGION, AwsSettings, CloudName, Config
+from starcluster.logger import log
+from starcluster.ssh.dialer import Dialer, LocalDialer, TcpDialer
+
+LOCAL_ADDRESS = "127.0.0.1/32"
+_WHO_AM_I = "https://checkip.amazonaws.com"
+_WHO_AM_I_LIMIT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """What every part needs to know of the cloud, and no more.
+
+    `public`: it is AWS, on the Internet. `clock_scale`: how many of EC2's seconds pass in one of ours.
+    `caller_cidr()` asks from where this machine's SSH connections come.
+    """
+
+    name: CloudName
+    region: str
+    dialer: Dialer
+    caller_cidr: Callable[[], str]
+    public: bool
+    endpoint_url: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    profile: str | None = None
+    clock_scale: float = 1.0
+    folder: Path | None = None
+    proxies: Mapping[str, str] | None = None
+    verify: bool = True
+
+
+def open_cloud(config: Config, *, override: str | None = None, region: str | None = None) -> Cloud:
+    """The cloud that the config (or the override) names; starts the local one when it is down."""
+    name = CloudName(override) if override else config.cloud
+    if name is CloudName.LOCAL:
+        return _local(config, region)
+    return _aws(config, region)
+
+
+def _local(config: Config, region: str | None) -> Cloud:
+    folder = files.local_folder()
+    facts = start_local(folder)
+    if region and region != facts["region"]:
+        raise exception.UsageError(f"the local cloud has the region {facts['region']} only, not {region}")
+    return Cloud(
+        name=CloudName.LOCAL,
+        region=facts["region"],
+        endpoint_url=facts["endpoint"],
+        access_key=facts["access_key"],
+        secret_key=facts["secret_key"],
+        clock_scale=float(facts["speed"]),
+        dialer=LocalDialer(folder),
+        public=False,
+        caller_cidr=lambda: config.globals.ssh_cidr or LOCAL_ADDRESS,
+        folder=folder,
+    )
+
+
+def start_local(folder: Path, **options: Any) -> dict[str, Any]:
+    """The local cloud's facts (cloud.json); starts it when it is down, and says so."""
+    from starcluster.localcloud import control
+
+    try:
+        facts = control.status(folder)
+        if facts is None:
+            log.info("Starting the local cloud (%s)", folder)
+            facts = control.up(folder, **options)
+    except control.LocalCloudError as error:
+        raise exception.LocalCloudError(error.message, hint=error.hint) from error
+    return facts
+
+
+def _aws(config: Config, region: str | None) -> Cloud:
+    aws = config.aws
+    return Cloud(
+        name=CloudName.AWS,
+        region=_aws_region(aws, region),
+        endpoint_url=aws_endpoint(aws),
+        access_key=aws.aws_access_key_id or None,
+        secret_key=aws.aws_secret_access_key or None,
+        session_token=aws.aws_session_token or None,
+        profile=aws.aws_profile or None,
+        dialer=TcpDialer(),
+        public=True,
+        caller_cidr=lambda: config.globals.ssh_cidr or _ask_caller_cidr(),
+        proxies=aws_proxies(aws),
+        verify=aws.aws_validate_certs,
+    )
+
+
+def _aws_region(aws: AwsSettings, chosen: str | None) -> str:
+    """The option's region, the config's, that of boto3's own settings, else StarCluster's default."""
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+
+    try:
+        session = boto3.session.Session(profile_name=aws.aws_profile or None)
+    except ProfileNotFound as error:
+        raise exception.CredentialsError(str(error), hint="`aws configure list-profiles` shows them") from error
+    if chosen and chosen not in session.get_available_regions("ec2"):
+        raise exception.UserMustAct(
+            f"region '{chosen}' is not known",
+            hint="`starcluster listregions` shows the regions; one too new to be known goes into AWS_REGION_NAME",
+        )
+    found: str | None = session.region_name
+    return chosen or aws.aws_region_name or os.environ.get("AWS_REGION") or found or DEFAULT_REGION
+
+
+def aws_endpoint(aws: AwsSettings) -> str | None:
+    """AWS_REGION_HOST and its companions as a URL; None = AWS's own address for the region."""
+    if not aws.aws_region_host:
+        return None
+    scheme = "https" if aws.aws_is_secure else "http"
+    port = f":{aws.aws_port}" if aws.aws_port else ""
+    return f"{scheme}://{aws.aws_region_host}{port}{aws.aws_ec2_path.rstrip('/')}"
+
+
+def aws_proxies(aws: AwsSettings) -> dict[str, str] | None:
+    """AWS_PROXY and its companions as botocore takes them; None = the environment's."""
+    if not aws.aws_proxy:
+        return None
+    login = f"{quote(aws.aws_proxy_user)}:{quote(aws.aws_proxy_pass)}@" if aws.aws_proxy_user else ""
+    port = f":{aws.aws_proxy_port}" if aws.aws_proxy_port else ""
+    url = f"http://{login}{aws.aws_proxy}{port}"
+    return {"http": url, "https": url}
+
+
+def _ask_caller_cidr() -> str:
+    """This machine's address as AWS sees it, asked from AWS's own service."""
+    try:
+        with urllib.request.urlopen(_WHO_AM_I, timeout=_WHO_AM_I_LIMIT) as answer:
+            address = answer.read(100).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise exception.UserMustAct(
+            f"can not learn this machine's address from {_WHO_AM_I}: {error}",
+            hint="set SSH_CIDR in [global] to the addresses that may ssh to the nodes, such as 203.0.113.7/32",
+        ) from error
+    return f"{address}/32"

@@ -1,0 +1,26 @@
+"""Questions to the user."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from starcluster import exception
+
+_YES = ("y", "Y", "yes")
+
+
+def confirmed(question: str, *, sure: bool = False) -> bool:
+    """Ask `question (y/n)?`; only y, Y and yes mean yes. `sure` (the option -c) answers without asking."""
+    if sure:
+        return True
+    click.echo(f"{question} (y/n)? ", nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        click.echo()
+        raise exception.BaseException("nobody answers the question", hint="-c/--confirm does it unasked")
+    if answer.strip() in _YES:
+        return True
+    click.echo("Aborting...")
+    return False

@@ -1,0 +1,66 @@
+"""How the words of a command line are read, as optparse read them for StarCluster."""
+
+from __future__ import annotations
+
+import click
+
+
+class Words(click.Group):
+    """A group whose verbs take unique prefixes of long options, and `VERB help`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is None:
+            return name, command, rest
+        if rest == ["help"] and not isinstance(command, click.Group):
+            rest = ["--help"]
+        return name, command, whole_options(command, rest)
+
+
+def whole_options(command: click.Command, words: list[str], *, until_verb: bool = False) -> list[str]:
+    """The words with unique prefixes of long options made whole; what stands after `--` is left alone.
+
+    `until_verb`: so is what stands after the first word that is no option.
+    """
+    names = {name: option for option in options(command) for name in (*option.opts, *option.secondary_opts)}
+    done: list[str] = []
+    left = list(words)
+    while left and left[0] != "--" and not (until_verb and not left[0].startswith("-")):
+        word = left.pop(0)
+        if word.startswith("--"):
+            word = _whole(word, [name for name in [*names, "--help"] if name.startswith("--")])
+        done.append(word)
+        if left and _takes_next(word, names):
+            done.append(left.pop(0))
+    return done + left
+
+
+def options(command: click.Command) -> list[click.Option]:
+    return [param for param in command.params if isinstance(param, click.Option)]
+
+
+def _whole(word: str, names: list[str]) -> str:
+    start, equals, value = word.partition("=")
+    fitting = [name for name in names if name.startswith(start)]
+    if start in fitting or not fitting:
+        return word
+    if len(fitting) > 1:
+        raise click.UsageError(f"ambiguous option: {start} could be {', '.join(sorted(fitting))}")
+    return fitting[0] + equals + value
+
+
+def _takes_next(word: str, names: dict[str, click.Option]) -> bool:
+    """Whether the next word is this option's value, whatever it looks like."""
+    if word.startswith("--"):
+        option = names.get(word)
+        return option is not None and not option.is_flag and not option.count
+    if len(word) < 2 or word[0] != "-":
+        return False
+    # -abc: flags, until one takes a value, which is the rest of the word or, if that is empty, the next
+    for place, letter in enumerate(word[1:], start=1):
+        option = names.get("-" + letter)
+        if option is not None and not option.is_flag and not option.count:
+            return place == len(word) - 1
+    return False

@@ -1,0 +1,218 @@
+"""The config's sections as values. The comment at a setting in config.example explains it to the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from starcluster import exception
+
+SHELLS = ("bash", "zsh", "csh", "ksh", "tcsh")
+PROTOCOLS = ("tcp", "udp", "icmp")
+DEFAULT_REGION = "us-east-1"
+
+
+class CloudName(StrEnum):
+    AWS = "aws"
+    LOCAL = "local"
+
+
+class Kind(StrEnum):
+    """How a setting's text is read."""
+
+    TEXT = "text"
+    INTEGER = "an integer"
+    FLOAT = "a number"
+    BOOLEAN = "True or False"
+    LIST = "a list"
+    PATH = "a path"
+    PATHS = "a list of paths"
+
+
+def setting(default: Any = "", kind: Kind = Kind.TEXT, *, required: bool = False, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that is read from the setting of the same name."""
+    about = {"kind": kind, "required": required, "choices": choices, "setting": True}
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalSettings:
+    """[global]"""
+
+    default_template: str = setting()
+    cloud: str = setting("", choices=tuple(CloudName))
+    ssh_cidr: str = setting()
+    ssh_strict: bool = setting(False, Kind.BOOLEAN)
+    enable_experimental: bool = setting(False, Kind.BOOLEAN)
+    refresh_interval: int = setting(30, Kind.INTEGER)
+    web_browser: str = setting()
+    include: tuple[str, ...] = setting((), Kind.LIST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsSettings:
+    """[aws info]; credentials may also come from boto3's own places."""
+
+    aws_access_key_id: str = setting()
+    aws_secret_access_key: str = setting()
+    aws_session_token: str = setting()
+    aws_profile: str = setting()
+    aws_user_id: str = setting()
+    aws_region_name: str = setting()
+    aws_region_host: str = setting()
+    aws_is_secure: bool = setting(True, Kind.BOOLEAN)
+    aws_port: int | None = setting(None, Kind.INTEGER)
+    aws_ec2_path: str = setting("/")
+    aws_s3_path: str = setting("/")
+    aws_s3_host: str = setting()
+    aws_validate_certs: bool = setting(True, Kind.BOOLEAN)
+    aws_proxy: str = setting()
+    aws_proxy_port: int | None = setting(None, Kind.INTEGER)
+    aws_proxy_user: str = setting()
+    aws_proxy_pass: str = setting()
+    ec2_cert: str = setting("", Kind.PATH)
+    ec2_private_key: str = setting("", Kind.PATH)
+
+    @property
+    def region(self) -> str:
+        return self.aws_region_name or DEFAULT_REGION
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySettings:
+    """[key NAME]: NAME is the key pair's name in EC2."""
+
+    name: str
+    key_location: str = setting("", Kind.PATH, required=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeSettings:
+    """[volume NAME]"""
+
+    name: str
+    volume_id: str = setting(required=True)
+    mount_path: str = setting(required=True)
+    device: str = setting()
+    partition: int | None = setting(None, Kind.INTEGER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermissionSettings:
+    """[permission NAME]"""
+
+    name: str
+    from_port: int = setting(0, Kind.INTEGER, required=True)
+    to_port: int = setting(0, Kind.INTEGER, required=True)
+    ip_protocol: str = setting("tcp", choices=PROTOCOLS)
+    cidr_ip: str = setting("0.0.0.0/0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginSettings:
+    """[plugin NAME]: all but SETUP_CLASS are arguments of the plugin's constructor, always texts."""
+
+    name: str
+    setup_class: str = setting(required=True)
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeRun:
+    """One item of NODE_INSTANCE_TYPE but the last: this many workers of another type (and image)."""
+
+    instance_type: str
+    image_id: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterTemplate:
+    """[cluster NAME] with what it EXTENDS merged in and its names looked up."""
+
+    name: str
+    keyname: str = setting(required=True)
+    cluster_size: int = setting(1, Kind.INTEGER, required=True)
+    node_image_id: str = setting(required=True)
+    node_instance_type: str = setting(required=True)
+    cluster_user: str = setting("sgeadmin")
+    cluster_shell: str = setting("bash", choices=SHELLS)
+    master_image_id: str = setting()
+    master_instance_type: str = setting()
+    spot_bid: float | None = setting(None, Kind.FLOAT)
+    availability_zone: str = setting()
+    subnet_id: str = setting()
+    public_ips: bool | None = setting(None, Kind.BOOLEAN)
+    volume_names: tuple[str, ...] = setting((), Kind.LIST)
+    plugin_names: tuple[str, ...] = setting((), Kind.LIST)
+    permission_names: tuple[str, ...] = setting((), Kind.LIST)
+    userdata_scripts: tuple[str, ...] = setting((), Kind.PATHS)
+    disable_queue: bool = setting(False, Kind.BOOLEAN)
+    force_spot_master: bool = setting(False, Kind.BOOLEAN)
+    disable_cloudinit: bool = setting(False, Kind.BOOLEAN)
+    dns_prefix: bool = setting(False, Kind.BOOLEAN)
+    type_runs: tuple[TypeRun, ...] = ()
+    key_location: str = ""
+    volumes: tuple[VolumeSettings, ...] = ()
+    plugins: tuple[PluginSettings, ...] = ()
+    permissions: tuple[PermissionSettings, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All that the user's config says, checked; `path` is its file or URL."""
+
+    path: str
+    cloud: CloudName
+    globals: GlobalSettings = field(default_factory=GlobalSettings)
+    aws: AwsSettings = field(default_factory=AwsSettings)
+    keys: Mapping[str, KeySettings] = field(default_factory=dict)
+    volumes: Mapping[str, VolumeSettings] = field(default_factory=dict)
+    plugins: Mapping[str, PluginSettings] = field(default_factory=dict)
+    permissions: Mapping[str, PermissionSettings] = field(default_factory=dict)
+    templates: Mapping[str, ClusterTemplate] = field(default_factory=dict)
+
+    def template(self, name: str = "") -> ClusterTemplate:
+        """The cluster template of that name, or the default one."""
+        wanted = name or self.default_template()
+        if wanted not in self.templates:
+            raise exception.ClusterTemplateDoesNotExist(
+                f"there is no section [cluster {wanted}]", file=self.path, hint=self._known_templates()
+            )
+        return self.templates[wanted]
+
+    def default_template(self) -> str:
+        if not self.globals.default_template:
+            raise exception.NoDefaultTemplateFound(
+                "no default cluster template is set",
+                file=self.path,
+                section="global",
+                setting="DEFAULT_TEMPLATE",
+                hint=f"set it, or name a template: starcluster start -c TEMPLATE TAG; {self._known_templates()}",
+            )
+        return self.globals.default_template
+
+    def _known_templates(self) -> str:
+        names = ", ".join(sorted(self.templates))
+        return f"templates in this config: {names}" if names else "this config has no [cluster ...] section"
+
+    def key(self, name: str) -> KeySettings:
+        """The section of a key pair, or KeyNotFound."""
+        if name not in self.keys:
+            raise exception.KeyNotFound(
+                f"key pair '{name}' is not in the config",
+                file=self.path,
+                hint=f"add a section [key {name}] with KEY_LOCATION = the private key's file",
+            )
+        return self.keys[name]
+
+    def plugin(self, name: str) -> PluginSettings:
+        """The section of a plugin, or PluginNotFound."""
+        if name not in self.plugins:
+            known = ", ".join(sorted(self.plugins)) or "none"
+            raise exception.PluginNotFound(
+                f"plugin '{name}' is not in the config", file=self.path, hint=f"plugins in this config: {known}"
+            )
+        return self.plugins[name]
