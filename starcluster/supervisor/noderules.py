@@ -12,6 +12,7 @@ from starcluster.supervisor.actions import (
     Launch,
     Release,
     Replay,
+    SetUp,
     Start,
 )
 from starcluster.supervisor.case import Case
@@ -31,7 +32,10 @@ def is_doubled(case: Case) -> Action | None:
     for other in case.others:
         generation = case.generation(other)
         if 0 < generation < case.record.generation and generation <= case.record.drained:
-            return _overdue(case, other)
+            late = _overdue(case, other)
+            if late is not None:
+                return late
+            continue
         if case.current is None:
             continue
         if other.id in case.record.released or not other.tags.get(READY):
@@ -208,3 +212,14 @@ def is_pending(case: Case) -> Action | None:
     if case.current is None or case.current.state is not InstanceState.PENDING:
         return None
     return case.wait(f"{case.current.id} is booting")
+
+
+def is_not_set_up(case: Case) -> Action | None:
+    here = case.current
+    if here is None or here.tags.get(READY):
+        return None
+    if case.is_taken:
+        return case.wait(f"EC2 takes {here.id} before it was set up")
+    if case.known.set_up_failures >= SET_UP_TRIES and case.known.unready_for >= UNREADY_LIMIT:
+        return Release(name=case.wish.name, because=f"{here.id} never became usable", instance_id=here.id)
+    return SetUp(name=case.wish.name, because=f"{here.id} runs and is not set up", instance_id=here.id, whole=True)

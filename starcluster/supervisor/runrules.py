@@ -152,7 +152,7 @@ def has_failed(case: Case) -> Action | None:
     run = _run_of_this_job(case)
     if run is None or run.interrupted or run.attempt < case.record.attempt.number:
         return None
-    rebooted = run.state is RunState.LOST and bool(case.report and run.boot_id != case.report.boot_id)
+    rebooted = bool(case.report and run.boot_id != case.report.boot_id)
     if rebooted or (run.state is RunState.EXITED and run.exit == 0):
         return None
     failures = 0 if run.ended - run.started >= LONG_RUN else case.record.attempt.failures

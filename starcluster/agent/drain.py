@@ -1,0 +1,130 @@
+"""The end of a node: the command saves its work, the disks are flushed, and that is written down.
+
+Once it has begun nothing is started on this instance again, also not by an agent that was started anew in the
+middle of it: the state is on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from typing import Any
+
+from starcluster.agent import files
+from starcluster.agent.boot import boot_id
+from starcluster.agent.places import Places
+from starcluster.agent.runs import Runs
+
+IDLE = "idle"
+DRAINING = "draining"
+DRAINED = "drained"
+_MARGIN = 8.0  # of EC2's seconds before the end are kept for flushing and telling
+_SYNC_LIMIT = 20.0
+_BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
+
+
+class Drain:
+    """The state of the instance's end: idle, draining or drained."""
+
+    def __init__(self, places: Places, name: str, runs: Runs, *, scale: float) -> None:
+        self._places, self._runs, self._scale = places, runs, scale
+        self._path = places.drain_state(name)
+        self._lock = threading.Lock()
+        self._state: dict[str, Any] = files.read_json(self._path) or {"phase": IDLE, "stamps": []}
+        self.volumes: list[str] = []
+        self.changed = threading.Event()
+
+    @property
+    def phase(self) -> str:
+        return str(self._state["phase"])
+
+    @property
+    def notice(self) -> dict[str, Any] | None:
+        found = self._state.get("notice")
+        return dict(found) if found else None
+
+    @property
+    def stamps(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return list(self._state["stamps"])
+
+    def stamp(self, event: str, **detail: Any) -> None:
+        """Write down that something happened now."""
+        with self._lock:
+            self._state["stamps"].append({"event": event, "at": time.time(), **detail})
+            self._save()
+        self.changed.set()
+
+    def _save(self) -> None:
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        files.write_json(self._path, self._state)
+
+    def begin(self, action: str, until: float, *, longest: float = 0) -> bool:
+        """Take the end up, once; False when it was under way. `longest`: the most the command may take."""
+        with self._lock:
+            if self._state["phase"] != IDLE:
+                return False
+            self._state["phase"] = DRAINING
+            self._state["notice"] = {"action": action, "time": until, "seen": time.time()}
+            self._state["longest"] = longest
+            self._state["stamps"].append({"event": "notice", "at": time.time(), "time": until})
+            self._save()
+        self.changed.set()
+        self.resume()
+        return True
+
+    def resume(self) -> None:
+        """Go on with an end that was begun (also by an agent before this one)."""
+        if self.phase == DRAINING:
+            threading.Thread(target=self._drain, name="drain", daemon=True).start()
+
+    def _deadline(self) -> float:
+        """When the command must be gone: what is left until the end, less a margin, reckoned from now."""
+        notice = self._state["notice"]
+        left = max(0.0, float(notice["time"]) - time.time())
+        margin = min(_MARGIN / self._scale, left * 0.3)
+        longest = float(self._state.get("longest") or 0)
+        return time.time() + min(left - margin, longest if longest > 0 else left)
+
+    def _drain(self) -> None:
+        files.write_json(self._places.notice, self._state["notice"], durable=False)
+        os.chmod(self._places.notice, 0o644)
+        status, boot = self._runs.last(), boot_id()
+        if self._runs.members(status, boot):
+            self.stamp("checkpoint-asked", attempt=status["attempt"] if status else 0)
+            willing = self._runs.stop(status, boot, until=self._deadline())
+            self.stamp("command-ended" if willing else "command-killed")
+        self.stamp("synced" if _sync() else "sync-hangs")
+        self._finish()
+        for path in mount_points(self.volumes):
+            done = subprocess.run(["umount", path], check=False, capture_output=True, timeout=60)
+            self.stamp("unmounted" if done.returncode == 0 else "unmount-failed", path=path)
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._state["phase"] = DRAINED
+            self._state["stamps"].append({"event": "drained", "at": time.time()})
+            self._save()
+        self.changed.set()
+        time.sleep(0.2 if self.volumes else 0)  # the shared report goes out before a volume under it goes
+
+
+def _sync() -> bool:
+    """Flush all file systems; a dead NFS server must not keep the rest from being told."""
+    flusher = threading.Thread(target=os.sync, name="sync", daemon=True)
+    flusher.start()
+    flusher.join(_SYNC_LIMIT)
+    return not flusher.is_alive()
+
+
+def mount_points(volumes: list[str], table: str = "/proc/mounts") -> list[str]:
+    """Where these EBS volumes are mounted here, the deepest first."""
+    devices = {os.path.realpath(_BY_ID + volume.replace("-", "")) for volume in volumes}
+    if not devices:
+        return []
+    with open(table, encoding="utf-8", errors="replace") as file:
+        rows = [line.split() for line in file]
+    found = [row[1].replace("\\040", " ") for row in rows if os.path.realpath(row[0]) in devices]
+    return sorted(found, key=len, reverse=True)

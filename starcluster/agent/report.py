@@ -1,0 +1,121 @@
+"""What the agent says of its node, and how it reaches the master: one small file on the shared volume."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starcluster.agent import files
+from starcluster.agent.places import Places
+
+VERSION = 1
+_TICK = 0.2
+_BEAT = 10.0  # EC2's seconds between two reports when all is quiet
+_LEAST_BEAT = 0.5
+
+
+class Publisher:
+    """Writes the report to the node's own disk and to the shared volume when it changed, or is due.
+
+    It has a thread of its own: a write to a shared volume whose server died may hang for ever.
+    """
+
+    def __init__(self, places: Places, name: str, make: Callable[[], dict[str, Any]], *, scale: float) -> None:
+        self._places, self._name, self._make = places, name, make
+        self._beat = max(_BEAT / scale, _LEAST_BEAT)
+        self._last: dict[str, Any] = {}
+        self._written = 0.0
+        self.seq = int(time.time() * 1000)  # grows over restarts of the agent as well
+
+    def run(self, ended: threading.Event, changed: threading.Event) -> None:
+        while not ended.is_set():
+            changed.wait(_TICK)
+            changed.clear()
+            self.publish()
+
+    def publish(self) -> None:
+        report = self._make()
+        if _news(report) != _news(self._last):
+            self.seq += 1
+        elif time.monotonic() - self._written < self._beat:
+            return
+        self._last = dict(report, seq=self.seq, at=time.time())
+        self._written = time.monotonic()
+        files.write_json(self._places.local_report, self._last, durable=False)
+        self._share(self._last)
+
+    def _share(self, report: dict[str, Any]) -> None:
+        path = self._places.report(self._name)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            files.write_json(path, report, durable=False)
+        except OSError:
+            return  # the shared volume is away; the driver asks the node itself
+
+
+def _news(report: dict[str, Any]) -> dict[str, Any]:
+    """The part of a report that is worth waking somebody: all but how far the command is."""
+    news = {key: value for key, value in report.items() if key not in ("seq", "at")}
+    run = news.get("run")
+    if run:
+        news["run"] = {key: value for key, value in run.items() if key not in ("step", "total")}
+    return news
+
+
+def look(places: Places, order: dict[str, Any]) -> dict[str, Any]:
+    """On the master: every named node's last report, at once or as soon as one of them has news.
+
+    `seen` {name: seq}: what the driver knows; `wait`: how long (wall seconds) to wait for more than that.
+    """
+    wanted = [str(name) for name in order.get("names", [])]
+    seen = order.get("seen") or {}
+    end = time.monotonic() + float(order.get("wait") or 0)
+    while True:
+        found = {name: _read(places, name) for name in wanted}
+        fresh = [name for name, one in found.items() if one["report"] and one["report"]["seq"] != seen.get(name)]
+        if fresh or time.monotonic() >= end:
+            return {"reports": found}
+        time.sleep(0.1)
+
+
+def _read(places: Places, name: str) -> dict[str, Any]:
+    """A report, its age by the clock of the machine that holds the volume, and the last run's number."""
+    path = places.report(name)
+    report = files.read_json(path)
+    try:
+        age = max(0.0, time.time() - os.stat(path).st_mtime)
+    except OSError:
+        age = 0.0
+    return {"report": report, "age": age, "last_run": last_run(places, name)}
+
+
+def last_run(places: Places, name: str) -> int:
+    try:
+        return max((int(word) for word in os.listdir(places.runs(name)) if word.isdigit()), default=0)
+    except OSError:
+        return 0
+
+
+def tail(places: Places, order: dict[str, Any]) -> dict[str, Any]:
+    """The end of an attempt's log: {"text", "offset"}; `offset` asks for what came after it."""
+    name = str(order["name"])
+    attempt = int(order.get("attempt") or 0) or last_run(places, name)
+    path = places.log_file(name, attempt)
+    try:
+        with open(path, "rb") as log:
+            size = os.fstat(log.fileno()).st_size
+            start = order.get("offset")
+            most = int(order.get("bytes") or 65536)
+            begin = max(0, size - most) if start is None else min(int(start), size)
+            log.seek(begin)
+            text = log.read(most)
+    except OSError as error:
+        return {"attempt": attempt, "text": "", "offset": 0, "error": error.strerror}
+    lines = int(order.get("lines") or 0)
+    shown = text.decode("utf-8", "replace")
+    if lines and start is None:
+        shown = "\n".join(shown.splitlines()[-lines:])
+    return {"attempt": attempt, "text": shown, "offset": begin + len(text), "size": size}
