@@ -1,4 +1,4 @@
-"""How the API daemon asks the hosts agent: one call, one connection, plain values. Imports the standard library only."""
+"""How the API daemon asks the hosts agent: one call, one connection, plain values, the standard library only."""
 
 import socket
 from pathlib import Path

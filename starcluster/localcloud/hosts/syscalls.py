@@ -30,6 +30,8 @@ AT_FDCWD = -100
 OPEN_TREE_CLONE = 1
 OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 MOVE_MOUNT_F_EMPTY_PATH = 4
+AT_EMPTY_PATH = 0x1000
+MOUNT_ATTR_RDONLY = 1
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
@@ -42,6 +44,7 @@ _CAPGET = {"x86_64": 125, "aarch64": 90}
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _OPEN_TREE = 428
 _MOVE_MOUNT = 429
+_MOUNT_SETATTR = 442
 _CAPABILITY_VERSION_3 = 0x2008_0522
 _U32 = 0xFFFF_FFFF
 
@@ -110,6 +113,14 @@ def move_mount(tree: int, target: str) -> None:
     _checked(result, f"move_mount {target}")
 
 
+def mount_setattr(tree: int, attributes: int) -> None:
+    """Set attributes (MOUNT_ATTR_RDONLY) of a mount got from `open_tree`. Linux 5.12 and later."""
+    words = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)
+    size = ctypes.c_size_t(ctypes.sizeof(words))
+    result = _libc.syscall(_MOUNT_SETATTR, tree, b"", AT_EMPTY_PATH, ctypes.byref(words), size)
+    _checked(result, "mount_setattr")
+
+
 def sethostname(name: str) -> None:
     """Set the host name of this UTS namespace."""
     raw = name.encode()
@@ -170,7 +181,5 @@ def keep_capabilities(kept: int) -> None:
             prctl(PR_CAPBSET_DROP, number)
     now = capabilities()
     set_capabilities(
-        Capabilities(
-            effective=now.effective & kept, permitted=now.permitted & kept, inheritable=now.inheritable & kept
-        )
+        Capabilities(effective=now.effective & kept, permitted=now.permitted & kept, inheritable=now.inheritable & kept)
     )

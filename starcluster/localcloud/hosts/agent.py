@@ -1,0 +1,114 @@
+"""The hosts agent of one local cloud.
+
+    python -m starcluster.localcloud.hosts.agent FOLDER [--owner-pid N]
+
+Serves `hosts.client` on the cloud's agent socket. It may be killed at any time: nodes run on, and the next agent
+takes them over. When the owner process dies, it kills the nodes and ends.
+"""
+
+import argparse
+import fcntl
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from starcluster.localcloud.hosts import held, image, imds, network, probe, shims, syscalls
+from starcluster.localcloud.hosts.cloud import Cloud
+from starcluster.localcloud.hosts.disks import Disks
+from starcluster.localcloud.hosts.events import Events
+from starcluster.localcloud.hosts.metadata import Metadata
+from starcluster.localcloud.hosts.nfs import Nfs
+from starcluster.localcloud.hosts.nodes import Nodes
+from starcluster.localcloud.hosts.server import Server
+from starcluster.localcloud.hosts.spec import HostsError
+from starcluster.localcloud.hosts.volumes import Volumes
+from starcluster.localcloud.hosts.watch import process_lives
+from starcluster.localcloud.places import Places
+
+log = logging.getLogger("agent")
+
+_OWNER_CHECK = 0.5
+
+
+def _lock(places: Places) -> int:
+    """There is one agent a folder; the lock ends with the process."""
+    fd = os.open(places.folder / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise HostsError(f"another hosts agent runs for {places.folder}") from None
+    return fd
+
+
+def _scratch(places: Places, *, found: bool) -> Path:
+    """A tmpfs that only the cloud's mount namespace sees, for its device files."""
+    directory = places.sockets / "dev"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if not found:
+        syscalls.mount("tmpfs", directory, "tmpfs", syscalls.MS_NOSUID, "mode=700,size=1m")
+    return directory
+
+
+def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
+    """Bring the cloud up in this process: it changes namespaces for good, so there is no way back."""
+    holder, found = held.join(places, owner_pid=owner_pid)
+    log.info("holder %s, process %d", "found" if found else "started", holder.pid())
+    if not found:
+        network.make_bridge()
+    disks = Disks(holder, _scratch(places, found=found))
+    disks.adopt()
+    layers = image.build(places.image, shims.texts(image.python_to_show()))
+    nodes = Nodes(places, holder, disks, layers, Events(places.nodes / "events.jsonl"))
+    metadata = Metadata(places, nodes)
+    volumes = Volumes(places, disks, nodes)
+    nfs = Nfs(nodes)
+    nodes.on_end.append(nfs.bury)
+    nodes.unshare = nfs.unshare
+    nodes.adopt()
+    nfs.serve(holder)
+    imds.serve(network.metadata_listener(), metadata.of_address)
+    cloud = Cloud(holder=holder, disks=disks, nodes=nodes, volumes=volumes, metadata=metadata)
+    return cloud, Server(places.agent_socket, cloud)
+
+
+def _watch_owner(owner_pid: int, cloud: Cloud, server: Server) -> None:
+    while process_lives(owner_pid):
+        time.sleep(_OWNER_CHECK)
+    log.info("the owner, process %d, is dead", owner_pid)
+    cloud.end()
+    server.stop()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Be the agent of the cloud in FOLDER."""
+    parser = argparse.ArgumentParser(prog="agent", description="Runs the hosts of one local cloud.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--owner-pid", type=int, help="end, with all nodes, when this process is dead")
+    options = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
+    lacks = probe.missing()
+    if lacks:
+        sys.stderr.write(probe.message(lacks) + "\n")
+        return 1
+    places = Places(options.folder)
+    places.make()
+    try:
+        lock = _lock(places)
+        cloud, server = start(places, options.owner_pid)
+    except (HostsError, OSError) as error:
+        sys.stderr.write(f"the hosts agent could not start: {error}\n")
+        return 1
+    if options.owner_pid is not None:
+        arguments = (options.owner_pid, cloud, server)
+        threading.Thread(target=_watch_owner, args=arguments, daemon=True, name="owner").start()
+    server.serve_until_stopped()
+    os.close(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What nodes did by themselves, numbered, kept in a file so that no agent's death hides a node's."""
+
+import json
+import threading
+from pathlib import Path
+
+from starcluster.localcloud.hosts.spec import Event
+
+_MOST = 10_000
+
+
+class Events:
+    """An append-only list that others can wait on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._changed = threading.Condition()
+        self._events = self._loaded()
+
+    def _loaded(self) -> list[Event]:
+        if not self._path.exists():
+            return []
+        lines = self._path.read_text().splitlines()[-_MOST:]
+        return [Event.of(json.loads(line)) for line in lines if line.endswith("}")]
+
+    @property
+    def newest(self) -> int:
+        """The number of the last event; 0 before the first."""
+        return self._events[-1].number if self._events else 0
+
+    def add(self, instance_id: str, how: str) -> None:
+        """A node has ended by itself."""
+        with self._changed:
+            event = Event(number=self.newest + 1, kind="exited", instance_id=instance_id, how=how)
+            self._events.append(event)
+            with self._path.open("a") as file:
+                file.write(json.dumps(event.plain()) + "\n")
+            self._changed.notify_all()
+
+    def after(self, number: int, *, timeout: float) -> tuple[int, list[Event]]:
+        """Events above `number`, waiting for the first one up to `timeout`; and the newest number."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.newest > number, timeout)
+            return self.newest, [one for one in self._events if one.number > number]

@@ -1,0 +1,217 @@
+"""What nodes know as NFS: a directory of one node, mounted in another.
+
+The mount is a clone of the server's (open_tree, move_mount), so both see the same files at once. It must not outlive
+its server: when that ends, or no longer exports the path, each clone is replaced by a mount that gives an error for
+everything (a FUSE file system whose server has hung up: ENOTCONN).
+"""
+
+import json
+import logging
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from starcluster.localcloud.hosts import exports, mounts, syscalls, watch
+from starcluster.localcloud.hosts.held import HolderClient
+from starcluster.localcloud.hosts.mounts import inside, mounts_of
+from starcluster.localcloud.hosts.nodes import Node, Nodes, Share
+from starcluster.localcloud.hosts.spec import HostsError
+
+log = logging.getLogger("nfs")
+
+_TABLE = Path("/run/localcloud/exports")
+_HOSTS = Path("/etc/hosts")
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Nfs:
+    """Serves the questions of the nodes' mount.nfs, exportfs and showmount."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        self._lock = threading.RLock()
+        self._operations: dict[str, Callable[..., dict[str, Any]]] = {
+            "mount": self._mount,
+            "exports_changed": self._exports_changed,
+            "list": self._list,
+        }
+
+    def serve(self, holder: HolderClient) -> None:
+        """Answer on the nodes' helper socket, which the holder keeps."""
+        fd = holder.take("helper")
+        if fd is None:
+            raise HostsError("the holder has no helper socket")
+        listener = socket.socket(fileno=fd)
+        threading.Thread(target=self._accept, args=(listener,), daemon=True, name="nfs").start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=self._answer, args=(connection,), daemon=True, name="helper").start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        """One question of a node. Whoever asks is known by the credentials of the connection, not by its words."""
+        with connection:
+            connection.settimeout(10)
+            try:
+                raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+                question = json.loads(connection.makefile("rb").readline(65536) or b"{}")
+                reply = self._reply(_CREDENTIALS.unpack(raw), question)
+                connection.sendall(json.dumps(reply).encode() + b"\n")
+            except (OSError, ValueError) as error:
+                log.info("a node's question broke off: %s", error)
+
+    def _reply(self, credentials: tuple[int, int, int], question: dict[str, Any]) -> dict[str, Any]:
+        pid, uid, _ = credentials
+        operation = self._operations.get(str(question.pop("op", "")))
+        asker = self._node_of(pid)
+        if asker is None or operation is None:
+            return {"error": "not understood"}
+        if uid != 0 and operation != self._list:
+            return {"error": "only root can do that"}
+        try:
+            return operation(asker, pid, **question)
+        except (HostsError, OSError, TypeError) as error:
+            return {"error": str(error)}
+
+    def _node_of(self, pid: int) -> Node | None:
+        namespace = watch.pid_namespace(pid)
+        for node in self._nodes.living():
+            if node.pid is not None and watch.pid_namespace(node.pid) == namespace:
+                return node
+        return None
+
+    # mounting
+
+    def _mount(
+        self, client: Node, pid: int, *, server: str, path: str, target: str, options: str, source: str
+    ) -> dict[str, Any]:
+        path = os.path.normpath(path)
+        with mounts.mount_namespace(pid) as namespace, self._lock:
+            node = self._server(server)
+            permission = self._permission(node, path, client)
+            if permission is None:
+                return {"error": f"access denied by server while mounting {source}"}
+            tree, device = inside(_pid(node), lambda: _clone(path))
+            try:
+                if permission.read_only or "ro" in options.split(","):
+                    _make_read_only(tree)
+                mounts.inside_namespace(namespace, lambda: syscalls.move_mount(tree, target))
+            finally:
+                os.close(tree)
+            if node is not client:
+                node.shares.append(Share(client=client.id, path=path, device=device))
+                node.save()
+        return {}
+
+    def _server(self, address: str) -> Node:
+        node = self._nodes.by_address(address)
+        if node is None or node.ending:
+            raise HostsError("Connection timed out")
+        return node
+
+    def _permission(self, server: Node, path: str, client: Node) -> exports.Client | None:
+        table, hosts = inside(_pid(server), lambda: (_read(_TABLE), _read(_HOSTS)))
+        if table is None:
+            raise HostsError("Connection refused")
+        address = "127.0.0.1" if server is client else client.spec.private_ip
+        names = exports.names_by_address(hosts or "")
+        found = exports.parse(table)[0]
+        return exports.permitted(found, path, client.spec.private_ip, names) or (
+            exports.permitted(found, path, address, names)
+        )
+
+    # what is exported
+
+    def _list(self, client: Node, pid: int, *, server: str) -> dict[str, Any]:
+        table = inside(_pid(self._server(server)), lambda: _read(_TABLE))
+        if table is None:
+            return {"error": "Connection refused"}
+        found = exports.parse(table)[0]
+        return {"exports": [[one.path, [client.pattern for client in one.clients]] for one in found]}
+
+    def _exports_changed(self, server: Node, pid: int) -> dict[str, Any]:
+        """Clients lose what is exported no longer."""
+        table = inside(_pid(server), lambda: _read(_TABLE))
+        found, complaints = exports.parse(table or "")
+        gone = [share for share in server.shares if not any(one.covers(share.path) for one in found)]
+        self._revoke(server, gone)
+        missing = [one.path for one in found if not inside(_pid(server), Path(one.path).is_dir)]
+        return {"complaints": complaints + [f"Failed to stat {path}: No such file or directory" for path in missing]}
+
+    # ending
+
+    def bury(self, server: Node) -> None:
+        """The node is ending or dead: nothing of it may stay in others."""
+        server.ending = True
+        self._revoke(server, list(server.shares))
+
+    def unshare(self, server: Node, device: str) -> None:
+        """A disk of the node goes away: nothing of that may stay in others."""
+        self._revoke(server, [share for share in server.shares if share.device == device])
+
+    def _revoke(self, server: Node, shares: list[Share]) -> None:
+        with self._lock:
+            for client in self._nodes.living():
+                devices = {share.device for share in shares if share.client == client.id}
+                if devices and client is not server:
+                    _replace(client, devices, f"{server.spec.hostname}:")
+            server.shares = [share for share in server.shares if share not in shares]
+
+
+def _pid(node: Node) -> int:
+    if node.pid is None:
+        raise HostsError("Connection timed out")
+    return node.pid
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _clone(path: str) -> tuple[int, str]:
+    """A copy of the mount at `path`, to be put elsewhere, and its device as mountinfo names it."""
+    if not os.path.isdir(path):
+        raise HostsError("mounting failed, reason given by server: No such file or directory")
+    tree = syscalls.open_tree(path)
+    status = os.fstat(tree)
+    return tree, f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
+
+
+def _make_read_only(tree: int) -> None:
+    syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+
+
+def _replace(client: Node, devices: set[str], source: str) -> None:
+    """Put dead mounts in the place of the client's mounts of these devices."""
+    if client.pid is None:
+        return
+    places = [mount.place for mount in mounts_of(client.pid) if mount.device in devices]
+
+    def replace() -> None:
+        for place in reversed(places):
+            syscalls.umount(place, syscalls.MNT_DETACH)
+        for place in places:
+            _mount_dead(place, source + place)
+
+    try:
+        inside(client.pid, replace)
+    except OSError as error:
+        log.warning("mounts of %s in %s could not be ended: %s", source, client.id, error)
+
+
+def _mount_dead(place: str, source: str) -> None:
+    """A FUSE mount that nobody serves: every use of it is an error, and umount works."""
+    fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        data = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other"
+        syscalls.mount(source, place, "fuse", syscalls.MS_NOSUID | syscalls.MS_NODEV, data)
+    finally:
+        os.close(fd)
