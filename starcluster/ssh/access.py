@@ -24,7 +24,7 @@ class Access:
     clock: Clock = field(default_factory=Clock)
     strict: bool = False
 
-    def client(self, instance_id: str, host: str, *, user: str = "root") -> SSHClient:
+    def client(self, instance_id: str, host: str, *, user: str = "root", label: str = "") -> SSHClient:
         """A client for that instance, not yet connected."""
         from starcluster.ssh.client import SSHClient
 
@@ -36,4 +36,5 @@ class Access:
             known=self.known,
             instance_id=instance_id,
             strict=self.strict,
+            label=label,
         )

@@ -46,8 +46,13 @@ class SSHClient(RemoteFiles):
         known: KnownHosts | None = None,
         instance_id: str = "",
         strict: bool = False,
+        label: str = "",
     ) -> None:
-        """`instance_id` is the name under which the host key is known; without one the host's name is."""
+        """`instance_id` is the name under which the host key is known; without one the host's name is.
+
+        `label` names the node in messages.
+        """
+        self._label = label or host
         self._host, self._port, self._timeout = host, port, timeout
         self._username = username or "root"
         self._password, self._private_key = password, private_key
@@ -218,17 +223,17 @@ class SSHClient(RemoteFiles):
         if only_printable:
             lines = ["".join(char for char in line if char.isprintable()) for line in lines]
         if log_output:
-            log.debug("%s: %s -> %d: %s", self._host, command, status, lines[-20:])
+            log.debug("%s: %s -> %d: %s", self._label, command, status, lines[-20:])
         if status:
             self._failed(command, status, lines, ignore_exit_status, raise_on_failure)
         return lines
 
     def _failed(self, command: str, status: int, lines: list[str], ignored: bool, raise_on_failure: bool) -> None:
         if ignored:
-            log.debug("%s: (ignored) exit %d of: %s", self._host, status, command)
+            log.debug("%s: (ignored) exit %d of: %s", self._label, status, command)
             return
         shown = command if len(command) <= 300 else command[:300] + " ..."
-        message = f"the command '{shown}' ended with status {status} on {self._host}"
+        message = f"the command '{shown}' ended with status {status} on {self._label}"
         if lines:
             message += ":\n" + "\n".join(lines[-20:])
         if raise_on_failure:
@@ -254,15 +259,27 @@ class SSHClient(RemoteFiles):
             reader.join()
             status = channel.recv_exit_status()
         except TimeoutError as error:
-            raise exception.SSHConnectionError(f"{self._host} has been silent for {timeout} seconds") from error
+            raise exception.SSHConnectionError(f"{self._label} has been silent for {timeout} seconds") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise exception.SSHConnectionError(f"lost {self._host} during '{command}': {error}") from error
+            raise exception.SSHConnectionError(f"lost {self._label} during '{command}': {error}") from error
         finally:
             channel.close()
         if status == -1 and not self.is_active():
-            raise exception.SSHConnectionError(f"lost {self._host} during '{command}'")
+            raise exception.SSHConnectionError(f"lost {self._label} during '{command}'")
         self._last_status = status
         return status, b"".join(output), b"".join(errors)
+
+    def script(self, text: str, *, what: str) -> list[str]:
+        """Run lines of bash, the first failing one ends them; stdout's lines, or RemoteCommandFailed with `what`."""
+        whole = "set -eu\nexport LC_ALL=C\nmain() {\n:\n" + text + "\n}\nmain </dev/null\n"
+        status, output, errors = self.run("exec bash -s", data=whole.encode())
+        lines = output.decode("utf-8", "replace").splitlines()
+        log.debug("%s: %s -> %d: %s", self._label, what, status, lines[-5:])
+        if status:
+            told = [*lines, *errors.decode("utf-8", "replace").splitlines()]
+            message = "\n".join([f"{what}: status {status} on {self._label}", *told[-20:]])
+            raise exception.RemoteCommandFailed(message, what, status, "\n".join(told))
+        return lines
 
     def is_active(self) -> bool:
         """The connection stands, as far as this end knows."""
@@ -276,8 +293,8 @@ class SSHClient(RemoteFiles):
             except (paramiko.SSHException, EOFError, OSError) as error:
                 self.close()
                 if last:
-                    raise exception.SSHConnectionError(f"lost {self._host}: {error}") from error
-        raise exception.SSHConnectionError(f"lost {self._host}")
+                    raise exception.SSHConnectionError(f"lost {self._label}: {error}") from error
+        raise exception.SSHConnectionError(f"lost {self._label}")
 
     def execute_async(self, command: str, source_profile: bool = True) -> paramiko.Channel:
         """Start a command and return its channel; the caller reads and closes it."""
@@ -304,7 +321,7 @@ class SSHClient(RemoteFiles):
         """RemoteCommandNotFound for the first program that the node has not."""
         for prog in progs:
             if not self.which(prog):
-                raise exception.RemoteCommandNotFound(f"{self._host} has no program '{prog}'")
+                raise exception.RemoteCommandNotFound(f"{self._label} has no program '{prog}'")
 
     def get_env(self) -> dict[str, str]:
         """The environment that commands see."""

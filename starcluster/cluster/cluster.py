@@ -1,0 +1,247 @@
+"""A cluster as it stands in EC2: its security group with the record, its instances, its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starcluster import exception, names, pluginloader
+from starcluster.clock import Clock
+from starcluster.cluster import record
+from starcluster.cluster.node import Node, volumes_argument
+from starcluster.cluster.record import ClusterRecord
+from starcluster.clustersetup import ClusterSetup
+from starcluster.model import InstanceState, SecurityGroup, SpotRequest
+from starcluster.ssh.access import Access
+
+if TYPE_CHECKING:
+    from starcluster.aws.session import Ec2
+    from starcluster.cloud import Cloud
+    from starcluster.config.schema import Config
+
+
+class Clusters:
+    """All clusters of the region."""
+
+    def __init__(self, ec2: Ec2, config: Config, clock: Clock, cloud: Cloud) -> None:
+        self.ec2, self.config, self.clock, self.cloud = ec2, config, clock, cloud
+
+    def all(self) -> list[Cluster]:
+        """Every cluster, also one whose record can not be read, in EC2's order."""
+        return [self._cluster(group) for group in self.ec2.network.groups(names.GROUP_PREFIX)]
+
+    def get(self, tag: str) -> Cluster:
+        """The cluster of that name, or ClusterDoesNotExist with the names of those that do."""
+        found = self.find(tag)
+        if found is None:
+            active = sorted(cluster.tag for cluster in self.all())
+            raise exception.ClusterDoesNotExist(
+                f"cluster '{tag}' does not exist",
+                hint=f"active clusters: {', '.join(active)}" if active else "",
+            )
+        return found
+
+    def find(self, tag: str) -> Cluster | None:
+        """The cluster of that name, None when there is none."""
+        group = self.ec2.network.group(names.group_name(tag))
+        return self._cluster(group) if group else None
+
+    def _cluster(self, group: SecurityGroup) -> Cluster:
+        return Cluster(group, ec2=self.ec2, config=self.config, clock=self.clock, cloud=self.cloud)
+
+
+class Cluster:
+    def __init__(self, group: SecurityGroup, *, ec2: Ec2, config: Config, clock: Clock, cloud: Cloud) -> None:
+        self.group = group
+        self.tag = names.cluster_tag(group.name)
+        self.ec2, self.config, self.clock, self.cloud = ec2, config, clock, cloud
+        self._nodes: list[Node] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Cluster: {self.tag} ({self.group.id})>"
+
+    # --- the record
+
+    @cached_property
+    def record(self) -> ClusterRecord:
+        """What the cluster was started with; IncompatibleCluster when that can not be read."""
+        return record.from_tags(self.group.tags, tag=self.tag)
+
+    def save(self, changed: ClusterRecord) -> None:
+        """Write the record back to the group."""
+        self.record.check_writable(self.tag)
+        self.ec2.network.tag_group(self.group.id, record.to_tags(changed))
+        self.__dict__["record"] = changed
+
+    @property
+    def phase(self) -> str:
+        """How far the cluster's life is: launching, up, terminating (record.PHASE_...)."""
+        return self.group.tags.get(record.PHASE, record.PHASE_UP)
+
+    def set_phase(self, phase: str) -> None:
+        self.ec2.network.tag_group(self.group.id, {record.PHASE: phase})
+
+    @property
+    def cluster_user(self) -> str:
+        return self.record.cluster_user
+
+    @property
+    def cluster_shell(self) -> str:
+        return self.record.cluster_shell
+
+    @property
+    def keyname(self) -> str:
+        return self.record.keyname
+
+    @property
+    def volumes(self) -> dict[str, dict[str, Any]]:
+        """The cluster's volumes as hooks are given them."""
+        return volumes_argument(self.record.volumes)
+
+    @cached_property
+    def plugins(self) -> list[ClusterSetup]:
+        """The cluster's plugins with the settings from its start, in their order."""
+        return [pluginloader.load(one.name, one.setup_class, one.settings) for one in self.record.plugins]
+
+    @cached_property
+    def access(self) -> Access:
+        """How its nodes are reached."""
+        return Access(
+            key_file=self._key_file(),
+            dialer=self.cloud.dialer,
+            clock=self.clock,
+            strict=bool(self.config.globals.ssh_strict),
+        )
+
+    def _key_file(self) -> Path:
+        return Path(self.config.key(self.record.keyname).key_location).expanduser()
+
+    @property
+    def region(self) -> str:
+        return self.ec2.region
+
+    # --- the nodes
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Everybody in the cluster who is not gone or going, the master first, then by alias."""
+        if self._nodes is None:
+            self.load()
+        return list(self._nodes or [])
+
+    def load(self) -> Cluster:
+        """Look again; nodes that stay keep their connections."""
+        before = {node.id: node for node in self._nodes or []}
+        found = self.ec2.instances.find(cluster=self.tag, states=_IN_CLUSTER)
+        nodes = []
+        for instance in found:
+            node = before.get(instance.id)
+            if node is None:
+                node = self.node_of(instance)
+            elif node.dns_name != instance.address:
+                node.forget_connection()
+            node.instance = instance
+            nodes.append(node)
+        self._nodes = sorted(nodes, key=lambda node: (not node.is_master(), node.alias, node.launch_time, node.id))
+        return self
+
+    def node_of(self, instance: Any) -> Node:
+        """The node that an instance is."""
+        return Node(instance, ec2=self.ec2, access=self._lazy_access(), region=self.region)
+
+    def _lazy_access(self) -> Access:
+        """Listing a cluster must not fail for want of its key file."""
+        try:
+            return self.access
+        except (exception.ConfigError, exception.RecordError):
+            return Access(key_file=None, dialer=self.cloud.dialer, clock=self.clock)
+
+    @property
+    def running_nodes(self) -> list[Node]:
+        return [node for node in self.nodes if node.is_running()]
+
+    @property
+    def workers(self) -> list[Node]:
+        return [node for node in self.nodes if not node.is_master()]
+
+    @property
+    def master_node(self) -> Node:
+        """The master, or MasterDoesNotExist."""
+        for node in self.nodes:
+            if node.is_master():
+                return node
+        raise exception.MasterDoesNotExist(
+            f"cluster '{self.tag}' has no master node",
+            hint=f"it was lost, or never launched; starcluster terminate {self.tag} removes what is left",
+        )
+
+    def running_master(self) -> Node:
+        """The master if it runs, or ClusterNotRunning."""
+        master = self.master_node
+        if not master.is_running():
+            raise exception.ClusterNotRunning(
+                f"the master of cluster '{self.tag}' is not running but {master.state}",
+                hint=f"starcluster start -x {self.tag} starts a stopped cluster",
+            )
+        return master
+
+    def get_node(self, identifier: str) -> Node:
+        """A node by alias, instance id, spot id, address, name or number (0 = master); the newest of that name."""
+        wanted = names.fold(str(identifier))
+        if wanted.isdigit():
+            wanted = names.node_alias(int(wanted)) if int(wanted) else names.MASTER
+        found = [node for node in self.nodes if wanted in _identifiers(node)]
+        if not found and wanted == names.MASTER:
+            return self.master_node
+        if not found:
+            known = ", ".join(node.alias for node in self.nodes) or "none"
+            raise exception.NodeDoesNotExist(
+                f"cluster '{self.tag}' has no node '{identifier}'", hint=f"its nodes: {known}"
+            )
+        return max(found, key=lambda node: (node.state.is_alive, node.launch_time))
+
+    @property
+    def spot_requests(self) -> list[SpotRequest]:
+        """The cluster's spot requests that are open or active."""
+        return [request for request in self.ec2.spot.find(cluster=self.tag) if request.state.is_live]
+
+    def resource_tags(self, alias: str = "", extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Tags for something that is made for this cluster, or for one of its nodes."""
+        return record.resource_tags(self.tag, alias, extra)
+
+    def hook_arguments(self, nodes: Sequence[Node] | None = None) -> tuple[list[Node], Node, str, str, dict[str, Any]]:
+        """(nodes, master, user, user_shell, volumes), as hooks take them."""
+        alive = list(nodes) if nodes is not None else self.running_nodes
+        return alive, self.master_node, self.cluster_user, self.cluster_shell, self.volumes
+
+    # --- names
+
+    def alias_of(self, base: str) -> str:
+        """The alias of `master` or a numbered worker, with the prefix if the cluster has one."""
+        prefix = self.record.dns_prefix
+        return f"{prefix}-{base}" if prefix else base
+
+    def free_aliases(self, count: int) -> list[str]:
+        """The next `count` names for numbered workers: after the highest that is in use."""
+        numbers = [int(node.alias[-3:]) for node in self.nodes if names.is_numbered(node.alias.rpartition("-")[2])]
+        first = max(numbers, default=0) + 1
+        return [self.alias_of(names.node_alias(number)) for number in range(first, first + count)]
+
+
+_IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
+
+
+def _identifiers(node: Node) -> set[str]:
+    instance = node.instance
+    given = {
+        node.alias,
+        node.id,
+        node.spot_id,
+        instance.public_dns,
+        instance.private_dns,
+        instance.public_ip,
+        instance.private_ip,
+    }
+    return {names.fold(one) for one in given if one}

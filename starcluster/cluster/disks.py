@@ -1,0 +1,193 @@
+"""Disks of a node: EBS volumes found by their id, file systems, mounts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from starcluster import exception
+from starcluster.clock import Clock, wait_until
+from starcluster.cluster.nodebase import NodeBase, lock
+
+_BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
+_DEVICE_LIMIT = 60.0
+_DEVICE_PAUSE = 1.0
+# e2fsck: 0 clean, 1 repaired; more needs a person
+_FSCK_DONE = 1
+
+
+class Disks(NodeBase):
+    @property
+    def clock(self) -> Clock:
+        raise AttributeError("clock")
+
+    def find_volume_device(self, volume_id: str, device: str = "", limit: float = _DEVICE_LIMIT) -> str:
+        """The block device that is this EBS volume, waited for up to `limit` EC2 seconds.
+
+        Nitro: by the volume's id, never by letter (the kernel's order changes over boots). Xen has no ids: there
+        the letter of `device` (`/dev/sdf`) tells, as sdf or xvdf.
+        """
+        found = wait_until(
+            lambda: self._volume_device(volume_id, device), limit=limit, pause=_DEVICE_PAUSE, clock=self.clock
+        )
+        if not found:
+            raise exception.WaitTimeout(
+                f"{volume_id} is attached to {self.alias}, but no disk of that id appeared in {limit:.0f} s",
+                hint=f"look at the node: starcluster sshnode CLUSTER {self.alias} lsblk -o NAME,SERIAL",
+            )
+        return found
+
+    def _volume_device(self, volume_id: str, device: str) -> str:
+        serial = volume_id.replace("-", "")
+        letter = re.sub(r"^/dev/(sd|xvd)", "", device)
+        xen = f"/dev/xvd{letter} /dev/sd{letter}" if letter else ""
+        lines = self.ssh.script(
+            f"link={_BY_ID}{serial}\n"
+            'if [ -b "$link" ]; then echo "$link"; return 0; fi\n'
+            "name=$(lsblk -dnro NAME,SERIAL 2>/dev/null | "
+            f"awk -v serial={shlex.quote(serial)} '$2 == serial {{ print $1; exit }}')\n"
+            'if [ -n "$name" ]; then echo "/dev/$name"; return 0; fi\n'
+            "[ ! -b /dev/nvme0n1 ] || return 0\n"
+            f'for path in {xen or "/dev/null"}; do if [ -b "$path" ]; then echo "$path"; return 0; fi; done',
+            what=f"look for the disk of {volume_id}",
+        )
+        return lines[0] if lines else ""
+
+    def choose_partition(self, device: str, partition: int | None = None) -> str:
+        """The part of a disk to mount: the numbered one, the only one, or the whole disk if it has none."""
+        real, *parts = self.ssh.script(
+            f'real=$(readlink -f {shlex.quote(device)}); echo "$real"; '
+            'lsblk -nrpo NAME,TYPE "$real" | awk \'$2 == "part" { print $1 }\'',
+            what=f"list the partitions of {device}",
+        )
+        if partition is not None:
+            wanted = f"{real}p{partition}" if real[-1].isdigit() else f"{real}{partition}"
+            if wanted not in parts:
+                raise exception.InvalidOperation(f"{device} on {self.alias} has no partition {partition}")
+            return wanted
+        if len(parts) > 1:
+            raise exception.InvalidOperation(
+                f"{device} on {self.alias} has {len(parts)} partitions", hint="set PARTITION in its [volume] section"
+            )
+        return parts[0] if parts else device
+
+    def filesystem(self, device: str) -> str:
+        """The type of the file system (or other signature) on a device; "" when the device is empty."""
+        lines = self.ssh.script(
+            f"status=0; blkid -p -o value -s TYPE -s PTTYPE {shlex.quote(device)} || status=$?\n"
+            # 2 = nothing found, 8 = several signatures, which is not empty either
+            'case $status in 0|2) ;; 8) echo ambivalent ;; *) return "$status" ;; esac',
+            what=f"look what is on {device}",
+        )
+        return lines[0] if lines else ""
+
+    def make_filesystem(self, device: str, kind: str = "ext4", command: str = "") -> None:
+        """Format an empty device; one with any signature is refused."""
+        found = self.filesystem(device)
+        if found:
+            raise exception.InvalidOperation(f"{device} on {self.alias} is not empty: it holds {found}")
+        quick = " -F -E lazy_itable_init=1,lazy_journal_init=1" if kind == "ext4" and not command else ""
+        self.ssh.script(
+            f"{command or 'mkfs.' + kind}{quick} {shlex.quote(device)} >/dev/null",
+            what=f"make a file system on {device}",
+        )
+
+    def check_filesystem(self, device: str) -> None:
+        """Repair what a sudden death left, as far as that is safe; more damage than that is an error."""
+        self.ssh.script(
+            f"status=0; fsck -p {shlex.quote(device)} || status=$?\n"
+            f'if [ "$status" -gt {_FSCK_DONE} ]; then return "$status"; fi',
+            what=f"check the file system on {device}",
+        )
+
+    def get_mount_map(self) -> dict[str, list[str]]:
+        """Mounted device (or NFS share) -> [path, type, options]."""
+        lines = self.ssh.execute("cat /proc/mounts", source_profile=False) or []
+        rows = [line.split() for line in lines if line.count(" ") >= 3]
+        return {row[0]: [_unescape(row[1]), row[2], row[3]] for row in rows}
+
+    def mounted_device(self, path: str) -> str:
+        """What is mounted at a path, "" when nothing is."""
+        rows = [line.split() for line in self.ssh.execute("cat /proc/mounts", source_profile=False) or []]
+        on_path = [row[0] for row in rows if len(row) > 1 and _unescape(row[1]) == path.rstrip("/")]
+        return on_path[-1] if on_path else ""
+
+    def get_device_map(self) -> dict[str, int]:
+        """Block device -> size in bytes."""
+        lines = self.ssh.execute("lsblk -bdnrpo NAME,SIZE", source_profile=False) or []
+        return {line.split()[0]: int(line.split()[1]) for line in lines if len(line.split()) == 2}
+
+    def get_partition_map(self, device: str | None = None) -> dict[str, int]:
+        """Partition -> size in bytes, of one device or all."""
+        command = f"lsblk -bnrpo NAME,SIZE,TYPE {shlex.quote(device) if device else ''}"
+        rows = [line.split() for line in self.ssh.execute(command, source_profile=False) or []]
+        return {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[2] == "part"}
+
+    def mount_device(self, device: str, path: str, options: str = "defaults,nofail") -> None:
+        """Mount a device for good (fstab); a device that is mounted there already is left alone."""
+        target, source = shlex.quote(path.rstrip("/")), shlex.quote(device)
+        self.ssh.script(
+            f"{lock('fstab')}\nmkdir -p {target}\n{fstab_lines(path, f'{device} {path} auto {options} 0 2')}"
+            f"real=$(readlink -f {source})\n"
+            f"now=$(awk -v path={target} '$2 == path {{ print $1 }}' /proc/mounts | tail -n1)\n"
+            f'if [ -n "$now" ] && [ "$(readlink -f "$now")" = "$real" ]; then return 0; fi\n'
+            f"mount -o {shlex.quote(options)} {source} {target}",
+            what=f"mount {device} at {path} on {self.alias}",
+        )
+
+    def keep_what_is_under(self, device: str, path: str) -> None:
+        """Before `device` hides `path`: copy what it does not have yet (home folders of the image's users)."""
+        source, target = shlex.quote(device), shlex.quote(path.rstrip("/"))
+        self.ssh.script(
+            f"[ -d {target} ] || return 0\n"
+            f'real=$(readlink -f {source}); if grep -q "^$real " /proc/mounts; then return 0; fi\n'
+            "tmp=$(mktemp -d); "
+            f'mount {source} "$tmp"\n'
+            f'(cd {target} && for name in * .[!.]*; do if [ -e "$name" ] && [ ! -e "$tmp/$name" ]; then '
+            'cp -a -- "$name" "$tmp/"; fi; done) || { umount "$tmp"; return 1; }\n'
+            'umount "$tmp"; rmdir "$tmp"',
+            what=f"keep what is in {path} on {self.alias}",
+        )
+
+    def unmount(self, path: str, *, force: bool = False) -> None:
+        """Sync and unmount, and take the line out of fstab; what is not mounted is no error.
+
+        `force` ends the processes that hold it.
+        """
+        target = shlex.quote(path.rstrip("/"))
+        kill = f"fuser -km {target} >/dev/null 2>&1 || true; sleep 0.2\n" if force else ""
+        self.ssh.script(
+            f"{lock('fstab')}\n{fstab_lines(path, '')}cd /\n"
+            f"while awk -v path={target} '$2 == path {{ found = 1 }} END {{ exit !found }}' /proc/mounts; do\n"
+            f"sync -f {target} || true\n{kill}umount {target}\ndone",
+            what=f"unmount {path} on {self.alias}",
+        )
+
+    def mount_points_of(self, device: str) -> list[str]:
+        """The paths at which a device, or a partition of it, is mounted."""
+        return self.ssh.script(
+            f"real=$(readlink -f {shlex.quote(device)})\n"
+            'awk -v device="$real" \'$1 == device || $1 ~ "^" device "p?[0-9]+$" { print $2 }\' /proc/mounts',
+            what=f"look where {device} is mounted",
+        )
+
+
+def fstab_lines(path: str, line: str) -> str:
+    """Lines of bash that put `line` in the place of what fstab has for this path; "" takes it out."""
+    target = shlex.quote(path.rstrip("/"))
+    add = f'printf "%s\\n" {shlex.quote(line)} >> /etc/fstab.starcluster\n' if line else ""
+    return (
+        "touch /etc/fstab\n"
+        f"awk -v path={target} '/^[ \\t]*#/ || $2 != path' /etc/fstab > /etc/fstab.starcluster\n"
+        f"{add}cat /etc/fstab.starcluster > /etc/fstab; rm -f /etc/fstab.starcluster\n"
+    )
+
+
+def _unescape(path: str) -> str:
+    """A path of /proc/mounts, where a space is \\040."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
+
+
+def by_id(volume_id: str) -> str:
+    """The stable name of a volume's disk on Nitro."""
+    return _BY_ID + volume_id.replace("-", "")

@@ -1,0 +1,192 @@
+"""What EC2 tells of a node, under StarCluster's names; nothing here asks the node itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starcluster import names
+from starcluster.cluster.nodebase import NodeBase
+from starcluster.model import BlockDevice, Instance, InstanceState, Market, Permission
+
+if TYPE_CHECKING:
+    from starcluster.aws.session import Ec2
+
+
+class Group:
+    """A security group as plugins use it."""
+
+    def __init__(self, *, id: str, name: str, ec2: Ec2) -> None:  # noqa: A002  the name that plugins read
+        self.id, self.name, self._ec2 = id, name, ec2
+
+    def authorize(self, ip_protocol: str, from_port: int, to_port: int, cidr_ip: str = "0.0.0.0/0") -> None:
+        """Let traffic in."""
+        wanted = Permission(protocol=ip_protocol, from_port=int(from_port), to_port=int(to_port), cidr=cidr_ip)
+        self._ec2.network.authorize(self.id, [wanted])
+
+
+class Facts(NodeBase):
+    def __init__(self, instance: Instance, ec2: Ec2) -> None:
+        self.instance = instance
+        self.ec2 = ec2
+
+    @property
+    def alias(self) -> str:
+        return self.instance.alias
+
+    @property
+    def id(self) -> str:
+        return self.instance.id
+
+    @property
+    def state(self) -> InstanceState:
+        return self.instance.state
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return self.instance.tags
+
+    @property
+    def instance_type(self) -> str:
+        return self.instance.instance_type
+
+    @property
+    def image_id(self) -> str:
+        return self.instance.image_id
+
+    @property
+    def key_name(self) -> str:
+        return self.instance.key_name
+
+    @property
+    def placement(self) -> str:
+        """Its availability zone."""
+        return self.instance.zone
+
+    @property
+    def arch(self) -> str:
+        return self.instance.architecture
+
+    @property
+    def ip_address(self) -> str:
+        return self.instance.public_ip
+
+    @property
+    def private_ip_address(self) -> str:
+        return self.instance.private_ip
+
+    @property
+    def public_dns_name(self) -> str:
+        return self.instance.public_dns
+
+    @property
+    def private_dns_name(self) -> str:
+        return self.instance.private_dns
+
+    @property
+    def private_dns_name_short(self) -> str:
+        return self.instance.private_dns.split(".")[0]
+
+    @property
+    def dns_name(self) -> str:
+        """What a user would ssh to."""
+        return self.instance.address
+
+    addr = dns_name
+
+    @property
+    def network_names(self) -> dict[str, str]:
+        """Kind of name -> name, for /etc/hosts and known_hosts."""
+        found = {
+            "INTERNAL_IP": self.private_ip_address,
+            "INTERNAL_NAME": self.private_dns_name,
+            "INTERNAL_NAME_SHORT": self.private_dns_name_short,
+            "INTERNAL_ALIAS": self.alias,
+        }
+        return {kind: name for kind, name in found.items() if name}
+
+    @property
+    def launch_time(self) -> str:
+        launched = self.instance.launched
+        return launched.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if launched else ""
+
+    @property
+    def local_launch_time(self) -> str:
+        launched = self.instance.launched
+        return launched.astimezone().strftime("%Y-%m-%d %H:%M:%S") if launched else "N/A"
+
+    @property
+    def uptime(self) -> str:
+        """`D days, HH:MM:SS` since the launch; N/A unless it runs."""
+        if not self.state.is_alive or self.instance.launched is None:
+            return "N/A"
+        seconds = max(int((datetime.now(UTC) - self.instance.launched).total_seconds()), 0)
+        hours, rest = divmod(seconds % 86400, 3600)
+        return f"{seconds // 86400} days, {hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+
+    @property
+    def vpc_id(self) -> str:
+        return self.instance.vpc_id
+
+    @property
+    def subnet_id(self) -> str:
+        return self.instance.subnet_id
+
+    @property
+    def spot_id(self) -> str:
+        return self.instance.spot_request_id
+
+    @property
+    def root_device_name(self) -> str:
+        return self.instance.root_device
+
+    @property
+    def root_device_type(self) -> str:
+        return "ebs"
+
+    @property
+    def block_device_mapping(self) -> dict[str, BlockDevice]:
+        return {device.device: device for device in self.instance.block_devices}
+
+    @property
+    def attached_vols(self) -> dict[str, BlockDevice]:
+        """The attached volumes that are not the root device, by device name."""
+        return {device.device: device for device in self.instance.data_devices}
+
+    @property
+    def groups(self) -> list[Group]:
+        pairs = zip(self.instance.group_ids, self.instance.group_names, strict=False)
+        return [Group(id=id_, name=name, ec2=self.ec2) for id_, name in pairs]
+
+    @property
+    def cluster_groups(self) -> list[Group]:
+        return [group for group in self.groups if group.name.startswith(names.GROUP_PREFIX)]
+
+    @property
+    def parent_cluster(self) -> Group | None:
+        return next(iter(self.cluster_groups), None)
+
+    # --- questions
+
+    def is_master(self) -> bool:
+        return names.is_master(self.alias)
+
+    def is_spot(self) -> bool:
+        return self.instance.market is Market.SPOT
+
+    def is_ebs_backed(self) -> bool:
+        return True
+
+    def is_instance_store(self) -> bool:
+        return False
+
+    def is_stoppable(self) -> bool:
+        """A one-time spot instance can only be terminated."""
+        return not self.is_spot()
+
+    def is_stopped(self) -> bool:
+        return self.state is InstanceState.STOPPED
+
+    def is_running(self) -> bool:
+        return self.state is InstanceState.RUNNING

@@ -1,0 +1,245 @@
+"""One node of a cluster, as plugins know it: who it is, how it is reached, and what can be done on it.
+
+The parts stand in accounts.py (users, keys), hosts.py (names), disks.py, shares.py (NFS, packages).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from starcluster import exception, names
+from starcluster.clock import Clock, wait_until
+from starcluster.cluster import record
+from starcluster.cluster.accounts import Accounts
+from starcluster.cluster.facts import Facts
+from starcluster.cluster.shares import Shares
+from starcluster.model import Instance, InstanceState, SpotRequest
+from starcluster.ssh import hostkeys, login
+from starcluster.ssh.access import Access
+from starcluster.ssh.client import SSHClient
+from starcluster.ssh.hostkeys import HostKey
+
+if TYPE_CHECKING:
+    from starcluster.aws.session import Ec2
+
+_UPDATE_PAUSE = 5.0
+_QUICK_LOOK = 0.0
+
+
+class Node(Facts, Accounts, Shares):
+    def __init__(self, instance: Instance, *, ec2: Ec2, access: Access, region: str = "", user: str = "root") -> None:
+        super().__init__(instance, ec2)
+        self.access = access
+        self.region = region
+        self.user = user
+        self._ssh: SSHClient | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Node: {self.alias} ({self.id})>"
+
+    @property
+    def clock(self) -> Clock:
+        return self.access.clock
+
+    @property
+    def key_location(self) -> str:
+        return str(self.access.key_file or "")
+
+    @cached_property
+    def num_processors(self) -> int:
+        return int((self.ssh.execute("nproc", source_profile=False) or ["1"])[0])
+
+    @property
+    def memory(self) -> float:
+        """Megabytes, as the node's kernel counts them."""
+        lines = self.ssh.execute("grep MemTotal /proc/meminfo", source_profile=False) or []
+        return int(lines[0].split()[1]) / 1024
+
+    # --- questions to the node
+
+    def is_ssh_up(self) -> bool:
+        """It runs and lets us in."""
+        try:
+            return self.ssh.get_status("true", source_profile=False) == 0
+        except exception.SSHError:
+            return False
+
+    def is_up(self) -> bool:
+        """EC2 says that it runs, and SSH lets us in."""
+        self.update()
+        return self.is_running() and self.is_ssh_up()
+
+    def boot_id(self) -> str:
+        """The kernel's id of this boot: another one after every reboot, stop and launch."""
+        return (self.ssh.execute("cat /proc/sys/kernel/random/boot_id", source_profile=False) or [""])[0]
+
+    # --- EC2
+
+    def update(self) -> InstanceState:
+        """Ask EC2 how it is; an instance that EC2 forgot counts as terminated."""
+        found = self.ec2.instances.find(ids=[self.id])
+        if found:
+            self.instance = found[0]
+        else:
+            self.instance = dataclasses.replace(self.instance, state=InstanceState.TERMINATED)
+        return self.state
+
+    def wait(self, interval: float = 30, limit: float = 900) -> None:
+        """Until it is up; WaitTimeout after `limit` EC2 seconds."""
+        if not wait_until(self.is_up, limit=limit, pause=interval, clock=self.clock):
+            raise exception.WaitTimeout(f"{self.alias} ({self.id}) is not up after {limit / 60:.0f} minutes")
+
+    def add_tag(self, key: str, value: str | None = None) -> None:
+        self.ec2.instances.tag([self.id], {key: value or ""})
+
+    def remove_tag(self, key: str) -> None:
+        self.ec2.instances.untag([self.id], [key])
+
+    def get_spot_request(self) -> SpotRequest | None:
+        return next(iter(self.ec2.spot.find(ids=[self.spot_id])), None) if self.spot_id else None
+
+    def start(self) -> None:
+        self.ec2.instances.start([self.id])
+
+    def stop(self) -> None:
+        self.forget_connection()
+        self.ec2.instances.stop([self.id])
+
+    def terminate(self) -> None:
+        """End it for ever; its spot request too."""
+        self.forget_connection()
+        if self.spot_id:
+            self.ec2.spot.cancel([self.spot_id])
+        self.ec2.instances.terminate([self.id])
+
+    def shutdown(self) -> None:
+        """Stop it, or terminate it where it can not be stopped."""
+        if self.is_stoppable():
+            self.stop()
+        else:
+            self.terminate()
+
+    def reboot(self) -> None:
+        self.forget_connection()
+        self.ec2.instances.reboot([self.id])
+
+    def detach_external_volumes(self) -> None:
+        """Unmount and detach every volume but the root one."""
+        for device in self.instance.data_devices:
+            self.unmount_volume(device.volume_id, device.device)
+            self.ec2.volumes.detach(device.volume_id, instance_id=self.id)
+
+    def unmount_volume(self, volume_id: str, device: str = "") -> None:
+        """Unmount wherever a volume is mounted; a disk that is not there any more is no error."""
+        found = self._volume_device(volume_id, device)
+        for path in self.mount_points_of(found) if found else []:
+            self.unmount(path, force=True)
+
+    # --- SSH
+
+    @property
+    def ssh(self) -> SSHClient:
+        """The connection as root; its host key is asked of the console before the first use."""
+        with self._lock:
+            if self._ssh is None:
+                self.learn_host_keys(limit=_QUICK_LOOK)
+                self._ssh = self.access.client(self.id, self.dns_name, user=self.user, label=self.alias)
+            return self._ssh
+
+    @property
+    def host_keys(self) -> Sequence[HostKey]:
+        return self.access.known.keys(self.id)
+
+    def learn_host_keys(self, *, limit: float) -> list[HostKey]:
+        """Its host keys, asked of its console for up to `limit` EC2 seconds; [] when it tells none."""
+        return hostkeys.learn(
+            self.id,
+            known=self.access.known,
+            console=lambda: self.ec2.instances.console(self.id),
+            clock=self.clock,
+            limit=limit,
+            pause=_UPDATE_PAUSE,
+        )
+
+    def forget_connection(self) -> None:
+        """Drop the connection: the node goes, or comes back at another address."""
+        with self._lock:
+            if self._ssh is not None:
+                self._ssh.close()
+            self._ssh = None
+
+    def login_argv(self, *, user: str = "", command: str = "", **flags: bool) -> list[str]:
+        """The words of an ssh call; flags as ssh.login.argv has them."""
+        if not self.is_running():
+            raise exception.InstanceNotRunning(
+                f"{self.alias} ({self.id}) is not running but {self.state}",
+                hint="starcluster listclusters shows its state",
+            )
+        self.learn_host_keys(limit=_QUICK_LOOK)
+        return login.argv(
+            self.access, instance_id=self.id, host=self.dns_name, user=user or self.user, command=command, **flags
+        )
+
+    def shell(
+        self,
+        user: str | None = None,
+        forward_x11: bool = False,
+        forward_agent: bool = False,
+        pseudo_tty: bool = False,
+        command: str | None = None,
+    ) -> int:
+        """A login, or a command, on this terminal; its exit status."""
+        import subprocess
+
+        if login.ssh_program() is None:
+            return self._paramiko_shell(user or self.user, command or "", pseudo_tty=pseudo_tty)
+        words = self.login_argv(
+            user=user or "",
+            command=command or "",
+            forward_x11=forward_x11,
+            forward_agent=forward_agent,
+            pseudo_tty=pseudo_tty,
+        )
+        return subprocess.run(words, check=False).returncode
+
+    def _paramiko_shell(self, user: str, command: str, *, pseudo_tty: bool) -> int:
+        from starcluster.ssh.client import with_profile
+        from starcluster.ssh.terminal import attach
+
+        self.learn_host_keys(limit=_QUICK_LOOK)
+        with self.access.client(self.id, self.dns_name, user=user) as client:
+            channel = client.transport.open_session()
+            return attach(channel, with_profile(command) if command else "", pseudo_tty=pseudo_tty)
+
+    # --- the cluster's record, as old plugins ask for it
+
+    def get_plugins(self) -> list[record.PluginRecord]:
+        return list(self._record().plugins)
+
+    def get_volumes(self) -> dict[str, dict[str, Any]]:
+        return volumes_argument(self._record().volumes)
+
+    def _record(self) -> record.ClusterRecord:
+        tag = self.tags.get(record.CLUSTER, "")
+        group = self.ec2.network.group(names.group_name(tag))
+        if group is None:
+            raise exception.ClusterDoesNotExist(f"{self.alias} belongs to no cluster")
+        return record.from_tags(group.tags, tag=tag)
+
+
+def volumes_argument(volumes: Sequence[record.VolumeRecord]) -> dict[str, dict[str, Any]]:
+    """The `volumes` that plugins' hooks are given."""
+    return {
+        one.name: {
+            "volume_id": one.volume_id,
+            "device": one.device,
+            "mount_path": one.mount_path,
+            "partition": one.partition,
+        }
+        for one in volumes
+    }

@@ -1,0 +1,112 @@
+"""NFS: a node that exports folders, and nodes that mount them; and packages that a stock image may lack."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from starcluster import exception
+from starcluster.cluster.disks import Disks, fstab_lines
+from starcluster.cluster.nodebase import lock, words
+
+_EXPORT_OPTIONS = "async,no_root_squash,no_subtree_check,rw"
+_MOUNT_OPTIONS = "rw,exec,noauto"
+_START_SERVER = (
+    "systemctl enable --now nfs-server >/dev/null 2>&1 || systemctl enable --now nfs-kernel-server >/dev/null 2>&1 "
+    "|| service nfs-kernel-server start >/dev/null"
+)
+_PACKAGES = {"apt": {"server": "nfs-kernel-server", "client": "nfs-common"}}
+_YUM = {"server": "nfs-utils", "client": "nfs-utils"}
+
+
+class Packages(Disks):
+    @property
+    def package_provider(self) -> str:
+        """apt or yum, whichever the node has."""
+        found = self.ssh.execute("command -v apt-get || command -v dnf || command -v yum", ignore_exit_status=True)
+        if not found:
+            raise exception.RemoteCommandNotFound(f"{self.alias} has neither apt-get nor yum")
+        return "apt" if found[0].endswith("apt-get") else "yum"
+
+    def apt_command(self, cmd: str) -> None:
+        """apt-get with what it needs to ask no questions; waits for another apt-get to end."""
+        options = "-o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confnew"
+        self.ssh.execute(f"DEBIAN_FRONTEND=noninteractive apt-get -y {options} {cmd}")
+
+    def apt_install(self, pkgs: str) -> None:
+        """Install packages, given as one string; the lists are read anew first."""
+        self.apt_command("update")
+        self.apt_command(f"install {pkgs}")
+
+    def yum_command(self, cmd: str) -> None:
+        self.ssh.execute(f"yum -d 0 -e 0 -y {cmd}")
+
+    def yum_install(self, pkgs: str) -> None:
+        self.yum_command(f"install {pkgs}")
+
+    def package_install(self, pkgs: str) -> None:
+        """Install packages with what the node has for that."""
+        if self.package_provider == "apt":
+            self.apt_install(pkgs)
+        else:
+            self.yum_install(pkgs)
+
+    def _install_nfs(self, part: str, program: str) -> None:
+        if not self.ssh.which(program):
+            packages = _PACKAGES.get(self.package_provider, _YUM)
+            self.package_install(packages[part])
+
+
+class Shares(Packages):
+    def start_nfs_server(self) -> None:
+        """Start the NFS server, installed first where the image has none."""
+        self._install_nfs("server", "exportfs")
+        self.ssh.script(_START_SERVER, what=f"start the NFS server on {self.alias}")
+
+    def export_fs_to_nodes(self, nodes: Sequence[Disks], export_paths: Sequence[str]) -> None:
+        """Let the nodes mount the paths of this node, in place of older lines of theirs."""
+        entries = [f"{path} {node.alias}({_EXPORT_OPTIONS})" for node in nodes for path in export_paths]
+        self._edit_exports([node.alias for node in nodes], export_paths, entries)
+
+    def stop_exporting_fs_to_nodes(self, nodes: Iterable[Disks | str], paths: Sequence[str] | None = None) -> None:
+        """Take the nodes' exports back, all of them or those of some paths."""
+        names = [node if isinstance(node, str) else node.alias for node in nodes]
+        self._edit_exports(names, paths or [], [])
+
+    def _edit_exports(self, names: Sequence[str], paths: Sequence[str], entries: Sequence[str]) -> None:
+        awk = (
+            'BEGIN { n = split(tolower(names), list, " "); for (i = 1; i <= n; i++) gone[list[i]] = 1; '
+            'm = split(paths, some, " "); for (i = 1; i <= m; i++) only[some[i]] = 1 } '
+            '{ host = tolower($2); sub(/\\(.*/, "", host) } '
+            "!((host in gone) && (m == 0 || ($1 in only)))"
+        )
+        self.ssh.script(
+            f"{lock('exports')}\ntouch /etc/exports\n"
+            f"awk -v names={shlex.quote(' '.join(names))} -v paths={shlex.quote(' '.join(paths))} "
+            f"{shlex.quote(awk)} /etc/exports > /etc/exports.starcluster\n"
+            + (f'printf "%s\\n" {words(entries)} >> /etc/exports.starcluster\n' if entries else "")
+            + "cat /etc/exports.starcluster > /etc/exports; rm -f /etc/exports.starcluster\n"
+            "if command -v exportfs >/dev/null; then exportfs -ra; fi",
+            what=f"write /etc/exports on {self.alias}",
+        )
+
+    def mount_nfs_shares(self, server_node: Disks, remote_paths: Sequence[str]) -> None:
+        """Mount the server's paths at the same places here; a mount that answers is left alone."""
+        self._install_nfs("client", "mount.nfs")
+        for path in remote_paths:
+            self._mount_share(f"{server_node.alias}:{path}", path)
+
+    def _mount_share(self, share: str, path: str) -> None:
+        target, source = shlex.quote(path), shlex.quote(share)
+        self.ssh.script(
+            f"{lock('fstab')}\nmkdir -p {target} 2>/dev/null || true\n"
+            f"{fstab_lines(path, f'{share} {path} nfs {_MOUNT_OPTIONS} 0 0')}"
+            f"now=$(awk -v path={target} '$2 == path {{ print $1, $3 }}' /proc/mounts | tail -n1)\n"
+            'if [ -n "$now" ]; then\n'
+            f'case "$now" in {source}" "*) ours=1 ;; *" nfs"*) ours= ;; *) ours=1 ;; esac\n'
+            # a mount whose server died hangs or errs for ever, and is no use to anybody
+            f'if [ -n "$ours" ] && timeout 10 ls {target} >/dev/null 2>&1; then return 0; fi\n'
+            f"umount -f -l {target}\nfi\n"
+            f"mount {target}",
+            what=f"mount {share} on {self.alias}",
+        )

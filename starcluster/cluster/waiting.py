@@ -1,0 +1,137 @@
+"""Waits of the cluster's verbs, each for one condition and with a limit, in EC2's seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from starcluster import exception
+from starcluster.clock import Clock, wait_until
+from starcluster.logger import log
+from starcluster.model import AttachmentState, Instance, InstanceState, Volume, VolumeState
+
+if TYPE_CHECKING:
+    from starcluster.aws.session import Ec2
+    from starcluster.cluster.node import Node
+
+RUNNING_LIMIT = 900.0
+SSH_LIMIT = 600.0
+CONSOLE_LIMIT = 240.0
+ATTACH_LIMIT = 300.0
+FREE_LIMIT = 1200.0
+STOP_LIMIT = 900.0
+GONE_LIMIT = 1200.0
+_PAUSE = 3.0
+T = TypeVar("T")
+
+
+def wait_running(ec2: Ec2, ids: Sequence[str], *, clock: Clock, limit: float = RUNNING_LIMIT) -> list[Instance]:
+    """Until all instances run; InstanceNotRunning as soon as one of them ends."""
+
+    def look() -> list[Instance] | None:
+        found = ec2.instances.find(ids=ids)
+        for instance in found:
+            if not instance.state.is_alive:
+                raise exception.InstanceNotRunning(_ended(instance), code=instance.reason_code)
+        running = [one for one in found if one.state is InstanceState.RUNNING]
+        return running if len(running) == len(set(ids)) else None
+
+    return _until(look, f"the instances {', '.join(ids)} to run", limit=limit, clock=clock)
+
+
+def _ended(instance: Instance) -> str:
+    why = instance.reason_message or instance.transition_reason or instance.reason_code or "EC2 tells no reason"
+    return f"{instance.alias} ({instance.id}) is {instance.state} instead of running: {why}"
+
+
+def wait_states(
+    ec2: Ec2, ids: Sequence[str], states: Iterable[InstanceState], *, clock: Clock, limit: float
+) -> list[Instance]:
+    """Until all instances are in one of the states; one that EC2 has forgotten counts as terminated."""
+    wanted = set(states)
+
+    def look() -> list[Instance] | None:
+        found = ec2.instances.find(ids=ids)
+        fits = all(one.state in wanted for one in found)
+        whole = len(found) == len(set(ids)) or InstanceState.TERMINATED in wanted
+        return (found or [_nobody()]) if fits and whole else None
+
+    what = f"{len(ids)} instances to be {' or '.join(sorted(wanted))}"
+    return [one for one in _until(look, what, limit=limit, clock=clock) if one.id]
+
+
+def _nobody() -> Instance:
+    return Instance(id="", state=InstanceState.TERMINATED)
+
+
+def wait_ssh(node: Node, *, limit: float = SSH_LIMIT) -> None:
+    """Until SSH lets us in with a host key that the console told.
+
+    The console may be late (EC2 posts it after minutes): where SSH is up long before it, the first key seen is
+    trusted with a warning after CONSOLE_LIMIT, unless SSH_STRICT is on.
+    """
+    clock = node.clock
+    end = clock.monotonic() + limit
+    trust_after = clock.monotonic() + min(CONSOLE_LIMIT, limit)
+    problem: exception.SSHError | None = None
+    while clock.monotonic() < end:
+        known = node.learn_host_keys(limit=0)
+        if known or (clock.monotonic() > trust_after and _port_open(node)):
+            try:
+                node.ssh.run("true")
+                return
+            except (exception.SSHConnectionError, exception.SSHAuthException) as error:
+                problem = error
+                node.forget_connection()
+        clock.sleep(_PAUSE)
+    raise exception.WaitTimeout(
+        f"no SSH to {node.alias} ({node.id}) within {limit / 60:.0f} minutes{f': {problem}' if problem else ''}",
+        hint=f"look at its console: starcluster showconsole {node.id}",
+    )
+
+
+def _port_open(node: Node) -> bool:
+    try:
+        node.access.dialer.dial(node.dns_name, 22, 10).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_volume_free(ec2: Ec2, volume_id: str, *, clock: Clock, limit: float = FREE_LIMIT) -> Volume:
+    """Until nothing holds the volume; says once whom it waits for."""
+    told = False
+
+    def look() -> Volume | None:
+        nonlocal told
+        volume = ec2.volumes.get(volume_id)
+        if volume.state is VolumeState.AVAILABLE:
+            return volume
+        if volume.state in (VolumeState.DELETING, VolumeState.DELETED, VolumeState.ERROR):
+            raise exception.VolumeDoesNotExist(f"{volume_id} is {volume.state}")
+        if not told and volume.holder:
+            log.info("Waiting for %s, which %s still holds", volume_id, volume.holder.instance_id)
+        told = True
+        return None
+
+    return _until(look, f"{volume_id} to be free", limit=limit, clock=clock)
+
+
+def wait_attached(ec2: Ec2, volume_id: str, instance_id: str, *, clock: Clock, limit: float = ATTACH_LIMIT) -> Volume:
+    """Until the volume is attached to that instance."""
+
+    def look() -> Volume | None:
+        volume = ec2.volumes.get(volume_id)
+        holder = volume.holder
+        if holder and holder.instance_id == instance_id and holder.state is AttachmentState.ATTACHED:
+            return volume
+        return None
+
+    return _until(look, f"{volume_id} to be attached to {instance_id}", limit=limit, clock=clock)
+
+
+def _until(look: Callable[[], T | None], what: str, *, limit: float, clock: Clock) -> T:
+    found = wait_until(look, limit=limit, pause=_PAUSE, clock=clock)
+    if found is None:
+        raise exception.WaitTimeout(f"waited {limit / 60:.0f} minutes for {what}")
+    return found

@@ -1,0 +1,329 @@
+"""The plugin interface, and the set-up that every cluster gets before its plugins run.
+
+A plugin is a class with some of the five hooks below; its settings are its constructor's arguments. Hooks are
+called with positional arguments, so their parameters may have any names. Two more methods are asked
+before anything is launched: wanted_nodes() and wanted_volumes().
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starcluster import exception, threadpool
+from starcluster.logger import log
+from starcluster.model import Market
+
+if TYPE_CHECKING:
+    from starcluster.cluster.node import Node
+
+Volumes = Mapping[str, Mapping[str, Any]]
+_HOME = "/home"
+_FIRST_USER_ID = 1000
+_LAST_USER_ID = 60000
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedNode:
+    """A node that a plugin wants in the cluster under this alias; empty fields: as the cluster's workers."""
+
+    alias: str
+    instance_type: str = ""
+    image: str = ""
+    bid: float | None = None
+    market: Market = Market.SPOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedVolume:
+    """A volume (id or Name tag) that a plugin will attach; it decides the zone of the nodes."""
+
+    volume: str
+    mount_path: str
+    aliases: tuple[str, ...] = ()
+
+
+class ClusterSetup:
+    """Base of all plugins; a hook that is not overridden does nothing."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> ClusterSetup:
+        plugin = super().__new__(cls)
+        plugin.__plugin_metadata__ = (f"{cls.__module__}.{cls.__name__}", args, kwargs)  # type: ignore[attr-defined]
+        return plugin
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Settings of the plugin's config section arrive as keyword arguments, always strings."""
+
+    def run(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
+        """start, start -x, restart, runplugin: set up the whole cluster."""
+
+    def on_add_node(
+        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
+    ) -> None:
+        """addnode and every relaunch of a named node: set up this node; `nodes` has it too."""
+
+    def on_remove_node(
+        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
+    ) -> None:
+        """removenode, before the node goes; it may be dead already."""
+
+    def on_restart(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
+        """restart, before the reboot."""
+
+    def on_shutdown(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
+        """stop and terminate, before anything else."""
+
+    def wanted_nodes(self) -> Sequence[WantedNode]:
+        """Nodes to launch together with the cluster."""
+        return ()
+
+    def wanted_volumes(self) -> Sequence[WantedVolume]:
+        """Volumes that must be free, and in the cluster's zone."""
+        return ()
+
+
+class DefaultClusterSetup(ClusterSetup):
+    """Host names, volumes, user, scratch, /etc/hosts, NFS and SSH between the nodes; side by side over nodes."""
+
+    def __init__(self, disable_threads: bool = False, num_threads: int = 20) -> None:
+        self._disable_threads, self._num_threads = disable_threads, num_threads
+        self._pool: threadpool.ThreadPool | None = None
+        self._nodes: list[Node] = []
+        self._master: Node | None = None
+        self._user, self._user_shell = "", "bash"
+        self._volumes: Volumes = {}
+
+    @property
+    def pool(self) -> threadpool.ThreadPool:
+        if self._pool is None:
+            self._pool = threadpool.get_thread_pool(self._num_threads, disable_threads=self._disable_threads)
+        return self._pool
+
+    @property
+    def master(self) -> Node:
+        if self._master is None:
+            raise exception.MasterDoesNotExist("this cluster has no master")
+        return self._master
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The workers."""
+        return [node for node in self._nodes if not node.is_master()]
+
+    @property
+    def running_nodes(self) -> list[Node]:
+        return [node for node in self._nodes if node.is_running()]
+
+    def _take(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
+        self._nodes, self._master = nodes, master
+        self._user, self._user_shell, self._volumes = user, user_shell, volumes
+
+    # --- the hooks
+
+    def run(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
+        self._take(nodes, master, user, user_shell, volumes)
+        self._setup_hostnames()
+        self._setup_ebs_volumes()
+        self._setup_cluster_user()
+        self._setup_scratch()
+        self._setup_etc_hosts()
+        self._setup_nfs()
+        self._setup_passwordless_ssh()
+
+    def on_add_node(
+        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
+    ) -> None:
+        self._take(nodes, master, user, user_shell, volumes)
+        self._setup_hostnames([node])
+        self._introduce(node)
+        self._setup_nfs([node], start_server=False)
+        self._create_user(node)
+        self._setup_scratch([node])
+        self._setup_passwordless_ssh([node])
+
+    def on_remove_node(
+        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
+    ) -> None:
+        self._take(nodes, master, user, user_shell, volumes)
+        self._remove_from_known_hosts(node)
+        self._remove_from_etc_hosts(node)
+        self._remove_nfs_exports(node)
+
+    # --- the steps
+
+    def _setup_hostnames(self, nodes: Sequence[Node] | None = None) -> None:
+        self._on_each(nodes or self._nodes, lambda node: node.set_hostname())
+
+    def _setup_ebs_volumes(self) -> None:
+        """Mount the cluster's volumes on the master; one that can not be mounted ends the set-up."""
+        for name, volume in self._volumes.items():
+            self._mount_volume(name, volume)
+
+    def _mount_volume(self, name: str, volume: Mapping[str, Any]) -> None:
+        master, volume_id, path = self.master, str(volume["volume_id"]), str(volume["mount_path"])
+        attached = {one.volume_id: one.device for one in master.attached_vols.values()}
+        disk = master.find_volume_device(volume_id, attached.get(volume_id, str(volume.get("device") or "")))
+        device = master.choose_partition(disk, volume.get("partition"))
+        if path in master.mount_points_of(device):
+            log.info("Volume %s (%s) is mounted at %s already", name, volume_id, path)
+            return
+        if not master.filesystem(device):
+            raise exception.InvalidOperation(
+                f"volume {name} ({volume_id}) holds no file system",
+                hint=f"`starcluster createvolume` makes formatted ones; or format it: "
+                f"starcluster sshmaster CLUSTER mkfs.ext4 {device}",
+            )
+        log.info("Mounting volume %s (%s) at %s", name, volume_id, path)
+        master.check_filesystem(device)
+        if path == _HOME:
+            master.keep_what_is_under(device, path)
+        master.mount_device(device, path)
+
+    def _setup_cluster_user(self, user: str | None = None) -> None:
+        """The cluster's user on all nodes with the same ids, so that files on /home are theirs everywhere."""
+        self._user = user or self._user
+        uid, gid = self._get_new_user_id(self._user)
+        log.info("Creating the cluster user %s (uid %d, gid %d)", self._user, uid, gid)
+        self._add_user_to_nodes(uid, gid)
+
+    def _get_new_user_id(self, user: str) -> tuple[int, int]:
+        """(uid, gid): those of /home/USER on the master if it is there, of the user, else new ones."""
+        lines = self.master.ssh.script(
+            f"user={shlex.quote(user)}\n"
+            'if [ -d "/home/$user" ]; then stat -c "%u %g" "/home/$user"\n'
+            'elif id "$user" >/dev/null 2>&1; then echo "$(id -u "$user") $(id -g "$user")"; fi',
+            what=f"look for the user {user}",
+        )
+        if not lines:
+            new = self._get_max_unused_user_id()
+            return new, new
+        uid, gid = (int(word) for word in lines[0].split())
+        if uid == 0 or gid == 0:
+            raise exception.ClusterValidationError(
+                f"/home/{user} on the master belongs to root",
+                hint=f"give it to the user, or choose another CLUSTER_USER: chown -R 1001:1001 /home/{user}",
+            )
+        return uid, gid
+
+    def _get_max_unused_user_id(self) -> int:
+        """One more than the highest id among users, groups and owners of what is in /home."""
+        lines = self.master.ssh.script(
+            "getent passwd | cut -d: -f3; getent group | cut -d: -f3\n"
+            'for path in /home/*; do [ ! -e "$path" ] || stat -c \'%u\' "$path"; done',
+            what="list the user ids",
+        )
+        used = [int(line) for line in lines if line.isdigit() and int(line) < _LAST_USER_ID]
+        return max([*used, _FIRST_USER_ID]) + 1
+
+    def _add_user_to_nodes(self, uid: int, gid: int, nodes: Sequence[Node] | None = None) -> None:
+        self._on_each(nodes or self._nodes, lambda node: self._add_user_to_node(uid, gid, node))
+
+    def _add_user_to_node(self, uid: int, gid: int, node: Node) -> None:
+        node.add_user(self._user, uid, gid, self._user_shell)
+
+    def _create_user(self, node: Node) -> None:
+        """The cluster's user on one node, with the master's ids."""
+        uid, gid = self._get_new_user_id(self._user)
+        self._add_user_to_node(uid, gid, node)
+
+    def _setup_scratch(self, nodes: Sequence[Node] | None = None, users: Sequence[str] | None = None) -> None:
+        """Local scratch: /scratch/USER leads to /mnt/USER."""
+        lines = "".join(
+            f"mkdir -p /mnt/{user} /scratch; chown {user} /mnt/{user}\n"
+            f"[ -e /scratch/{user} ] || ln -sfn /mnt/{user} /scratch/{user}\n"
+            for user in (shlex.quote(name) for name in users or [self._user])
+        )
+        self._on_each(nodes or self._nodes, lambda node: node.ssh.script(lines, what="make the scratch folders"))
+
+    def _setup_etc_hosts(self, nodes: Sequence[Node] | None = None) -> None:
+        """Every node (or these) knows every node."""
+        self._on_each(nodes or self._nodes, lambda node: node.add_to_etc_hosts(self._nodes))
+
+    def _introduce(self, node: Node) -> None:
+        """The new node learns all names; the others learn its name, as far as they live."""
+        node.add_to_etc_hosts(self._nodes)
+        self.master.add_to_etc_hosts([node])
+        others = [one for one in self.nodes if one.id != node.id]
+        self._try_on_each(others, lambda one: one.add_to_etc_hosts([node]), what=f"did not learn of {node.alias}")
+
+    def _get_nfs_export_paths(self) -> list[str]:
+        """/home and every volume's mount path."""
+        paths = [_HOME, *(str(volume["mount_path"]).rstrip("/") for volume in self._volumes.values())]
+        return list(dict.fromkeys(paths))
+
+    def _setup_nfs(
+        self,
+        nodes: Sequence[Node] | None = None,
+        start_server: bool = True,
+        export_paths: Sequence[str] | None = None,
+    ) -> None:
+        """Export from the master, mount on the workers (or these)."""
+        workers = list(self.nodes if nodes is None else nodes)
+        paths = export_paths or self._get_nfs_export_paths()
+        if start_server or not self.master.ssh.which("exportfs"):
+            self.master.start_nfs_server()
+        if not workers:
+            return
+        self.master.export_fs_to_nodes(workers, paths)
+        self._mount_nfs_shares(workers, paths)
+
+    def _mount_nfs_shares(self, nodes: Sequence[Node], export_paths: Sequence[str] | None = None) -> None:
+        paths = export_paths or self._get_nfs_export_paths()
+        log.info("Mounting %s from the master on %s", ", ".join(paths), ", ".join(node.alias for node in nodes))
+        self._on_each(nodes, lambda node: node.mount_nfs_shares(self.master, paths))
+
+    def _setup_passwordless_ssh(self, nodes: Sequence[Node] | None = None) -> None:
+        """Root and the user move freely between master and workers; host keys are known beforehand."""
+        master, workers = self.master, list(self.nodes if nodes is None else nodes)
+        key = master.generate_key_for_user("root", auth_new_key=True)
+        master.generate_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
+        for user in ("root", self._user):
+            master.add_to_known_hosts(user, workers)
+        self._on_each(workers, lambda node: self._let_in(node, key))
+
+    def _let_in(self, node: Node, key: Sequence[str]) -> None:
+        node.install_key("root", key)
+        node.add_to_known_hosts("root", self._nodes)
+
+    def _remove_from_etc_hosts(self, node: Node) -> None:
+        self._on_others(node, lambda one: one.remove_from_etc_hosts([node]))
+
+    def _remove_from_known_hosts(self, node: Node) -> None:
+        def forget(one: Node) -> None:
+            one.remove_from_known_hosts("root", [node])
+            if one.is_master():
+                one.remove_from_known_hosts(self._user, [node])
+
+        self._on_others(node, forget)
+
+    def _remove_nfs_exports(self, node: Node) -> None:
+        self.master.stop_exporting_fs_to_nodes([node])
+
+    # --- side by side
+
+    def _on_each(self, nodes: Sequence[Node], job: Callable[[Node], object]) -> None:
+        """Do it on all nodes at once; failures are raised together, by node."""
+        for node in nodes:
+            self.pool.simple_job(job, (node,), jobid=node.alias)
+        try:
+            self.pool.wait(return_results=False)
+        except exception.ThreadPoolException as error:
+            if len(error.exceptions) == 1:
+                raise error.exceptions[0][0] from error
+            raise
+
+    def _try_on_each(self, nodes: Sequence[Node], job: Callable[[Node], object], *, what: str) -> None:
+        """Do it on nodes that may be dead: a worker that does not answer is told of and left."""
+        try:
+            self._on_each(nodes, job)
+        except exception.ThreadPoolException as error:
+            for failure, _, alias in error.exceptions:
+                log.warning("%s %s: %s", alias, what, failure)
+        except exception.SSHError as error:
+            log.warning("a node %s: %s", what, error)
+
+    def _on_others(self, node: Node, job: Callable[[Node], object]) -> None:
+        others = [one for one in self.running_nodes if one.id != node.id]
+        self._try_on_each(others, job, what=f"did not forget {node.alias}")
