@@ -79,8 +79,10 @@ def _watch_owner(owner_pid: int, cloud: Cloud, server: Server) -> None:
     while process_lives(owner_pid):
         time.sleep(_OWNER_CHECK)
     log.info("the owner, process %d, is dead", owner_pid)
-    cloud.end()
-    server.stop()
+    try:
+        cloud.end()
+    finally:
+        server.stop()
 
 
 def main(argv: list[str] | None = None) -> int:

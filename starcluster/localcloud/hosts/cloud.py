@@ -2,9 +2,10 @@
 
 import logging
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starcluster.localcloud.hosts import network, watch
@@ -34,6 +35,12 @@ class Cloud:
     nodes: Nodes
     volumes: Volumes
     metadata: Metadata
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing left to serve."""
+        return self.ended.is_set()
 
     def do_ping(self) -> Answer:
         return {"pid": os.getpid(), "version": VERSION, "nodes": [node.id for node in self.nodes.living()]}
@@ -132,8 +139,17 @@ class Cloud:
                 list(pool.map(self.nodes.crash, living))
         for image in self.disks.images():
             self.disks.release(image)
-        pid = self.holder.pid()
-        self.holder.ask("quit")
-        end = time.monotonic() + _HOLDER_LIMIT
-        while process_lives(pid) and time.monotonic() < end:
-            time.sleep(0.01)
+        self._end_holder()
+
+    def _end_holder(self) -> None:
+        try:
+            pid = self.holder.pid()
+            self.holder.ask("quit")
+        except (OSError, HostsError) as error:
+            log.info("the holder is gone already: %s", error)
+        else:
+            end = time.monotonic() + _HOLDER_LIMIT
+            while process_lives(pid) and time.monotonic() < end:
+                time.sleep(0.01)
+        finally:
+            self.ended.set()

@@ -16,7 +16,7 @@ from starcluster.localcloud.hosts.mounts import Mount
 log = logging.getLogger("disks")
 
 _PREFIX = "loop:"
-_PATIENCE = 1.0  # seconds for a device to become free before its image is given a new file
+_PATIENCE = 0.3  # seconds for a device to become free before its image is given a new file
 
 
 class Disks:

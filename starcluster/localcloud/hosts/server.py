@@ -53,13 +53,13 @@ class Server:
                     return
                 answer, fds = self._do(message)
                 wire.send(connection, answer, fds)
-                if message["op"] == "quit":
-                    self.stop()
             except (OSError, ValueError) as error:
                 log.info("a client went away: %s", error)
             finally:
                 for fd in fds:
                     os.close(fd)
+            if self._cloud.has_ended:
+                self.stop()
 
     def _do(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
         operation = getattr(self._cloud, f"do_{message.get('op')}", None)

@@ -15,7 +15,8 @@ def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) 
     """Send one message; `fds` are duplicated into the receiver."""
     raw = json.dumps(message, separators=(",", ":")).encode() + b"\n"
     sent = socket.send_fds(sock, [raw], list(fds)) if fds else sock.send(raw)
-    sock.sendall(raw[sent:])
+    if sent < len(raw):  # an empty write would fail when the peer has got all and gone
+        sock.sendall(raw[sent:])
 
 
 def receive(sock: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
