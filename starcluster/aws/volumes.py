@@ -101,6 +101,23 @@ class Volumes:
         except exception.VolumeDoesNotExist:
             return
 
+    def snapshots(self, volume_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The snapshots made of these volumes: volume id -> snapshot ids, oldest first."""
+        if not volume_ids:
+            return {}
+        answers = self._api.pages(
+            "describe_snapshots",
+            "Snapshots",
+            what="list snapshots",
+            page_size=self._api.page_size,
+            OwnerIds=["self"],
+        )
+        found: dict[str, list[str]] = {volume_id: [] for volume_id in volume_ids}
+        for answer in sorted(answers, key=lambda one: one["StartTime"]):
+            if answer.get("VolumeId") in found:
+                found[answer["VolumeId"]].append(answer["SnapshotId"])
+        return found
+
     def tag(self, volume_id: str, tags: Mapping[str, str]) -> None:
         if tags:
             self._api.change("create_tags", what=f"tag {volume_id}", Resources=[volume_id], Tags=forms.tag_list(tags))

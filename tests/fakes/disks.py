@@ -151,6 +151,10 @@ class FakeVolumes:
             raise fake_error("VolumeInUse", f"{volume_id} is in use")
         self.all.pop(volume_id, None)
 
+    def snapshots(self, volume_ids: Sequence[str]) -> dict[str, list[str]]:
+        self.ec2.note("volumes.snapshots", tuple(volume_ids))
+        return {volume_id: [] for volume_id in volume_ids}
+
     def tag(self, volume_id: str, tags: Mapping[str, str]) -> None:
         self.ec2.note("volumes.tag", volume_id)
         self._set(volume_id, tags={**self.all[volume_id].tags, **tags})

@@ -1,0 +1,73 @@
+"""starcluster createkey NAME"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from starcluster import exception
+from starcluster.logger import log
+
+if TYPE_CHECKING:
+    from starcluster.app import App
+    from starcluster.model import KeyPair
+
+
+@click.command()
+@click.argument("name")
+@click.option("-o", "--output-file", metavar="FILE", help="Write the private key there, mode 0400.")
+@click.option("-i", "--import-key", "public_key", metavar="FILE", help="Import this public key instead.")
+@click.pass_obj
+def command(app: App, name: str, output_file: str | None, public_key: str | None) -> None:
+    """Make a key pair in EC2, or import a public key that you have.
+
+    \b
+    Examples:
+      starcluster createkey mykey -o ~/.ssh/mykey.pem
+      starcluster createkey mykey -i ~/.ssh/id_ed25519.pub
+    """
+    if public_key:
+        pair = app.ec2.network.import_key(name, _public_key(Path(public_key).expanduser()))
+        log.info("Imported key pair: %s", name)
+    else:
+        pair = _create(app, name, output_file)
+    log.info("fingerprint: %s", pair.fingerprint)
+
+
+def _public_key(path: Path) -> str:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise exception.KeyFileError(f"can not read the public key {path}: {error}") from error
+    if "PRIVATE KEY" in text:
+        raise exception.KeyFileError(f"{path} is a private key", hint=f"give the public one: {path}.pub")
+    return text
+
+
+def _create(app: App, name: str, output_file: str | None) -> KeyPair:
+    """The file is made before the key: EC2 tells the private key once only."""
+    if output_file is None:
+        pair, secret = app.ec2.network.create_key(name)
+        log.info("Created key pair: %s", name)
+        click.echo(secret)
+        return pair
+    path = Path(output_file).expanduser()
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    except FileExistsError as error:
+        raise exception.KeyFileError(f"{path} exists: it is not overwritten", hint="name another file") from error
+    except OSError as error:
+        raise exception.KeyFileError(f"can not write {path}: {error.strerror}") from error
+    with os.fdopen(handle, "w") as file:
+        try:
+            pair, secret = app.ec2.network.create_key(name)
+        except BaseException:
+            path.unlink()
+            raise
+        file.write(secret)
+    log.info("Created key pair: %s", name)
+    log.info("private key written to %s", path)
+    return pair

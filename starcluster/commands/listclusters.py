@@ -1,0 +1,116 @@
+"""starcluster listclusters [TAG...]"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import click
+
+from starcluster import exception, names
+from starcluster.commands.showing import NONE, local_time, uptime
+from starcluster.logger import log
+
+if TYPE_CHECKING:
+    from starcluster.app import App
+    from starcluster.model import Instance, SecurityGroup, SpotRequest
+
+_SSH_LIMIT = 5.0
+
+
+@click.command()
+@click.argument("tags", metavar="[TAG]...", nargs=-1)
+@click.option("-s", "--show-ssh-status", is_flag=True, help="Tell for each node whether SSH answers.")
+@click.pass_obj
+def command(app: App, tags: tuple[str, ...], show_ssh_status: bool) -> None:
+    """Show all clusters, or those named.
+
+    \b
+    Example:
+      starcluster listclusters mycluster
+    """
+    groups = app.ec2.network.groups(names.GROUP_PREFIX)
+    if not groups and not tags:
+        log.info("No clusters found...")
+    for group in chosen(groups, tags):
+        nodes = nodes_of(app, group)
+        ssh = ssh_status(app, nodes) if show_ssh_status else {}
+        show(group, nodes, app.ec2.spot.find(cluster=names.cluster_tag(group.name)), ssh)
+
+
+def chosen(groups: Sequence[SecurityGroup], tags: Sequence[str]) -> list[SecurityGroup]:
+    """The groups of these clusters, all without tags; ClusterDoesNotExist for an unknown one."""
+    known = {names.cluster_tag(group.name): group for group in groups}
+    for tag in tags:
+        if tag not in known:
+            hint = f"active clusters: {', '.join(sorted(known))}" if known else ""
+            raise exception.ClusterDoesNotExist(f"cluster '{tag}' does not exist", hint=hint)
+    return [known[tag] for tag in tags] if tags else list(groups)
+
+
+def nodes_of(app: App, group: SecurityGroup) -> list[Instance]:
+    """The cluster's instances that are not gone: the master first, then by alias."""
+    found = [one for one in app.ec2.instances.find(group_id=group.id) if one.state.is_in_cluster]
+    return sorted(found, key=lambda one: (not names.is_master(one.alias), one.alias, one.id))
+
+
+def ssh_status(app: App, nodes: Sequence[Instance]) -> dict[str, str]:
+    """Instance id -> "Up" or "Down", all asked at once."""
+    if not nodes:
+        return {}
+    with ThreadPoolExecutor(min(len(nodes), 32)) as pool:
+        answers = pool.map(lambda node: _answers(app, node), nodes)
+        return {node.id: "Up" if up else "Down" for node, up in zip(nodes, answers, strict=True)}
+
+
+def _answers(app: App, node: Instance) -> bool:
+    """An SSH server greets first: a mere open port is not enough."""
+    if not node.state.is_alive or not node.address:
+        return False
+    try:
+        with app.cloud.dialer.dial(node.address, 22, _SSH_LIMIT) as sock:
+            sock.settimeout(_SSH_LIMIT)
+            return sock.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def show(group: SecurityGroup, nodes: Sequence[Instance], spots: Sequence[SpotRequest], ssh: dict[str, str]) -> None:
+    first = nodes[0] if nodes else None
+    started = first.launched if first and first.state.is_alive else None
+    title = f"{names.cluster_tag(group.name)} (security group: {group.name})"
+    lines = ["-" * len(title), title, "-" * len(title)]
+    lines += [f"Launch time: {local_time(started)}", f"Uptime: {uptime(started)}"]
+    if group.vpc_id:
+        lines += [f"VPC: {group.vpc_id}", f"Subnet: {(first and first.subnet_id) or NONE}"]
+    lines += [f"Zone: {(first and first.zone) or NONE}", f"Keypair: {(first and first.key_name) or NONE}"]
+    lines += [*_volume_lines(nodes), *_spot_lines(spots), *_node_lines(nodes, ssh)]
+    click.echo("\n".join([*lines, f"Total nodes: {len(nodes)}", ""]))
+
+
+def _volume_lines(nodes: Sequence[Instance]) -> list[str]:
+    lines = [
+        f"    {device.volume_id} on {node.alias}:{device.device} (status: {device.state})"
+        for node in nodes
+        for device in node.data_devices
+    ]
+    return ["EBS volumes:", *lines] if lines else [f"EBS volumes: {NONE}"]
+
+
+def _spot_lines(spots: Sequence[SpotRequest]) -> list[str]:
+    counts = Counter(str(spot.state) for spot in spots if spot.state.is_live)
+    said = [f"{counts[state]} {state}" for state in ("active", "open") if counts[state]]
+    return [f"Spot requests: {', '.join(said)}"] if said else []
+
+
+def _node_lines(nodes: Sequence[Instance], ssh: dict[str, str]) -> list[str]:
+    lines = [_node_line(node, ssh.get(node.id, "")) for node in nodes]
+    return ["Cluster nodes:", *lines] if lines else [f"Cluster nodes: {NONE}"]
+
+
+def _node_line(node: Instance, ssh: str) -> str:
+    spot = f" (spot {node.spot_request_id})" if node.spot_request_id else ""
+    mark = f" (SSH: {ssh})" if ssh else ""
+    return f"    {node.alias:>7} {node.state} {node.id} {node.address or NONE}{spot}{mark}"

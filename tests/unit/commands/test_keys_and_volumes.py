@@ -1,0 +1,83 @@
+"""createkey, removekey, removevolume: what is asked, written and refused."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.ec2 import FakeEc2, fake_error
+from tests.unit.commands.conftest import Run
+
+
+def test_createkey_writes_the_private_key_for_its_owner_only(run: Run, ec2: FakeEc2, tmp_path: Path) -> None:
+    path = tmp_path / "mykey.pem"
+    assert run("createkey", "mykey", "-o", str(path)).code == 0
+    assert path.stat().st_mode & 0o777 == 0o400
+    assert "BEGIN FAKE KEY" in path.read_text()
+    assert ec2.network.key_pair("mykey") is not None
+
+
+def test_createkey_overwrites_nothing_and_asks_ec2_for_nothing(run: Run, ec2: FakeEc2, tmp_path: Path) -> None:
+    path = tmp_path / "mykey.pem"
+    path.write_text("precious")
+    result = run("createkey", "mykey", "-o", str(path))
+    assert result.code == 1
+    assert "is not overwritten" in result.said
+    assert path.read_text() == "precious"
+    assert ec2.network.key_pair("mykey") is None
+
+
+def test_createkey_leaves_no_file_when_ec2_refuses(run: Run, ec2: FakeEc2, tmp_path: Path) -> None:
+    ec2.fail_next("network.create_key", fake_error("InvalidKeyPair.Duplicate"))
+    assert run("createkey", "mykey", "-o", str(tmp_path / "mykey.pem")).code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_createkey_imports_a_public_key_but_no_private_one(run: Run, ec2: FakeEc2, tmp_path: Path) -> None:
+    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAA me")
+    (tmp_path / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+    assert run("createkey", "mine", "-i", str(tmp_path / "id.pub")).code == 0
+    pair = ec2.network.key_pair("mine")
+    assert pair is not None
+    assert pair.public_key == "ssh-ed25519 AAAA me"
+    refused = run("createkey", "other", "-i", str(tmp_path / "id"))
+    assert refused.code == 1
+    assert f"give the public one: {tmp_path}/id.pub" in refused.said
+
+
+@pytest.mark.parametrize(("answer", "gone"), [("y\n", True), ("yes\n", True), ("n\n", False), ("ja\n", False)])
+def test_removekey_asks(run: Run, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, answer: str, gone: bool) -> None:
+    ec2.network.import_key("mykey", "ssh-ed25519 AAAA")
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert run("removekey", "mykey").code == 0
+    assert (ec2.network.key_pair("mykey") is None) is gone
+
+
+def test_a_question_that_nobody_answers_is_an_error(run: Run, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> None:
+    ec2.network.import_key("mykey", "ssh-ed25519 AAAA")
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    result = run("removekey", "mykey")
+    assert result.code == 1
+    assert "--confirm" in result.said
+    assert ec2.network.key_pair("mykey") is not None
+
+
+def test_removekey_of_an_unknown_key(run: Run) -> None:
+    result = run("removekey", "-c", "nokey")
+    assert (result.code, "key pair 'nokey' does not exist" in result.said) == (1, True)
+
+
+def test_removevolume_by_name(run: Run, ec2: FakeEc2) -> None:
+    ec2.volumes.create(1, "us-east-1a", tags={"Name": "home"})
+    assert run("removevolume", "--conf", "home").code == 0
+    assert ec2.volumes.all == {}
+
+
+def test_removevolume_deletes_none_when_one_of_them_does_not_exist(run: Run, ec2: FakeEc2) -> None:
+    ec2.volumes.create(1, "us-east-1a", tags={"Name": "home"})
+    result = run("removevolume", "-c", "home", "nosuch")
+    assert result.code == 1
+    assert "'nosuch' does not exist" in result.said
+    assert len(ec2.volumes.all) == 1

@@ -1,0 +1,177 @@
+"""The listing verbs print StarCluster's shapes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from starcluster.model import LaunchRequest, Market
+from tests.fakes.ec2 import FakeEc2
+from tests.unit.commands.conftest import Run
+
+
+def masked(text: str) -> str:
+    """Ids and times masked as in the samples of StarCluster's output."""
+    text = re.sub(r"\b(i|vpc|subnet|sir|ami|sg|vol)-[0-9a-f]+\b", r"\1-ID", text)
+    text = re.sub(r"ec2-[\d-]+\S+", "PUBLIC-DNS", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATETIME", text)
+    return re.sub(r"\d+ days, \d\d:\d\d:\d\d", "UPTIME", text)
+
+
+def launch(ec2: FakeEc2, alias: str, market: Market = Market.ON_DEMAND, cluster: str = "demo") -> str:
+    group = ec2.network.group(f"@sc-{cluster}") or ec2.network.create_group(f"@sc-{cluster}", "a cluster")
+    request = LaunchRequest(
+        image_id="ami-1",
+        instance_type="m1.small",
+        zone="us-east-1a",
+        market=market,
+        token=f"{cluster}/{alias}",
+        tags={"@sc-cluster": cluster, "alias": alias, "Name": alias},
+        key_name="mykey",
+        group_ids=(group.id,),
+        max_price=0.1 if market is Market.SPOT else None,
+    )
+    return ec2.instances.launch(request)[0].id
+
+
+def test_listclusters(run: Run, ec2: FakeEc2) -> None:
+    launch(ec2, "master")
+    launch(ec2, "node001")
+    assert masked(run("listclusters", "demo").out) == (
+        "-------------------------------\n"
+        "demo (security group: @sc-demo)\n"
+        "-------------------------------\n"
+        "Launch time: DATETIME\n"
+        "Uptime: UPTIME\n"
+        "VPC: vpc-ID\n"
+        "Subnet: subnet-ID\n"
+        "Zone: us-east-1a\n"
+        "Keypair: mykey\n"
+        "EBS volumes: N/A\n"
+        "Cluster nodes:\n"
+        "     master running i-ID PUBLIC-DNS\n"
+        "    node001 running i-ID PUBLIC-DNS\n"
+        "Total nodes: 2\n"
+        "\n"
+    )
+
+
+def test_listclusters_tells_of_spot_requests_and_volumes_and_puts_the_master_first(run: Run, ec2: FakeEc2) -> None:
+    launch(ec2, "anode", Market.SPOT)
+    master = launch(ec2, "master")
+    volume = ec2.volumes.create(1, "us-east-1a")
+    ec2.advance()
+    ec2.volumes.attach(volume.id, master, "/dev/sdz")
+    out = masked(run("lc").out)
+    assert "Spot requests: 1 active\n" in out
+    assert "EBS volumes:\n    vol-ID on master:/dev/sdz (status: attached)\n" in out
+    assert out.index("master running") < out.index("  anode running i-ID PUBLIC-DNS (spot sir-ID)\n")
+
+
+def test_a_dead_node_is_not_of_the_cluster(run: Run, ec2: FakeEc2) -> None:
+    launch(ec2, "master")
+    ec2.instances.terminate([launch(ec2, "node001")])
+    assert "Total nodes: 1\n" in run("lc", "demo").out
+
+
+def test_listclusters_of_a_stopped_cluster(run: Run, ec2: FakeEc2) -> None:
+    node = launch(ec2, "master")
+    ec2.advance()
+    ec2.instances.stop([node])
+    out = run("lc").out
+    assert "Launch time: N/A\nUptime: N/A\n" in out
+
+
+def test_listclusters_of_an_unknown_cluster(run: Run, ec2: FakeEc2) -> None:
+    result = run("listclusters", "nosuch")
+    assert (result.code, result.out) == (1, "")
+    assert result.said == "!!! ERROR - cluster 'nosuch' does not exist\n"
+    launch(ec2, "master")
+    assert "!!! ERROR - active clusters: demo\n" in run("listclusters", "nosuch").said
+
+
+def test_no_clusters(run: Run) -> None:
+    result = run("listclusters")
+    assert (result.code, result.out) == (0, ">>> No clusters found...\n")
+
+
+def test_listinstances(run: Run, ec2: FakeEc2) -> None:
+    launch(ec2, "master")
+    out = run("listinstances").out
+    names = [line.partition(":")[0] for line in out.split("\n\n")[0].splitlines()]
+    assert names == [
+        "id", "dns_name", "private_dns_name", "state", "public_ip", "private_ip", "vpc", "subnet", "zone", "ami",
+        "virtualization", "type", "groups", "keypair", "uptime", "tags",
+    ]  # fmt: skip
+    assert "groups: @sc-demo\n" in out
+    assert "tags: @sc-cluster=demo, alias=master, Name=master\n" in out
+    assert out.endswith("\n\nTotal: 1\n")
+
+
+def test_listinstances_hides_the_terminated(run: Run, ec2: FakeEc2) -> None:
+    ec2.instances.terminate([launch(ec2, "master")])
+    ec2.advance()
+    assert run("listinstances").out == ">>> No instances found\n"
+    assert "state: terminated" in run("lsi", "-t").out
+
+
+def test_listspots(run: Run, ec2: FakeEc2) -> None:
+    assert run("listspots").out == ">>> No spot instance requests found...\n"
+    node = launch(ec2, "node001", Market.SPOT)
+    assert masked(run("listspots").out).startswith(
+        "id: sir-ID\nprice: $0.10\nstatus: fulfilled\nmessage: N/A\nspot_request_type: one-time\n"
+        "state: active\ninstance_id: i-ID\ninstance_type: m1.small\nimage_id: ami-ID\nzone: us-east-1a\n"
+        "create_time: DATETIME\nlaunch_group: N/A\nzone_group: N/A\nsecurity_groups: sg-ID\n\nTotal: 1\n"
+    )
+    ec2.instances.interrupt(node)
+    assert run("listspots").out == ">>> No spot instance requests found...\n"
+    assert "status: instance-terminated-no-capacity\n" in run("listspots", "--show-closed").out
+
+
+def test_listvolumes(run: Run, ec2: FakeEc2) -> None:
+    assert run("listvolumes").out == "Total: 0\n"
+    ec2.volumes.create(50, "us-east-1a", tags={"Name": "home", "bare": ""})
+    launch(ec2, "master")
+    out = masked(run("listvolumes").out)
+    assert out.startswith(
+        "volume_id: vol-ID\nsize: 50GB\nstatus: available\navailability_zone: us-east-1a\n"
+        "create_time: DATETIME\ntags: Name=home, bare\n\n"
+    )
+    assert "status: in-use\nattachment_status: attached\navailability_zone: us-east-1a\n" in out
+    assert out.endswith("\n\nTotal: 2\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["-n", "home"], 1),
+        (["-n", "nothing"], 0),
+        (["-s", "50"], 1),
+        (["-z", "us-east-1b"], 0),
+        (["-S", "available"], 1),
+        (["-t", "Name=home,team=a"], 1),
+        (["-t", "team=b"], 0),
+        (["--tag", "team=a"], 1),
+    ],
+)
+def test_listvolumes_filters(run: Run, ec2: FakeEc2, words: list[str], count: int) -> None:
+    ec2.volumes.create(50, "us-east-1a", tags={"Name": "home", "team": "a"})
+    assert f"Total: {count}\n" in run("listvolumes", *words).out
+
+
+def test_listvolumes_refuses_a_tag_without_a_name(run: Run) -> None:
+    assert run("listvolumes", "-t", "=x").code == 2
+
+
+def test_listzones(run: Run) -> None:
+    assert run("lz").out == (
+        "name:  us-east-1a\nregion:  us-east-1\nstatus:  available\n\n"
+        "name:  us-east-1b\nregion:  us-east-1\nstatus:  available\n\n"
+    )
+
+
+def test_listkeypairs(run: Run, ec2: FakeEc2) -> None:
+    ec2.network.import_key("a", "ssh-ed25519 AAAA")
+    ec2.network.import_key("longer", "ssh-ed25519 AAAA")
+    assert run("lk").out == "     a  00:11:22\nlonger  00:11:22\n"
