@@ -35,9 +35,7 @@ Result = TypeVar("Result")
 class Inline(concurrent.futures.ThreadPoolExecutor):
     """Runs what asyncio gives to threads at once, in place: forking is safe without threads only."""
 
-    def submit(
-        self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any
-    ) -> "concurrent.futures.Future[Result]":
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> "concurrent.futures.Future[Result]":
         future: concurrent.futures.Future[Result] = concurrent.futures.Future()
         try:
             future.set_result(fn(*args, **kwargs))

@@ -54,11 +54,7 @@ def find_group(name: str, *, group: Path = GROUP) -> int | None:
 
 
 def _groups_of(name: str, gid: int, group: Path) -> tuple[int, ...]:
-    extra = [
-        int(fields[2])
-        for fields in _records(group, 4)
-        if fields[2].isdigit() and name in fields[3].split(",")
-    ]
+    extra = [int(fields[2]) for fields in _records(group, 4) if fields[2].isdigit() and name in fields[3].split(",")]
     return tuple(dict.fromkeys([gid, *extra]))
 
 

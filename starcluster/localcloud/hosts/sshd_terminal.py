@@ -107,9 +107,7 @@ def apply_modes(fd: int, modes: Mapping[int, int]) -> None:
     attributes = termios.tcgetattr(fd)
     for opcode, value in modes.items():
         if opcode in CHARACTERS:
-            attributes[CHARACTER_LIST][CHARACTERS[opcode]] = (
-                b"\0" if value == DISABLED else bytes([value & 255])
-            )
+            attributes[CHARACTER_LIST][CHARACTERS[opcode]] = b"\0" if value == DISABLED else bytes([value & 255])
         elif opcode in FLAGS:
             where, flag = FLAGS[opcode]
             attributes[where] = attributes[where] | flag if value else attributes[where] & ~flag

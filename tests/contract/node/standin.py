@@ -16,6 +16,7 @@ from pathlib import Path
 
 from starcluster.localcloud.hosts import cloudinit, sshd
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ROOT = r"""
 set -eu
 mount --make-rprivate /
@@ -35,6 +36,7 @@ for name in null zero full random urandom tty; do touch dev/$name; mount --bind 
 mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx; ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s fd/2 dev/stderr
 if [ ! -e etc/passwd ]; then
     printf 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/none:/usr/sbin/nologin\n' > etc/passwd
     printf 'root:x:0:\ntty:x:5:\nstaff:x:50:\nsudo:x:27:\n' > etc/group
@@ -75,8 +77,14 @@ def main(folder: Path) -> None:
     subprocess.run(["bash", "-c", ROOT, "standin", str(folder / "root")], check=True)
     os.chdir("/")
     subprocess.run(["umount", "-l", "/.host"], check=True)
+    for path, text in cloudinit.SHIMS.items():  # /usr is read-only here
+        shim = Path("/etc/shims") / Path(path).name
+        shim.parent.mkdir(exist_ok=True)
+        shim.write_text(text)
+        shim.chmod(0o755)
+    Path("/etc/environment").write_text(f"PATH={PATH}:/etc/shims\n")
     os.environ.clear()
-    os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    os.environ["PATH"] = PATH
     cloudinit.run(
         base64.b64decode(plan.pop("user_data")),
         console=lambda line: os.write(1, f"{line}\n".encode()) and None,

@@ -103,6 +103,13 @@ class Node:
         assert result.returncode == 0, result.stderr
         return result.stdout.decode().strip()
 
+    def wait_for_file(self, path: str, *, limit: float = 10) -> None:
+        """Until a file is there, seen from outside."""
+        end = time.monotonic() + limit
+        while not os.path.exists(self.root / path):
+            assert time.monotonic() < end, f"{path} never came"
+            time.sleep(0.02)
+
     def wait_for(self, command: str, *, limit: float = 10) -> None:
         """Until a shell command succeeds in the node."""
         end = time.monotonic() + limit

@@ -71,9 +71,8 @@ def test_the_clients_locale_is_taken_and_nothing_else(node: Node) -> None:
 
 
 def test_the_node_may_add_to_the_environment(node: Node) -> None:
-    node.ssh("""printf '# ours\\nexport OURS="a b"\\n' > /etc/environment""")
+    node.ssh("""printf '# ours\\nexport OURS="a b"\\n' >> /etc/environment""")
     assert node.out("echo $OURS", user="alice") == "a b"
-    node.ssh("rm /etc/environment")
 
 
 def test_each_user_has_the_users_rights_and_groups(node: Node) -> None:
