@@ -155,11 +155,14 @@ class Disks(NodeBase):
         `force` ends the processes that hold it.
         """
         target = shlex.quote(path.rstrip("/"))
-        kill = f"fuser -km {target} >/dev/null 2>&1 || true; sleep 0.2\n" if force else ""
+        kill = (
+            f"fuser -k -TERM -m {target} >/dev/null 2>&1 && sleep 1 || true\n"
+            f"fuser -k -KILL -m {target} >/dev/null 2>&1 && sleep 0.2 || true\n"
+        )
         self.ssh.script(
             f"{lock('fstab')}\n{fstab_lines(path, '')}cd /\n"
             f"while awk -v path={target} '$2 == path {{ found = 1 }} END {{ exit !found }}' /proc/mounts; do\n"
-            f"sync -f {target} || true\n{kill}umount {target}\ndone",
+            f"sync -f {target} || true\n{kill if force else ''}umount {target}\ndone",
             what=f"unmount {path} on {self.alias}",
         )
 

@@ -110,3 +110,16 @@ class Shares(Packages):
             f"mount {target}",
             what=f"mount {share} on {self.alias}",
         )
+
+    def unmount_shares(self) -> None:
+        """Leave every NFS mount, with the processes that hold it: the server is about to go."""
+        mounts = [line.split() for line in self.ssh.script("cat /etc/fstab 2>/dev/null || true", what="read fstab")]
+        for fields in mounts:
+            if len(fields) > 2 and fields[2].startswith("nfs"):
+                self.unmount(fields[1], force=True)
+
+    def stop_exporting(self) -> None:
+        """Take back all exports; /etc/exports keeps them for the next start."""
+        self.ssh.script(
+            "if command -v exportfs >/dev/null; then exportfs -ua || true; fi", what="take the exports back"
+        )

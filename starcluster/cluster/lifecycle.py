@@ -1,0 +1,256 @@
+"""A cluster's life, verb by verb: stop, restart, terminate; nodes added and removed.
+
+`start` has a file of its own (starting.py); what the driver needs of launching and set-up is named here as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starcluster import exception
+from starcluster.clock import wait_until
+from starcluster.cluster import record, waiting
+from starcluster.cluster.cluster import Cluster
+from starcluster.cluster.hooks import run_hooks
+from starcluster.cluster.launching import NodeSpec, launch_nodes, launch_request
+from starcluster.cluster.node import Node
+from starcluster.cluster.setup import (
+    attach_volume,
+    forget_node,
+    is_ready,
+    set_up_cluster,
+    set_up_node,
+)
+from starcluster.cluster.starting import resume, start
+from starcluster.clustersetup import DefaultClusterSetup
+from starcluster.logger import log
+from starcluster.model import Instance, InstanceState
+from starcluster.ssh.hostkeys import KnownHosts
+
+__all__ = [
+    "NodeSpec",
+    "add_named_node",
+    "add_nodes",
+    "attach_volume",
+    "forget_node",
+    "is_ready",
+    "launch_nodes",
+    "launch_request",
+    "remove_node",
+    "restart",
+    "resume",
+    "set_up_cluster",
+    "set_up_node",
+    "start",
+    "stop",
+    "terminate",
+]
+
+_ROUNDS = 5
+_GROUP_TRIES = 60
+_GROUP_PAUSE = 5.0
+_REBOOT_LIMIT = 600.0
+_REBOOT_PAUSE = 3.0
+_STOPPED = (InstanceState.STOPPED, InstanceState.TERMINATED)
+
+
+# --- nodes
+
+
+def add_nodes(cluster: Cluster, specs: Sequence[NodeSpec]) -> list[Node]:
+    """Launch nodes and set them up one after another; each that was set up stays, whatever befalls the next."""
+    cluster.record.check_writable(cluster.tag)
+    cluster.running_master()
+    instances = launch_nodes(cluster, specs)
+    log.info("Waiting for %s", ", ".join(f"{one.alias} ({one.id})" for one in instances))
+    return [add_named_node(cluster, instance.alias, instance) for instance in instances]
+
+
+def add_named_node(cluster: Cluster, alias: str, instance: Instance) -> Node:
+    """Wait for one launched instance and set it up under its alias; may be repeated."""
+    running = waiting.wait_running(cluster.ec2, [instance.id], clock=cluster.clock)[0]
+    cluster.load()
+    node = next((one for one in cluster.nodes if one.id == running.id), None) or cluster.node_of(running)
+    log.info("Setting up %s (%s)", alias, node.id)
+    set_up_node(cluster, node)
+    return node
+
+
+def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate: bool = True) -> None:
+    """Hooks in reverse order, then the instance and its spot request; a dead node is not waited for."""
+    cluster.record.check_writable(cluster.tag)
+    if node.is_master():
+        raise exception.InvalidOperation(
+            "the master can not be removed", hint=f"starcluster terminate {cluster.tag} ends the whole cluster"
+        )
+    alive = node.is_running() and node.is_ssh_up()
+    if not alive:
+        log.warning("%s does not answer: it is removed without its own hooks", node.alias)
+    _leave(cluster, node, force=force or not alive)
+    if terminate:
+        log.info("Terminating node: %s (%s)", node.alias, node.id)
+        if alive:
+            _free_volumes(node, force=force)
+        node.terminate()
+        cluster.access.known.forget([node.id])
+    cluster.load()
+
+
+def _leave(cluster: Cluster, node: Node, *, force: bool) -> None:
+    """on_remove_node through the plugins, then the default set-up; without a living master there is nobody to tell."""
+    try:
+        cluster.running_master()
+    except exception.ClusterError:
+        log.warning("the master does not run: no hooks for %s", node.alias)
+        return
+    except exception.MasterDoesNotExist:
+        log.warning("the cluster has no master: no hooks for %s", node.alias)
+        return
+    nodes = cluster.running_nodes if node.is_running() else [*cluster.running_nodes, node]
+    arguments = (node, *cluster.hook_arguments(nodes))
+    run_hooks([*reversed(cluster.plugins)], "on_remove_node", arguments, force=force)
+    run_hooks([DefaultClusterSetup()], "on_remove_node", arguments, force=force)
+
+
+def _free_volumes(node: Node, *, force: bool) -> None:
+    """Unmount and detach data volumes, so that they are free before the machine has gone."""
+    try:
+        node.detach_external_volumes()
+    except (exception.SSHError, exception.AWSError) as error:
+        if not force:
+            raise
+        log.warning("volumes of %s are freed by its end only: %s", node.alias, error)
+
+
+# --- stop and restart
+
+
+def stop(cluster: Cluster, *, terminate_unstoppable: bool = False, force: bool = False) -> None:
+    """Shut the nodes down so that `start -x` brings them back; spot nodes can only be terminated."""
+    unstoppable = [node for node in cluster.nodes if not node.is_stoppable()]
+    if unstoppable and len(unstoppable) == len(cluster.nodes):
+        raise exception.InvalidOperation(
+            f"no node of cluster '{cluster.tag}' can be stopped", hint=f"starcluster terminate {cluster.tag}"
+        )
+    if unstoppable and not terminate_unstoppable:
+        raise exception.InvalidOperation(
+            f"spot nodes can not be stopped: {', '.join(node.alias for node in unstoppable)}",
+            hint="stop -t stops the others and terminates these; or use terminate",
+        )
+    _shut_down(cluster, force=force)
+    for node in sorted(cluster.nodes, key=Node.is_master):
+        log.info("%s node: %s (%s)", "Stopping" if node.is_stoppable() else "Terminating", node.alias, node.id)
+        node.shutdown()
+    ids = [node.id for node in cluster.nodes]
+    waiting.wait_states(cluster.ec2, ids, _STOPPED, clock=cluster.clock, limit=waiting.STOP_LIMIT)
+
+
+def _shut_down(cluster: Cluster, *, force: bool) -> None:
+    """on_shutdown hooks in reverse, then volumes freed, workers first (they hold the master's /home)."""
+    running = cluster.running_nodes
+    if any(node.is_master() for node in running):
+        try:
+            run_hooks([*reversed(cluster.plugins)], "on_shutdown", cluster.hook_arguments(), force=force)
+        except (exception.PluginError, exception.RecordError, exception.ConfigError) as error:
+            if not force:
+                raise
+            log.warning("the plugins' shutdown is left out: %s", error)
+    for node in sorted(running, key=Node.is_master):
+        _quiet(node)
+
+
+def _quiet(node: Node) -> None:
+    """Unmount what is shared, free the volumes; a node that does not answer loses them by its end."""
+    try:
+        if not node.is_master():
+            node.unmount_shares()
+        elif node.instance.data_devices:
+            node.stop_exporting()
+        node.detach_external_volumes()
+    except (exception.SSHError, exception.WaitTimeout, exception.AWSError) as error:
+        log.warning("volumes of %s were not unmounted: %s", node.alias, error)
+
+
+def restart(cluster: Cluster, *, reboot_only: bool = False) -> None:
+    """Reboot all nodes and, unless `reboot_only`, set the cluster up again."""
+    cluster.record.check_writable(cluster.tag)
+    cluster.running_master()
+    run_hooks([*reversed(cluster.plugins)], "on_restart", cluster.hook_arguments())
+    nodes = cluster.running_nodes
+    boots = {node.id: node.boot_id() for node in nodes}
+    for node in nodes:
+        log.info("Rebooting node: %s (%s)", node.alias, node.id)
+        node.reboot()
+    if reboot_only:
+        return
+    for node in nodes:
+        _wait_reboot(node, boots[node.id])
+    cluster.load()
+    set_up_cluster(cluster)
+
+
+def _wait_reboot(node: Node, before: str) -> None:
+    def came_back() -> bool:
+        try:
+            return node.boot_id() not in ("", before)
+        except exception.SSHError:
+            node.forget_connection()
+            return False
+
+    if not wait_until(came_back, limit=_REBOOT_LIMIT, pause=_REBOOT_PAUSE, clock=node.clock):
+        raise exception.WaitTimeout(f"{node.alias} did not come back from its reboot")
+
+
+# --- the end
+
+
+def terminate(cluster: Cluster, *, force: bool = False) -> None:
+    """End everything of the cluster; data volumes survive. May be repeated after any interruption."""
+    cluster.set_phase(record.PHASE_TERMINATING)
+    if not force:
+        _ = cluster.record
+        _shut_down(cluster, force=True)
+    gone = _end_instances(cluster)
+    for template in cluster.ec2.templates.find(cluster=cluster.tag):
+        cluster.ec2.templates.delete(template.id)
+    log.info("Removing security group: %s", cluster.group.name)
+    _delete_group(cluster)
+    KnownHosts().forget(gone)
+
+
+def _end_instances(cluster: Cluster) -> list[str]:
+    """Terminate until nobody is left: a driver may launch between our look and our call."""
+    gone: list[str] = []
+    for _ in range(_ROUNDS):
+        requests = [request.id for request in cluster.spot_requests]
+        for request_id in requests:
+            log.info("Canceling spot request: %s", request_id)
+        cluster.ec2.spot.cancel(requests)
+        nodes = cluster.load().nodes
+        for node in nodes:
+            log.info("Terminating node: %s (%s)", node.alias, node.id)
+            node.forget_connection()
+        cluster.ec2.instances.terminate([node.id for node in nodes])
+        left = [one.id for one in cluster.ec2.instances.find(cluster=cluster.tag) if not one.state.is_gone]
+        if not left:
+            return gone
+        log.info("Waiting for cluster to terminate...")
+        gone += left
+        ended = (InstanceState.TERMINATED,)
+        waiting.wait_states(cluster.ec2, left, ended, clock=cluster.clock, limit=waiting.GONE_LIMIT)
+    raise exception.ClusterError(
+        f"somebody keeps launching nodes in cluster '{cluster.tag}'",
+        hint="a driver (aws_train.py) still runs: end it, then terminate again",
+    )
+
+
+def _delete_group(cluster: Cluster) -> None:
+    """Delete the group once EC2 agrees that nobody uses it; told its reason when it never does."""
+    for _ in range(_GROUP_TRIES - 1):
+        try:
+            cluster.ec2.network.delete_group(cluster.group.id)
+            return
+        except exception.ConflictError as error:
+            log.debug("%s", error)
+            cluster.clock.sleep(_GROUP_PAUSE)
+    cluster.ec2.network.delete_group(cluster.group.id)

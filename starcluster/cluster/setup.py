@@ -1,0 +1,186 @@
+"""Set-up of machines that run: the whole cluster, one node that came, one node that went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from starcluster import exception
+from starcluster.cluster import record, waiting
+from starcluster.cluster.hooks import run_hook
+from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
+from starcluster.logger import log
+from starcluster.model import AttachmentState
+from starcluster.threadpool import get_thread_pool
+
+if TYPE_CHECKING:
+    from starcluster.cluster.cluster import Cluster
+    from starcluster.cluster.node import Node
+
+Progress = Callable[[str], None]
+_THREADS = 20
+# the pool that AWS recommends for data volumes, and the long names that it takes as well
+_DEVICES = [f"/dev/sd{letter}" for letter in "fghijklmnop"] + [
+    f"/dev/xvd{a}{b}" for a in "bc" for b in "abcdefghijklmnop"
+]
+
+
+def _silent(_: str) -> None:
+    """Nobody listens."""
+
+
+def set_up_cluster(cluster: Cluster) -> None:
+    """Volumes to the master, SSH to all, default set-up, plugins; may be repeated."""
+    master = cluster.running_master()
+    attach_volumes(cluster, master)
+    wait_ssh_all(cluster.running_nodes)
+    cluster.load()
+    arguments = cluster.hook_arguments()
+    log.info("Setting up the cluster")
+    DefaultClusterSetup().run(*arguments)
+    for plugin in cluster.plugins:
+        run_hook(plugin, "run", arguments)
+    _on_all(cluster.running_nodes, mark_ready)
+    cluster.set_phase(record.PHASE_UP)
+
+
+def wait_ssh_all(nodes: Sequence[Node]) -> None:
+    """Until SSH lets us in everywhere."""
+    log.info("Waiting for SSH on %s", _listed(nodes))
+    _on_all(nodes, waiting.wait_ssh)
+
+
+def _listed(nodes: Sequence[Node]) -> str:
+    names = [node.alias for node in nodes]
+    return ", ".join(names) if len(names) <= 5 else f"{len(names)} nodes"
+
+
+def _on_all(nodes: Sequence[Node], job: Callable[[Node], object]) -> None:
+    pool = get_thread_pool(_THREADS)
+    try:
+        for node in nodes:
+            pool.simple_job(job, (node,), jobid=node.alias)
+        pool.wait(return_results=False)
+    except exception.ThreadPoolException as error:
+        if len(error.exceptions) == 1:
+            raise error.exceptions[0][0] from error
+        raise
+    finally:
+        pool.shutdown()
+
+
+def mark_ready(node: Node) -> None:
+    """Tag the instance with the boot that was set up: after a reboot it is not ready any more."""
+    boot = node.boot_id()
+    if node.tags.get(record.READY) != boot:
+        node.add_tag(record.READY, boot)
+
+
+def is_ready(node: Node) -> bool:
+    """This boot of the node has been set up to the end."""
+    marked = node.tags.get(record.READY)
+    return bool(marked) and marked == node.boot_id()
+
+
+def set_up_node(cluster: Cluster, node: Node, *, progress: Progress = _silent) -> None:
+    """Set up one launched instance under its alias: SSH, default set-up, plugins, tag READY.
+
+    May be repeated at any time. Raises SSHError, WaitTimeout, RemoteCommandFailed or PluginError.
+    """
+    master = cluster.running_master()
+    waiting.wait_ssh(node)
+    progress("ssh up")
+    nodes = [one for one in cluster.running_nodes if one.id != node.id and one.alias != node.alias]
+    arguments = (node, *cluster.hook_arguments([*nodes, node]))
+    if not master.host_keys:
+        master.learn_host_keys(limit=0)
+    DefaultClusterSetup().on_add_node(*arguments)
+    progress("mounted /home")
+    for plugin in cluster.plugins:
+        run_hook(plugin, "on_add_node", arguments)
+    mark_ready(node)
+    progress("set up")
+
+
+def forget_node(cluster: Cluster, alias: str) -> None:
+    """Drop a node that is gone from /etc/hosts, known_hosts and exports of the others; dead others are left."""
+
+    def forget(node: Node) -> None:
+        node.remove_from_etc_hosts([alias])
+        node.remove_from_known_hosts("root", [alias])
+        if node.is_master():
+            node.remove_from_known_hosts(cluster.cluster_user, [alias])
+            node.stop_exporting_fs_to_nodes([alias])
+
+    others = [node for node in cluster.running_nodes if node.alias != alias]
+    try:
+        _on_all(others, forget)
+    except (exception.ThreadPoolException, exception.SSHError) as error:
+        log.warning("not every node forgot %s: %s", alias, error.explain())
+
+
+def run_plugin(cluster: Cluster, plugin: ClusterSetup) -> None:
+    """runplugin: the `run` hook of one plugin on a cluster that is wholly up."""
+    down = [node.alias for node in cluster.nodes if not node.is_running()]
+    if down:
+        raise exception.ClusterNotRunning(
+            f"cluster '{cluster.tag}' is not wholly up: {', '.join(down)}",
+            hint=f"starcluster listclusters {cluster.tag} shows the nodes' states",
+        )
+    cluster.running_master()
+    run_hook(plugin, "run", cluster.hook_arguments())
+
+
+def attach_volumes(cluster: Cluster, master: Node) -> None:
+    """Attach the cluster's volumes to the master, each as soon as nobody else holds it."""
+    for volume in cluster.record.volumes:
+        attach_volume(cluster, master, volume.volume_id, device=volume.device)
+    master.update()
+
+
+def attach_volume(cluster: Cluster, node: Node, volume_id: str, *, device: str = "") -> str:
+    """Attach a volume to a node and return the device name given to EC2; attached already is as good."""
+    ec2, clock = cluster.ec2, cluster.clock
+    holder = ec2.volumes.get(volume_id).holder
+    if (
+        holder
+        and holder.instance_id == node.id
+        and holder.state in (AttachmentState.ATTACHED, AttachmentState.ATTACHING)
+    ):
+        waiting.wait_attached(ec2, volume_id, node.id, clock=clock)
+        return holder.device
+    _refuse_if_held(cluster, volume_id)
+    waiting.wait_volume_free(ec2, volume_id, clock=clock)
+    node.update()
+    for name in [device] if device else free_devices(node):
+        log.info("Attaching %s to %s as %s", volume_id, node.alias, name)
+        try:
+            ec2.volumes.attach(volume_id, node.id, name)
+        except exception.AWSError as error:
+            if "in use" in str(error) and not device and error.code == "InvalidParameterValue":
+                continue
+            raise
+        waiting.wait_attached(ec2, volume_id, node.id, clock=clock)
+        return name
+    raise exception.ConflictError(f"{node.alias} has no free device name for {volume_id}")
+
+
+def _refuse_if_held(cluster: Cluster, volume_id: str) -> None:
+    """ConflictError when a living instance holds the volume; one that is going gives it back by itself."""
+    holder = cluster.ec2.volumes.get(volume_id).holder
+    if holder is None:
+        return
+    for instance in cluster.ec2.instances.find(ids=[holder.instance_id]):
+        leaving = holder.state is AttachmentState.DETACHING or not instance.state.is_in_cluster
+        if not leaving:
+            raise exception.ConflictError(
+                f"volume {volume_id} is held by {instance.alias or 'an instance'} ({instance.id}, {instance.state})",
+                code="VolumeInUse",
+                hint="a volume can be attached to one node at a time: detach it there, or terminate that node",
+            )
+
+
+def free_devices(node: Node) -> list[str]:
+    """Device names that the node does not use, in the order to try them."""
+    used = {one.device.replace("xvd", "sd") for one in node.instance.block_devices}
+    return [name for name in _DEVICES if name.replace("xvd", "sd") not in used]

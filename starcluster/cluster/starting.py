@@ -1,0 +1,290 @@
+"""`start`: from a template to a running cluster, and from a stopped cluster to a running one.
+
+A start that was killed is taken up by the same command: the group's phase tells that it was not finished, and the
+launch tokens give the instances that were asked for already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from starcluster import __version__, exception, names
+from starcluster.cluster import record, userdata, waiting
+from starcluster.cluster.launching import NodeSpec, launch_nodes
+from starcluster.cluster.record import ClusterRecord, NodeKind, PluginRecord, VolumeRecord
+from starcluster.cluster.setup import set_up_cluster
+from starcluster.clustersetup import ClusterSetup, WantedNode
+from starcluster.logger import log
+from starcluster.model import Instance, InstanceState, Market, Permission
+
+if TYPE_CHECKING:
+    from starcluster.cluster.cluster import Cluster, Clusters
+    from starcluster.config.schema import ClusterTemplate, PermissionSettings
+
+_SSH_PORT = 22
+_ALL_PORTS = 65535
+
+
+def record_of(template: ClusterTemplate, tag: str, *, zone: str, volumes: Sequence[VolumeRecord]) -> ClusterRecord:
+    """What is kept of a template for as long as the cluster lives."""
+    return ClusterRecord(
+        keyname=template.keyname,
+        cluster_size=template.cluster_size,
+        master_image=template.master_image_id or template.node_image_id,
+        master_type=template.master_instance_type or template.node_instance_type,
+        node_image=template.node_image_id,
+        node_type=template.node_instance_type,
+        node_kinds=tuple(_kinds(template)),
+        zone=zone,
+        subnet_id=template.subnet_id,
+        public_ips=template.public_ips,
+        dns_prefix=tag if template.dns_prefix else "",
+        disable_queue=template.disable_queue,
+        force_spot_master=template.force_spot_master,
+        spot_bid=template.spot_bid,
+        cluster_user=template.cluster_user,
+        cluster_shell=template.cluster_shell,
+        userdata_scripts=userdata.read_scripts(template.userdata_scripts),
+        volumes=tuple(volumes),
+        plugins=tuple(
+            PluginRecord(name=one.name, setup_class=one.setup_class, settings=dict(one.arguments))
+            for one in template.plugins
+        ),
+    )
+
+
+def _kinds(template: ClusterTemplate) -> Iterator[NodeKind]:
+    for run in template.type_runs:
+        for _ in range(run.count):
+            yield NodeKind(instance_type=run.instance_type, image=run.image_id)
+
+
+def specs_of(wanted: ClusterRecord, plugins: Sequence[ClusterSetup], *, zone: str) -> list[NodeSpec]:
+    """The cluster's nodes: the master first, numbered workers, then the ones that plugins want."""
+    specs = [_master_spec(wanted, zone)]
+    for number in range(1, wanted.cluster_size):
+        specs.append(_worker_spec(wanted, number, zone))
+    for plugin in plugins:
+        specs += [_wanted_spec(wanted, node, zone) for node in plugin.wanted_nodes()]
+    return specs
+
+
+def _alias(wanted: ClusterRecord, base: str) -> str:
+    return f"{wanted.dns_prefix}-{base}" if wanted.dns_prefix else base
+
+
+def _master_spec(wanted: ClusterRecord, zone: str) -> NodeSpec:
+    spot = wanted.spot_bid is not None and wanted.force_spot_master
+    return NodeSpec(
+        alias=_alias(wanted, names.MASTER),
+        instance_type=wanted.master_type,
+        image=wanted.master_image,
+        zone=zone,
+        market=Market.SPOT if spot else Market.ON_DEMAND,
+        max_price=(wanted.spot_bid or None) if spot else None,
+    )
+
+
+def _worker_spec(wanted: ClusterRecord, number: int, zone: str) -> NodeSpec:
+    kind = wanted.node_kinds[number - 1] if number <= len(wanted.node_kinds) else NodeKind(instance_type="")
+    spot = wanted.spot_bid is not None
+    return NodeSpec(
+        alias=_alias(wanted, names.node_alias(number)),
+        instance_type=kind.instance_type or wanted.node_type,
+        image=kind.image or wanted.node_image,
+        zone=zone,
+        market=Market.SPOT if spot else Market.ON_DEMAND,
+        max_price=(wanted.spot_bid or None) if spot else None,
+    )
+
+
+def _wanted_spec(wanted: ClusterRecord, node: WantedNode, zone: str) -> NodeSpec:
+    spot = node.market is Market.SPOT
+    return NodeSpec(
+        alias=names.check_alias(node.alias),
+        instance_type=node.instance_type or wanted.node_type,
+        image=node.image or wanted.node_image,
+        zone=zone,
+        market=node.market,
+        max_price=(node.bid or None) if spot else None,
+        may_lack=spot,
+    )
+
+
+def permissions_of(wanted: Sequence[PermissionSettings], *, caller: str, group_id: str) -> list[Permission]:
+    """The group's rules: SSH from the caller, everything inside the group, and the config's own."""
+    inside = Permission(protocol="-1", from_port=-1, to_port=-1, group_id=group_id)
+    own = [
+        Permission(
+            protocol=one.ip_protocol,
+            from_port=one.from_port,
+            to_port=one.to_port,
+            cidr=one.cidr_ip,
+            description=one.name,
+        )
+        for one in wanted
+    ]
+    covered = any(one.protocol == "tcp" and one.from_port <= _SSH_PORT <= one.to_port for one in own)
+    ssh = Permission(
+        protocol="tcp", from_port=_SSH_PORT, to_port=_SSH_PORT, cidr=caller, description="ssh from where start was run"
+    )
+    return [inside, *([] if covered else [ssh]), *own]
+
+
+def start(
+    clusters: Clusters,
+    tag: str,
+    wanted: ClusterRecord,
+    plugins: Sequence[ClusterSetup],
+    permissions: Sequence[PermissionSettings] = (),
+    *,
+    create_only: bool = False,
+    extra_tags: Mapping[str, str] | None = None,
+) -> Cluster:
+    """Make the cluster; the caller has validated. What could not be launched leaves nothing behind."""
+    cluster = _group(clusters, tag, wanted, permissions, extra_tags)
+    try:
+        instances = _launch(cluster, plugins)
+    except exception.AWSError:
+        _undo(cluster)
+        raise
+    waiting.wait_running(clusters.ec2, [one.id for one in instances], clock=clusters.clock)
+    cluster.load()
+    if not create_only:
+        set_up_cluster(cluster)
+    else:
+        cluster.set_phase(record.PHASE_UP)
+    return cluster
+
+
+def _group(
+    clusters: Clusters,
+    tag: str,
+    wanted: ClusterRecord,
+    permissions: Sequence[PermissionSettings],
+    extra_tags: Mapping[str, str] | None,
+) -> Cluster:
+    """The new cluster's group with its record and rules; that of a start which did not end, as it is."""
+    found = clusters.find(tag)
+    if found is None:
+        found = _create_group(clusters, tag, wanted, extra_tags)
+    elif found.phase != record.PHASE_LAUNCHING:
+        raise already_there(found)
+    else:
+        log.info("Going on with the start of %s that did not end", tag)
+        check_same(found, wanted)
+    caller = clusters.cloud.caller_cidr()
+    clusters.ec2.network.authorize(found.group.id, permissions_of(permissions, caller=caller, group_id=found.group.id))
+    return found
+
+
+def _create_group(clusters: Clusters, tag: str, wanted: ClusterRecord, extra_tags: Mapping[str, str] | None) -> Cluster:
+    log.info("Creating security group %s...", names.group_name(tag))
+    tags = {
+        **record.resource_tags(tag, extra=extra_tags),
+        **record.to_tags(wanted),
+        record.PHASE: record.PHASE_LAUNCHING,
+    }
+    vpc_id = _vpc(clusters, wanted)
+    try:
+        clusters.ec2.network.create_group(
+            names.group_name(tag), f"starcluster-spot {__version__}: cluster {tag}", vpc_id, tags
+        )
+    except exception.ConflictError as error:
+        raise exception.ClusterExists(
+            f"cluster '{tag}' was made by somebody else in this moment", hint="starcluster listclusters shows it"
+        ) from error
+    return clusters.get(tag)
+
+
+def _vpc(clusters: Clusters, wanted: ClusterRecord) -> str:
+    if wanted.subnet_id:
+        found = clusters.ec2.network.subnets(ids=[wanted.subnet_id])
+        if found:
+            return found[0].vpc_id
+        raise exception.SubnetDoesNotExist(f"subnet {wanted.subnet_id} does not exist")
+    vpc_id = clusters.ec2.network.default_vpc()
+    if not vpc_id:
+        raise exception.ClusterValidationError(
+            f"region {clusters.ec2.region} has no default VPC", hint="set SUBNET_ID in the cluster's template"
+        )
+    return vpc_id
+
+
+def check_same(cluster: Cluster, wanted: ClusterRecord) -> None:
+    """A start is only taken up with the settings that it began with: the tokens stand for them."""
+    before = dataclasses.replace(cluster.record, version="")
+    if before != dataclasses.replace(wanted, version=""):
+        raise exception.ClusterExists(
+            f"cluster '{cluster.tag}' was begun with other settings and is not finished",
+            hint=f"starcluster terminate {cluster.tag} removes it; then start again",
+        )
+
+
+def already_there(cluster: Cluster) -> exception.ClusterExists:
+    """Why `start` refuses, and what may have been meant."""
+    nodes = cluster.nodes
+    if cluster.phase == record.PHASE_TERMINATING:
+        hint = f"it is being terminated; starcluster terminate {cluster.tag} ends what is left"
+    elif nodes and all(node.is_stopped() for node in nodes):
+        hint = (
+            f"it is stopped: starcluster start -x {cluster.tag} starts it, starcluster terminate {cluster.tag} ends it"
+        )
+    elif nodes:
+        hint = (
+            f"it has {len(nodes)} nodes: use another name, starcluster restart {cluster.tag} to set it up again, "
+            f"or starcluster terminate {cluster.tag}"
+        )
+    else:
+        hint = f"it has no nodes: starcluster terminate {cluster.tag} removes it"
+    return exception.ClusterExists(f"cluster '{cluster.tag}' exists already", hint=hint)
+
+
+def _launch(cluster: Cluster, plugins: Sequence[ClusterSetup]) -> list[Instance]:
+    """The master first where no zone is fixed: the others go to its zone."""
+    wanted = cluster.record
+    specs = specs_of(wanted, plugins, zone=wanted.zone)
+    log.info("Launching a %d-node cluster...", len(specs))
+    master = launch_nodes(cluster, specs[:1])
+    zone = wanted.zone or master[0].zone
+    rest = launch_nodes(cluster, [dataclasses.replace(spec, zone=zone) for spec in specs[1:]])
+    for instance in [*master, *rest]:
+        log.info("Launched %s: %s (%s, %s)", instance.alias, instance.id, instance.instance_type, instance.market)
+    return [*master, *rest]
+
+
+def _undo(cluster: Cluster) -> None:
+    """A launch that EC2 refused: end what was launched before, and the group."""
+    from starcluster.cluster.lifecycle import terminate
+
+    log.error("The launch failed; removing what was made")
+    try:
+        terminate(cluster, force=True)
+    except exception.BaseException as error:
+        log.error("what was made could not be removed: %s\nstarcluster terminate -f %s", error.explain(), cluster.tag)
+
+
+def resume(cluster: Cluster, *, create_only: bool = False) -> None:
+    """`start -x`: start the stopped nodes of a cluster and set it up again."""
+    cluster.record.check_writable(cluster.tag)
+    nodes = cluster.load().nodes
+    if not nodes:
+        raise exception.ClusterNotRunning(
+            f"cluster '{cluster.tag}' has no nodes to start", hint=f"starcluster terminate {cluster.tag} removes it"
+        )
+    _ = cluster.master_node
+    stopping = [node.id for node in nodes if node.state is InstanceState.STOPPING]
+    if stopping:
+        waiting.wait_states(
+            cluster.ec2, stopping, [InstanceState.STOPPED], clock=cluster.clock, limit=waiting.STOP_LIMIT
+        )
+    stopped = [node for node in nodes if not node.state.is_alive]
+    for node in stopped:
+        log.info("Starting stopped node: %s", node.alias)
+    cluster.ec2.instances.start([node.id for node in stopped])
+    waiting.wait_running(cluster.ec2, [node.id for node in nodes], clock=cluster.clock)
+    cluster.load()
+    if not create_only:
+        set_up_cluster(cluster)
