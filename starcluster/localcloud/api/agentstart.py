@@ -1,0 +1,61 @@
+"""Starts the hosts agent of a cloud, or finds the one that runs.
+
+Imports nothing of moto: it runs beside that import.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from starcluster.localcloud.hosts.client import Hosts, HostsError
+from starcluster.localcloud.places import Places
+
+log = logging.getLogger(__name__)
+
+START_LIMIT = 60.0
+
+
+class AgentFailed(Exception):
+    """The hosts agent could not be started; the message is its own last word."""
+
+
+def start_agent(places: Places, hosts: Hosts, owner_pid: int | None) -> int:
+    """The pid of the cloud's agent: the one that runs, or a new one."""
+    try:
+        return int(hosts.ping()["pid"])
+    except HostsError:
+        log.info("starting the hosts agent")
+    log_file = places.logs / "agent.log"
+    words = [sys.executable, "-m", "starcluster.localcloud.hosts.agent", str(places.folder)]
+    words += ["--owner-pid", str(owner_pid)] if owner_pid else []
+    with open(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as stream:
+        begins = stream.tell()
+        child = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True, cwd="/"
+        )
+    return _wait_agent(child, hosts, log_file, begins)
+
+
+def _wait_agent(child: subprocess.Popen[bytes], hosts: Hosts, log_file: Path, begins: int) -> int:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        try:
+            return int(hosts.ping()["pid"])
+        except HostsError:
+            if child.poll() is not None:
+                raise AgentFailed(_last_line(log_file, begins)) from None
+        time.sleep(0.02)
+    child.terminate()
+    raise AgentFailed(f"the hosts agent did not answer within {START_LIMIT:g} s (see {log_file})")
+
+
+def _last_line(log_file: Path, begins: int) -> str:
+    with log_file.open("rb") as stream:
+        stream.seek(begins)
+        lines = stream.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"the hosts agent ended without a word (see {log_file})"

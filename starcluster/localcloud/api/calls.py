@@ -1,0 +1,57 @@
+"""calls.jsonl: every API call and everything the cloud did by itself, with wall times, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+KEPT = 20_000
+
+
+class CallLog:
+    """Appends entries to a file and keeps the last ones at hand. Each has a rising `number` and `at`."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._lock = threading.Lock()
+        self._number = 0
+        self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._file = None
+        if path is not None:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.fdopen(handle, "a", buffering=1)
+
+    def call(self, *, action: str, began: float, ids: list[str], error: str | None, service: str, status: int) -> None:
+        """One API call: seconds since the epoch, the ids it named, its error code."""
+        ended = time.time()
+        self._add(
+            kind="call", at=began, ended=ended, seconds=round(ended - began, 6), service=service, action=action,
+            ids=ids, error=error, status=status,
+        )  # fmt: skip
+
+    def event(self, what: str, subject: str, **facts: Any) -> None:
+        """Something the cloud did: a change of state, a notice, a death."""
+        self._add(kind="event", at=time.time(), what=what, subject=subject, **facts)
+
+    def _add(self, **entry: Any) -> None:
+        with self._lock:
+            self._number += 1
+            entry["number"] = self._number
+            self._kept.append(entry)
+            if self._file is not None:
+                self._file.write(json.dumps(entry, default=str) + "\n")
+
+    def after(self, number: int) -> list[dict[str, Any]]:
+        """The entries with a higher number, as far as they are kept."""
+        with self._lock:
+            return [entry for entry in self._kept if entry["number"] > number]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None

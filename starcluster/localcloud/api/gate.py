@@ -1,0 +1,156 @@
+"""The WSGI middleware in front of moto: who may ask, what is held or refused on order, what is written down."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from starcluster.localcloud.api.calls import CallLog
+from starcluster.localcloud.api.cloud import Keys
+from starcluster.localcloud.api.errors import http_status
+from starcluster.localcloud.api.faults import Faults, When
+from starcluster.localcloud.api.signature import BadSignature, Scope, verify
+from starcluster.localcloud.api.wire import (
+    Call,
+    Environ,
+    client_alive,
+    error_body,
+    read_action,
+    read_request,
+    status_line,
+)
+
+log = logging.getLogger(__name__)
+
+SERVICES = frozenset({"ec2", "iam", "sts", "s3", "ssm", "pricing"})
+ERROR_CODE = re.compile(rb"<Code>([^<]+)</Code>")
+JSON_ERROR_CODE = re.compile(rb'"__type": ?"(?:[^"#]*#)?([^"]+)"')
+READING = ("Describe", "Get", "List", "Lookup", "Head")
+
+App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class Reply:
+    """A complete answer, before it is sent."""
+
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def error(self) -> str | None:
+        """AWS's error code, if it is one."""
+        if self.status < 400:
+            return None
+        found = ERROR_CODE.search(self.body) or JSON_ERROR_CODE.search(self.body)
+        return found.group(1).decode() if found else str(self.status)
+
+
+def refusal(service: str, code: str, message: str, status: int | None = None) -> Reply:
+    kind, body = error_body(service, code, message)
+    return Reply(status or http_status(code), [("Content-Type", kind)], body)
+
+
+class ClientGone(Exception):
+    """The client of a held call is not there any more."""
+
+
+class Gate:
+    """Lets calls through to `app`: signed by the cloud's keys, for this very host, for a service it has."""
+
+    def __init__(
+        self, app: App, *, keys: Keys, faults: Faults, log: CallLog, hosts: Callable[[], frozenset[str]],
+        commit: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._app = app
+        self._keys = keys
+        self._faults = faults
+        self._log = log
+        self._hosts = hosts
+        self._commit = commit
+
+    def __call__(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
+        began = time.time()
+        reply, call = self._answer(environ)
+        self._log.call(
+            action=call.action if call else "", service=call.service if call else "", began=began,
+            ids=call.ids if call else [], error=reply.error, status=reply.status,
+        )  # fmt: skip
+        headers = [(name, value) for name, value in reply.headers if name.lower() != "content-length"]
+        start(status_line(reply.status), [*headers, ("Content-Length", str(len(reply.body)))])
+        return [reply.body]
+
+    def _answer(self, environ: Environ) -> tuple[Reply, Call | None]:
+        # Against DNS rebinding: a web page that made its own name point here cannot send another Host.
+        if environ.get("HTTP_HOST", "") not in self._hosts():
+            return refusal("ec2", "AuthFailure", "This address is not served here", 403), None
+        request = read_request(environ)
+        try:
+            scope = verify(request, self._keys.access_key, self._keys.secret_key, _now())
+        except BadSignature as bad:
+            return refusal(_claimed_service(request.headers), bad.code, bad.message), None
+        action, ids = read_action(request)
+        call = Call(request=request, service=scope.service, action=action, ids=ids)
+        return self._served(environ, call, scope), call
+
+    def _served(self, environ: Environ, call: Call, scope: Scope) -> Reply:
+        if scope.service not in SERVICES:
+            return refusal(scope.service, "InvalidAction", f"The local cloud has no service '{scope.service}'")
+        fault = self._faults.strike(call.action)
+        if fault is not None:
+            return refusal(call.service, fault.code, fault.message, fault.status)
+        try:
+            return self._held(environ, call)
+        except ClientGone:
+            return refusal(call.service, "RequestCanceled", "The client has gone", 499)
+
+    def _held(self, environ: Environ, call: Call) -> Reply:
+        hold = self._faults.claim(call.action)
+        connection = environ.get("werkzeug.socket")
+
+        def alive() -> bool:
+            return client_alive(connection)
+
+        if hold is not None and hold.when is When.BEFORE and not self._faults.park(hold, alive):
+            raise ClientGone
+        reply = self._passed_on(environ, call)
+        if not call.action.startswith(READING):
+            self._commit()
+        if hold is not None and hold.when is When.AFTER and not self._faults.park(hold, alive):
+            raise ClientGone
+        return reply
+
+    def _passed_on(self, environ: Environ, call: Call) -> Reply:
+        """moto's answer; whatever is not one is turned into an error that a client can read."""
+        caught: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            caught[:] = [int(status.split()[0]), headers]
+
+        try:
+            body = b"".join(self._app(environ, start))
+        except NotImplementedError:
+            text = f"The action {call.action} is not valid for this web service: the local cloud lacks it."
+            return refusal(call.service, "InvalidAction", text)
+        except Exception:
+            log.exception("%s %s failed", call.service, call.action)
+            return refusal(call.service, "InternalError", "An internal error has occurred (see log/daemon.log)")
+        status, headers = caught
+        if status >= 400 and b"<html" in body[:400].lower():
+            log.error("%s %s was answered with HTML: %s", call.service, call.action, body[:200])
+            return refusal(call.service, "InternalError", "An internal error has occurred (see log/daemon.log)")
+        return Reply(status, headers, body)
+
+
+def _claimed_service(headers: Any) -> str:
+    found = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("authorization", ""))
+    return found.group(1) if found else "ec2"
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

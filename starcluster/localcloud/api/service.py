@@ -1,0 +1,159 @@
+"""Brings the API up in the daemon: state read, hosts compared, threads started, cloud.json written last."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from starcluster.localcloud.api import assembly, store
+from starcluster.localcloud.api.cloud import Cloud
+from starcluster.localcloud.api.controlserver import ControlServer
+from starcluster.localcloud.api.faults import Faults
+from starcluster.localcloud.api.hostkeeper import HostKeeper
+from starcluster.localcloud.api.operations import Operations
+from starcluster.localcloud.api.timing import DEFAULT_SPEED, Timing
+from starcluster.localcloud.hosts.client import Hosts, HostsError
+from starcluster.localcloud.places import Places
+
+KEY_NAME = "local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What has been started."""
+
+    cloud: Cloud
+    server: assembly.Server
+    control: ControlServer
+    keeper: HostKeeper
+    store: store.Store
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.endpoint
+
+    def stop(self) -> None:
+        """End it in order; what is known is stored. Hosts run on."""
+        self.server.stop()
+        self.control.stop()
+        self.keeper.stop()
+        self.cloud.jobs.stop()
+        self.store.stop()
+        self.cloud.log.close()
+
+
+def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down: Callable[[], None]) -> Running:
+    """Everything up; raises the daemon's CannotStart."""
+    from starcluster.localcloud.daemon import CannotStart
+
+    try:
+        stored = store.load(places.store)
+        make_key(places)
+        remembered = _Remembered.read(places)
+        speed = options.speed or remembered.speed
+        cloud = assembly.assemble(
+            region=options.region, keys=store.keys(places.store), timing=Timing(speed=speed),
+            hosts=hosts, log_file=places.calls, stored=stored,
+        )  # fmt: skip
+        if stored is None:
+            import_key(cloud, places)
+        cloud.life.reconcile(hosts.nodes())
+    except store.StoreError as error:
+        raise CannotStart(error.message, error.hint) from error
+    except (HostsError, OSError) as error:
+        raise CannotStart(str(error)) from error
+    running = _threads(places, hosts, cloud, options.owner_pid, remembered.port, down)
+    _Remembered(port=running.server.port, speed=speed).write(places)
+    _announce(places, running, agent_pid, speed)
+    return running
+
+
+def _threads(
+    places: Places, hosts: Hosts, cloud: Cloud, owner_pid: int | None, port: int, down: Callable[[], None]
+) -> Running:
+    keep = store.Store(places.store, cloud.lock, lambda: assembly.collect(cloud))
+    faults = Faults()
+    cloud.jobs.changed = keep.changed
+    running = Running(
+        cloud=cloud,
+        server=assembly.Server(cloud, faults, keep, port),
+        control=ControlServer(places.control_socket, Operations(cloud, faults), down=down, commit=keep.commit),
+        keeper=HostKeeper(places, hosts, cloud, owner_pid),
+        store=keep,
+    )
+    keep.start()
+    keep.commit()
+    cloud.jobs.start()
+    running.keeper.start()
+    running.server.start()
+    running.control.start()
+    return running
+
+
+def _announce(places: Places, running: Running, agent_pid: int, speed: float) -> None:
+    cloud = running.cloud
+    facts = {
+        "version": 1,
+        "folder": str(places.folder),
+        "pid": os.getpid(),
+        "agent_pid": agent_pid,
+        "endpoint": running.endpoint,
+        "access_key": cloud.keys.access_key,
+        "secret_key": cloud.keys.secret_key,
+        "region": cloud.region,
+        "speed": speed,
+        "agent_socket": str(places.agent_socket),
+        "control_socket": str(places.control_socket),
+        "key_name": KEY_NAME,
+        "key_file": str(places.key_file),
+        "started": time.time(),
+    }
+    write_private(places.cloud_json, facts)
+
+
+def write_private(path: Path, value: Any) -> None:
+    """A JSON file that appears at once and is its owner's only."""
+    part = path.with_name(path.name + ".part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        json.dump(value, stream, indent=1)
+    part.replace(path)
+
+
+def make_key(places: Places) -> None:
+    """The cloud's key pair `local`, made once."""
+    if places.key_file.exists():
+        return
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "starcluster-local", "-f", str(places.key_file)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise OSError(f"ssh-keygen failed: {done.stderr.strip()}")
+
+
+def import_key(cloud: Cloud, places: Places) -> None:
+    public = places.key_file.with_suffix(".pub").read_bytes().strip()
+    cloud.backend.import_key_pair(KEY_NAME, public, {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Remembered:
+    """What a restart without options takes over: exported endpoints stay true, the speed stays the same."""
+
+    port: int = 0
+    speed: float = DEFAULT_SPEED
+
+    @classmethod
+    def read(cls, places: Places) -> _Remembered:
+        try:
+            return cls(**json.loads((places.store / "last.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def write(self, places: Places) -> None:
+        write_private(places.store / "last.json", asdict(self))

@@ -1,0 +1,101 @@
+"""The HTTP side of a call: reading a request from WSGI, and errors in the form of each AWS protocol."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import socket
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from starcluster.localcloud.api.signature import SignedRequest
+
+Environ = dict[str, Any]
+BODY_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One API call as it came in."""
+
+    request: SignedRequest
+    service: str
+    action: str
+    ids: list[str]
+
+
+def read_request(environ: Environ) -> SignedRequest:
+    """Read the body and put it back for the application."""
+    length = min(int(environ.get("CONTENT_LENGTH") or 0), BODY_LIMIT)
+    body = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    headers = {
+        name[5:].replace("_", "-").lower(): str(value) for name, value in environ.items() if name.startswith("HTTP_")
+    }
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    headers["content-length"] = str(environ.get("CONTENT_LENGTH", ""))
+    path, _, query = str(environ.get("REQUEST_URI") or environ.get("PATH_INFO", "/")).partition("?")
+    return SignedRequest(method=environ["REQUEST_METHOD"], path=path, query=query, headers=headers, body=body)
+
+
+def read_action(request: SignedRequest) -> tuple[str, list[str]]:
+    """The action of a call and the resource ids among its parameters."""
+    target = request.headers.get("x-amz-target", "")
+    if target:
+        return target.rpartition(".")[2], []
+    form = parse_qs(request.body.decode("utf-8", "replace")) if b"Action=" in request.body else {}
+    form = form or parse_qs(request.query)
+    action = (form.get("Action") or [""])[0]
+    if not action:
+        return f"{request.method} {request.path}", []
+    ids = [
+        value
+        for name, values in form.items()
+        for value in values
+        if name.split(".")[0].endswith(("Id", "Ids", "Name", "Resource", "ResourceId", "ClientToken"))
+    ]
+    return action, ids
+
+
+def error_body(service: str, code: str, message: str) -> tuple[str, bytes]:
+    """Content type and body of an error as the service's clients expect it."""
+    request_id = secrets.token_hex(16)
+    code, text = escape(code), escape(message)
+    if service in ("ssm", "pricing"):
+        return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message}).encode()
+    if service == "s3":
+        body = f"<Error><Code>{code}</Code><Message>{text}</Message><RequestId>{request_id}</RequestId></Error>"
+    elif service in ("sts", "iam"):
+        body = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+    else:
+        body = (
+            f"<Response><Errors><Error><Code>{code}</Code><Message>{text}</Message></Error></Errors>"
+            f"<RequestID>{request_id}</RequestID></Response>"
+        )
+    return "text/xml", ('<?xml version="1.0" encoding="UTF-8"?>\n' + body).encode()
+
+
+def status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} Unknown"
+
+
+def client_alive(connection: socket.socket | None) -> bool:
+    """Whether the other end of a connection is still there: a closed one reads as empty."""
+    if connection is None:
+        return True
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,213 @@
+"""The product's side of a local cloud: start it, ask it, stop it. Standard library only, quick to import."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from starcluster.localcloud.places import Places
+
+DOWN_LIMIT = 90.0
+LAST_LINES = 40
+
+
+class LocalCloudError(Exception):
+    """The local cloud cannot do it; `hint` says what the user can do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def status(folder: Path) -> dict[str, Any] | None:
+    """What cloud.json says, or None if the cloud is not up (or its daemon is dead)."""
+    places = Places(folder)
+    try:
+        facts: dict[str, Any] = json.loads(places.cloud_json.read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return None
+    return facts if _is_daemon(int(facts.get("pid", 0)), places.folder) else None
+
+
+def _is_daemon(pid: int, folder: Path) -> bool:
+    """Whether `pid` is this cloud's daemon: a pid alone may have been given to another process since."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(folder) in words
+
+
+def up(
+    folder: Path,
+    *,
+    speed: float | None = None,
+    owner_pid: int | None = None,
+    packages: bool = False,
+    expose: bool = False,
+    timeout: float = 60,
+) -> dict[str, Any]:
+    """Start the cloud unless it is up; returns cloud.json's content. Raises LocalCloudError."""
+    facts = status(folder)
+    if facts is not None:
+        return facts
+    places = Places(folder)
+    try:
+        places.make()
+    except PermissionError as error:
+        raise LocalCloudError(f"cannot create {error.filename}", "the local cloud needs root") from error
+    words = [sys.executable, "-m", "starcluster.localcloud.daemon", str(places.folder)]
+    words += ["--speed", f"{speed:g}"] if speed is not None else []
+    words += ["--owner-pid", str(owner_pid)] if owner_pid is not None else []
+    words += ["--packages"] if packages else []
+    words += ["--expose"] if expose else []
+    return _wait_up(places, _spawn(places, words), timeout)
+
+
+def _spawn(places: Places, words: list[str]) -> subprocess.Popen[bytes]:
+    """Start the daemon in its own session, its words in log/daemon.log."""
+    log_file = places.logs / "daemon.log"
+    handle = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as log:
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", env=_child_env()
+        )
+
+
+def _child_env() -> dict[str, str]:
+    """The daemon's environment: this very package, and none of the user's AWS settings."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+    root = str(Path(__file__).resolve().parents[2])
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [root, env.get("PYTHONPATH", "")]))
+    return env
+
+
+def _wait_up(places: Places, child: subprocess.Popen[bytes], timeout: float) -> dict[str, Any]:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        facts = status(places.folder)
+        if facts is not None:
+            return facts
+        if child.poll() is not None:
+            return _after_exit(places, child.returncode)
+        time.sleep(0.02)
+    child.terminate()
+    raise LocalCloudError(f"the local cloud was not up within {timeout:g} s", f"see {places.logs / 'daemon.log'}")
+
+
+def _after_exit(places: Places, code: int) -> dict[str, Any]:
+    """The daemon has ended: because another one was quicker (fine), or with an error to be told."""
+    facts = status(places.folder)
+    if facts is not None:
+        return facts
+    log_file = places.logs / "daemon.log"
+    lines = [line for line in log_file.read_text(errors="replace").splitlines() if line.strip()][-LAST_LINES:]
+    for line in reversed(lines):
+        if line.startswith("{"):
+            report = json.loads(line)
+            raise LocalCloudError(str(report["error"]), str(report.get("hint", "")))
+    last = lines[-1] if lines else f"exit status {code}"
+    raise LocalCloudError(f"the local cloud did not start: {last}", f"see {log_file}")
+
+
+def down(folder: Path, *, delete: bool = False) -> None:
+    """End all nodes, the agent and the daemon. `delete` removes the folder too. Idempotent."""
+    places = Places(folder)
+    facts = status(folder)
+    if facts is not None:
+        call(folder, "down")
+        _wait_gone(int(facts["pid"]), places.folder)
+    if delete and places.folder.exists():
+        _refuse_foreign(places)
+        shutil.rmtree(places.folder)
+    shutil.rmtree(places.sockets, ignore_errors=True)
+
+
+def _refuse_foreign(places: Places) -> None:
+    """Never delete a folder that is not a local cloud's."""
+    if places.lock.exists() or not any(places.folder.iterdir()):
+        return
+    raise LocalCloudError(f"{places.folder} is not a local cloud's folder", "nothing was deleted")
+
+
+def _wait_gone(pid: int, folder: Path) -> None:
+    deadline = time.monotonic() + DOWN_LIMIT
+    while _is_daemon(pid, folder):
+        if time.monotonic() > deadline:
+            raise LocalCloudError(f"the local cloud's daemon (pid {pid}) does not end", f"kill {pid}")
+        time.sleep(0.02)
+
+
+def call(folder: Path, op: str, *, timeout: float = 120, **arguments: Any) -> dict[str, Any]:
+    """One control operation; its answer. Raises LocalCloudError."""
+    path = str(Places(folder).control_socket)
+    line = json.dumps({"op": op, **arguments}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(timeout)
+        try:
+            link.connect(path)
+        except OSError as error:
+            raise LocalCloudError("the local cloud is not up", "starcluster local up") from error
+        link.sendall(line)
+        with link.makefile("rb") as stream:
+            answer = stream.readline()
+    if not answer:
+        raise LocalCloudError(f"the local cloud's daemon died during '{op}'", "starcluster local up")
+    result: dict[str, Any] = json.loads(answer)
+    if "error" in result:
+        raise LocalCloudError(str(result["error"]), str(result.get("hint", "")))
+    return result
+
+
+UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+
+
+def env(folder: Path) -> dict[str, str]:
+    """The variables that make any AWS client speak to this cloud; UNSET names those to be removed."""
+    facts = status(folder)
+    if facts is None:
+        raise LocalCloudError("the local cloud is not up", "starcluster local up")
+    places = Places(folder)
+    return {
+        "STARCLUSTER_LOCAL": str(places.folder),
+        "AWS_ENDPOINT_URL": facts["endpoint"],
+        "AWS_ACCESS_KEY_ID": facts["access_key"],
+        "AWS_SECRET_ACCESS_KEY": facts["secret_key"],
+        "AWS_REGION": facts["region"],
+        "AWS_DEFAULT_REGION": facts["region"],
+        "AWS_CONFIG_FILE": str(places.folder / "aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(places.folder / "aws" / "credentials"),
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": _no_proxy(),
+    }
+
+
+def _no_proxy() -> str:
+    """The user's own exceptions, and the loopback."""
+    before = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    names = [name.strip() for name in before.split(",") if name.strip()]
+    return ",".join([*names, *(name for name in ("127.0.0.1", "localhost") if name not in names)])
+
+
+def dial(folder: Path, host: str, port: int, *, timeout: float = 5) -> socket.socket:
+    """A connection to a node's port; `host` is its public or private address or its public DNS name."""
+    from starcluster.localcloud.dial import connect
+
+    return connect(Places(folder), host, port, timeout=timeout)
+
+
+def proxy_command(folder: Path) -> str:
+    """A ProxyCommand for ssh, scp and rsync that works from every directory, with %h and %p in it."""
+    script = Path(__file__).resolve().with_name("dial.py")
+    words = [sys.executable, "-I", str(script), str(Places(folder).folder)]
+    return " ".join([*(shlex.quote(word).replace("%", "%%") for word in words), "%h", "%p"])
