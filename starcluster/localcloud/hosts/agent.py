@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from starcluster.localcloud.hosts import held, image, imds, network, probe, shims, syscalls
+from starcluster.localcloud.hosts import held, image, imds, network, probe, scratch, shims
 from starcluster.localcloud.hosts.cloud import Cloud
 from starcluster.localcloud.hosts.disks import Disks
 from starcluster.localcloud.hosts.events import Events
@@ -44,28 +44,20 @@ def _lock(places: Places) -> int:
     return fd
 
 
-def _scratch(places: Places, *, found: bool) -> Path:
-    """A tmpfs that only the cloud's mount namespace sees, for its device files."""
-    directory = places.sockets / "dev"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    if not found:
-        syscalls.mount("tmpfs", directory, "tmpfs", syscalls.MS_NOSUID, "mode=700,size=1m")
-    return directory
-
-
 def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
     """Bring the cloud up in this process: it changes namespaces for good, so there is no way back."""
     holder, found = held.join(places, owner_pid=owner_pid)
     log.info("holder %s, process %d", "found" if found else "started", holder.pid())
     if not found:
         network.make_bridge()
-    disks = Disks(holder, _scratch(places, found=found))
+    directory = scratch.make(places, mounted=found)
+    disks = Disks(holder, directory)
     disks.adopt()
     layers = image.build(places.image, shims.texts(image.python_to_show()))
     nodes = Nodes(places, holder, disks, layers, Events(places.nodes / "events.jsonl"))
     metadata = Metadata(places, nodes)
     volumes = Volumes(places, disks, nodes)
-    nfs = Nfs(nodes)
+    nfs = Nfs(nodes, directory)
     nodes.on_end.append(nfs.bury)
     nodes.unshare = nfs.unshare
     nodes.adopt()
@@ -82,6 +74,15 @@ def _watch_owner(owner_pid: int, cloud: Cloud, server: Server) -> None:
     try:
         cloud.end()
     finally:
+        server.stop()
+
+
+def _watch_holder(holder_pid: int, cloud: Cloud, server: Server) -> None:
+    """Without its holder the cloud's nodes are dead and no new one can start: a new agent must begin anew."""
+    while process_lives(holder_pid):
+        time.sleep(_OWNER_CHECK)
+    if not cloud.has_ended:
+        log.error("the holder, process %d, is dead", holder_pid)
         server.stop()
 
 
@@ -107,9 +108,13 @@ def main(argv: list[str] | None = None) -> int:
     if options.owner_pid is not None:
         arguments = (options.owner_pid, cloud, server)
         threading.Thread(target=_watch_owner, args=arguments, daemon=True, name="owner").start()
+    arguments = (cloud.holder.pid(), cloud, server)
+    threading.Thread(target=_watch_holder, args=arguments, daemon=True, name="holder").start()
     server.serve_until_stopped()
+    if cloud.has_ended:
+        scratch.clear_run(places)
     os.close(lock)
-    return 0
+    return 0 if cloud.has_ended else 1
 
 
 if __name__ == "__main__":

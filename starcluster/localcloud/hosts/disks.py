@@ -12,6 +12,7 @@ from starcluster.localcloud.hosts.files import sparse_copy
 from starcluster.localcloud.hosts.held import HolderClient
 from starcluster.localcloud.hosts.loops import Loop, LoopDevices
 from starcluster.localcloud.hosts.mounts import Mount
+from starcluster.localcloud.hosts.spec import HostsError
 
 log = logging.getLogger("disks")
 
@@ -72,7 +73,8 @@ class Disks:
             loop = self._loops.pop(image, None)
             if loop is None:
                 return
-            self._holder.drop(f"{_PREFIX}{image}")
+            with contextlib.suppress(HostsError):  # a dead holder keeps nothing
+                self._holder.drop(f"{_PREFIX}{image}")
             os.close(loop.fd)
             if not loops.wait_free(loop.minor, image, timeout=_PATIENCE):
                 log.info("loop%d is still in use, %s gets a new file", loop.minor, image.name)

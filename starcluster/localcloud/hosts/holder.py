@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from starcluster.localcloud.hosts import init, sshd, syscalls, wire
 from starcluster.localcloud.hosts.plan import HELPER_SOCKET, HOLDER_SOCKET, Plan
+from starcluster.localcloud.hosts.scratch import clear_run
 from starcluster.localcloud.hosts.watch import process_lives
 from starcluster.localcloud.places import Places
 
@@ -176,6 +177,18 @@ def serve(holder: Holder, control: socket.socket, owner_pid: int | None) -> None
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ)
     selector.register(wakeup, selectors.EVENT_READ)
+    with selector, wakeup, alarm:
+        _serve_until(holder, control, wakeup, selector, owner_pid)
+        signal.set_wakeup_fd(-1)
+
+
+def _serve_until(
+    holder: Holder,
+    control: socket.socket,
+    wakeup: socket.socket,
+    selector: selectors.BaseSelector,
+    owner_pid: int | None,
+) -> None:
     deadline: float | None = None
     while not holder.quitting:
         for key, _ in selector.select(_OWNER_CHECK):
@@ -239,6 +252,9 @@ def main(argv: list[str] | None = None) -> int:
     holder.kill_nodes()
     for name in (HOLDER_SOCKET, HELPER_SOCKET):
         (places.sockets / name).unlink(missing_ok=True)
+    if not holder.quitting:  # no agent is there to do it
+        places.agent_socket.unlink(missing_ok=True)
+        clear_run(places)
     return 0
 
 

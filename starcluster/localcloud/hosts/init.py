@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from starcluster.localcloud.hosts import cloudinit, sshd, syscalls
 from starcluster.localcloud.hosts.image import PYTHON, overlay_options
-from starcluster.localcloud.hosts.plan import Disk, Plan, show_disk
+from starcluster.localcloud.hosts.plan import Plan, show_disk
 
 FAILED = 111
 
@@ -69,6 +69,7 @@ def run(plan: Plan, *, go_fd: int, ready_fd: int, console_fd: int) -> NoReturn:
     try:
         os.setsid()
         os.umask(0o022)
+        _end_when_told()
         _take_streams(console_fd, keep=(go_fd, ready_fd))
         _build_root(plan)
         _leave_host(plan.root)
@@ -81,6 +82,7 @@ def run(plan: Plan, *, go_fd: int, ready_fd: int, console_fd: int) -> NoReturn:
         _configure_network(plan)
         syscalls.keep_capabilities(KEPT_CAPABILITIES)
         syscalls.set_process_name("init")
+        syscalls.set_command_line(f"/sbin/init {plan.folder}")
         os.environ.clear()
         os.environ.update(_ENVIRONMENT)
         _start_services(plan, ready_fd)
@@ -94,6 +96,7 @@ def run(plan: Plan, *, go_fd: int, ready_fd: int, console_fd: int) -> NoReturn:
 
 def _start_services(plan: Plan, ready_fd: int) -> NoReturn:
     _say(f"booting {plan.hostname}, boot id {plan.boot_id}")
+    _mount_fstab()
     cloudinit.run(
         plan.user_data,
         default_user=plan.default_user,
@@ -103,6 +106,28 @@ def _start_services(plan: Plan, ready_fd: int) -> NoReturn:
         console=_say,
     )
     sshd.serve(ready_fd=ready_fd, boot_seconds=plan.boot_seconds)
+
+
+def _mount_fstab() -> None:
+    """Share and mount what the disk's own configuration says, as a boot does; a failure is for the console."""
+    if _configured("/etc/exports"):
+        subprocess.run(["exportfs", "-ra"], check=False, stdin=subprocess.DEVNULL)
+    if _configured("/etc/fstab"):
+        subprocess.run(["mount", "-a"], check=False, stdin=subprocess.DEVNULL)
+
+
+def _configured(path: str) -> bool:
+    try:
+        lines = Path(path).read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
+
+
+def _end_when_told() -> None:
+    """Until the SSH server has its own way: a pid 1 ignores every signal that it has no handler for."""
+    for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, 10), (signal.SIGUSR1, 11)):
+        signal.signal(number, lambda *_, status=status: os._exit(status))
 
 
 def _say(line: str) -> None:
@@ -128,10 +153,12 @@ def _build_root(plan: Plan) -> None:
     _mount_layers(plan, root)
     if plan.python is not None:
         _bind_read_only(plan.python, root / PYTHON)
-    _mount_proc(root, plan)
-    syscalls.mount("sysfs", root / "sys", "sysfs", syscalls.MS_RDONLY | _QUIET)
-    _mount_dev(root / "dev", plan.disks)
+    _mount_dev(root / "dev")
     _mount_run(root / "run", plan)
+    _mount_sys(root / "sys")
+    for disk in plan.disks:
+        show_disk(root, disk)
+    _mount_proc(root)
     _write_identity(root, plan)
 
 
@@ -156,19 +183,24 @@ def _bind_read_only(source: str | Path, target: Path) -> None:
     syscalls.mount("none", target, None, flags)
 
 
-def _mount_proc(root: Path, plan: Plan) -> None:
+def _mount_proc(root: Path) -> None:
     syscalls.mount("proc", root / "proc", "proc", _QUIET)
-    told = root / "dev" / "told"  # on the node's disk, below the /dev that is mounted later
-    told.mkdir(parents=True, exist_ok=True)
-    (told / "boot_id").write_text(plan.boot_id + "\n")
     for name in (one for one in _READ_ONLY if (root / one).exists()):
         _bind_read_only(root / name, root / name)
-    _bind_read_only(told / "boot_id", root / "proc/sys/kernel/random/boot_id")
+    own = root / "run/localcloud"
+    _bind_read_only(own / "boot_id", root / "proc/sys/kernel/random/boot_id")
+    _bind_read_only(own / "partitions", root / "proc/partitions")
     for name in (one for one in _HIDDEN if (root / one).exists()):
-        syscalls.mount("/dev/null", root / name, None, syscalls.MS_BIND)
+        syscalls.mount(root / "dev/null", root / name, None, syscalls.MS_BIND)
 
 
-def _mount_dev(dev: Path, disks: tuple[Disk, ...]) -> None:
+def _mount_sys(sys_directory: Path) -> None:
+    """sysfs tells of the machine's disks; the node gets a list of its own in their place."""
+    syscalls.mount("sysfs", sys_directory, "sysfs", syscalls.MS_RDONLY | _QUIET)
+    syscalls.mount("tmpfs", sys_directory / "block", "tmpfs", _QUIET, "mode=755,size=1m")
+
+
+def _mount_dev(dev: Path) -> None:
     syscalls.mount("tmpfs", dev, "tmpfs", syscalls.MS_NOSUID, "mode=755,size=4m")
     for name, (major, minor, mode) in _DEVICES.items():
         if name != "fuse" or os.path.exists("/dev/fuse"):
@@ -181,8 +213,6 @@ def _mount_dev(dev: Path, disks: tuple[Disk, ...]) -> None:
     syscalls.mount("tmpfs", dev / "shm", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=1777")
     for name, goal in _DEV_LINKS.items():
         (dev / name).symlink_to(goal)
-    for disk in disks:
-        show_disk(dev.parent, disk)
 
 
 def _mount_run(run: Path, plan: Plan) -> None:
@@ -190,6 +220,7 @@ def _mount_run(run: Path, plan: Plan) -> None:
     for name in ("lock", "localcloud", "sshd"):
         (run / name).mkdir()
     (run / "lock").chmod(0o1777)
+    (run / "localcloud" / "boot_id").write_text(plan.boot_id + "\n")
     helper = run / "localcloud" / "helper.sock"
     helper.touch()
     syscalls.mount(plan.helper_socket, helper, None, syscalls.MS_BIND)

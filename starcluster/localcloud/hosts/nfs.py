@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import socket
+import stat
 import struct
 import threading
 from collections.abc import Callable
@@ -25,14 +26,19 @@ log = logging.getLogger("nfs")
 
 _TABLE = Path("/run/localcloud/exports")
 _HOSTS = Path("/etc/hosts")
+_FUSE = (10, 229)
 _CREDENTIALS = struct.Struct("3i")
 
 
 class Nfs:
     """Serves the questions of the nodes' mount.nfs, exportfs and showmount."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Nodes, scratch: Path) -> None:
+        """`scratch` is where device files may be made."""
         self._nodes = nodes
+        self._fuse = scratch / "fuse"
+        if not self._fuse.exists():
+            os.mknod(self._fuse, stat.S_IFCHR | 0o600, os.makedev(*_FUSE))
         self._lock = threading.RLock()
         self._operations: dict[str, Callable[..., dict[str, Any]]] = {
             "mount": self._mount,
@@ -104,8 +110,7 @@ class Nfs:
             finally:
                 os.close(tree)
             if node is not client:
-                node.shares.append(Share(client=client.id, path=path, device=device))
-                node.save()
+                _note(node, Share(client=client.id, path=path, device=device))
         return {}
 
     def _server(self, address: str) -> Node:
@@ -159,8 +164,14 @@ class Nfs:
             for client in self._nodes.living():
                 devices = {share.device for share in shares if share.client == client.id}
                 if devices and client is not server:
-                    _replace(client, devices, f"{server.spec.hostname}:")
+                    _replace(client, devices, f"{server.spec.hostname}:", self._fuse)
             server.shares = [share for share in server.shares if share not in shares]
+
+
+def _note(server: Node, share: Share) -> None:
+    if share not in server.shares:
+        server.shares.append(share)
+        server.save()
 
 
 def _pid(node: Node) -> int:
@@ -189,29 +200,29 @@ def _make_read_only(tree: int) -> None:
     syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
 
 
-def _replace(client: Node, devices: set[str], source: str) -> None:
+def _replace(client: Node, devices: set[str], source: str, fuse_device: Path) -> None:
     """Put dead mounts in the place of the client's mounts of these devices."""
     if client.pid is None:
         return
     places = [mount.place for mount in mounts_of(client.pid) if mount.device in devices]
+    dead = {place: os.open(fuse_device, os.O_RDWR | os.O_CLOEXEC) for place in places}
 
     def replace() -> None:
         for place in reversed(places):
             syscalls.umount(place, syscalls.MNT_DETACH)
-        for place in places:
-            _mount_dead(place, source + place)
+        for place, fd in dead.items():
+            _mount_dead(place, source + place, fd)
 
     try:
         inside(client.pid, replace)
     except OSError as error:
         log.warning("mounts of %s in %s could not be ended: %s", source, client.id, error)
-
-
-def _mount_dead(place: str, source: str) -> None:
-    """A FUSE mount that nobody serves: every use of it is an error, and umount works."""
-    fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        data = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other"
-        syscalls.mount(source, place, "fuse", syscalls.MS_NOSUID | syscalls.MS_NODEV, data)
     finally:
-        os.close(fd)
+        for fd in dead.values():
+            os.close(fd)
+
+
+def _mount_dead(place: str, source: str, fd: int) -> None:
+    """A FUSE mount whose server hangs up at once: from then on every use is an error, and umount works."""
+    data = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other"
+    syscalls.mount(source, place, "fuse", syscalls.MS_NOSUID | syscalls.MS_NODEV, data)

@@ -23,6 +23,8 @@ from starcluster.localcloud.hosts.events import Events
 from starcluster.localcloud.hosts.files import GIB, make_sparse, read_json, write_json
 from starcluster.localcloud.hosts.held import HolderClient
 from starcluster.localcloud.hosts.image import Image
+from starcluster.localcloud.hosts.loops import Loop
+from starcluster.localcloud.hosts.mounts import Mount
 from starcluster.localcloud.hosts.plan import HELPER_SOCKET, Disk, Plan
 from starcluster.localcloud.hosts.spec import HostsError, NodeSpec, NodeState
 from starcluster.localcloud.places import Places
@@ -221,6 +223,7 @@ class Nodes:
         spec = node.spec
         plan = Plan(
             instance_id=node.id,
+            folder=str(self._places.folder),
             root=str(node.directory / "root"),
             disk=str(node.disk),
             layers=tuple((layer.name, layer.lower) for layer in self._image.layers),
@@ -260,8 +263,13 @@ class Nodes:
         with node.lock:
             if node.pid is None or node.boot_id != boot_id:
                 return
-            status = self._holder.nodes().get(node.id, (0, None))[1]
-            self.note_end(node, status)
+            self.note_end(node, self._exit_status(node))
+
+    def _exit_status(self, node: Node) -> int | None:
+        try:
+            return self._holder.nodes().get(node.id, (0, None))[1]
+        except HostsError:  # the holder is dead, and with it the node
+            return None
 
     def note_end(self, node: Node, status: int | None) -> None:
         """Clear up after a node that ended by itself, tell, and start it again if it asked to be rebooted."""
@@ -311,13 +319,17 @@ class Nodes:
             self._kill(node)
             self._bury(node)
 
+    def mount_of(self, loop: Loop) -> Mount | None:
+        """Where a disk is mounted: here, in a node, or as an NFS clone in another."""
+        pids = [os.getpid(), *(node.pid for node in self.living() if node.pid is not None)]
+        every = (mount for pid in pids for mount in mounts.mounts_of(pid))
+        return next((mount for mount in every if mount.device == loop.device), None)
+
     def _file_systems(self, node: Node) -> list[contextlib.AbstractContextManager[int]]:
-        """Every file system of the node's disks that is mounted by the node or, over NFS, by others."""
-        seen = {mount.device: mount for one in self.living() for mount in mounts.mounts_of(one.pid or 0)}
-        seen |= {mount.device: mount for mount in mounts.mounts_of(os.getpid())}
+        """Every file system of the node's disks that is mounted anywhere."""
         images = [node.image, *(self.volume_image(one) for one in node.volumes)]
         found = [loop for image in images if (loop := self._disks.get(image)) is not None]
-        return [self._disks.file_system(one, seen[one.device]) for one in found if one.device in seen]
+        return [self._disks.file_system(one, mount) for one in found if (mount := self.mount_of(one))]
 
     def _kill(self, node: Node) -> None:
         watch.send(node.pidfd, signal.SIGKILL)
@@ -335,7 +347,7 @@ class Nodes:
             self._watch.remove(node.pidfd)
             os.close(node.pidfd)
             os.close(node.ready_fd)
-            self._holder.drop(f"ready:{node.id}")
+            self._drop_kept(f"ready:{node.id}")
         node.pid, node.shares = None, []
         with contextlib.suppress(OSError):
             syscalls.umount(node.disk, syscalls.MNT_DETACH)
@@ -343,6 +355,10 @@ class Nodes:
             self._disks.release(image)
         if node.directory.is_dir():
             node.save()
+
+    def _drop_kept(self, name: str) -> None:
+        with contextlib.suppress(HostsError):  # a dead holder keeps nothing
+            self._holder.drop(name)
 
     def reboot(self, node: Node, *, timeout: float) -> None:
         """Stop in order, start again."""

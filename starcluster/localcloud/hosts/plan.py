@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starcluster.localcloud.hosts import syscalls
+
 HOLDER_SOCKET = "holder.sock"
 HELPER_SOCKET = "helper.sock"
 _LOOP_MAJOR = 7
+PARTITIONS = "run/localcloud/partitions"  # bound over /proc/partitions of a node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class Plan:
     """Everything that a starting node must know; paths are the host's."""
 
     instance_id: str
+    folder: str
     root: str
     disk: str
     layers: tuple[tuple[str, tuple[str, ...]], ...]
@@ -52,7 +56,7 @@ class Plan:
 
 
 def show_disk(root: Path, disk: Disk) -> None:
-    """Make a disk's device file and its links below `root`."""
+    """Make a disk's device file and its links below `root`, and let lsblk see it."""
     path = root / disk.path.lstrip("/")
     os.mknod(path, stat.S_IFBLK | 0o660, os.makedev(_LOOP_MAJOR, disk.minor))
     path.chmod(0o660)
@@ -60,9 +64,28 @@ def show_disk(root: Path, disk: Disk) -> None:
         place = root / link.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(disk.path)
+    known = root / "sys/block" / path.name
+    known.mkdir()
+    syscalls.mount(root / f"sys/devices/virtual/block/loop{disk.minor}", known, None, syscalls.MS_BIND)
+    list_disks(root)
 
 
 def hide_disk(root: Path, disk: Disk) -> None:
     """Remove what `show_disk` made."""
     for name in (*disk.links, disk.path):
         (root / name.lstrip("/")).unlink(missing_ok=True)
+    known = root / "sys/block" / disk.path.rpartition("/")[2]
+    if known.exists():
+        syscalls.umount(known, syscalls.MNT_DETACH)
+        known.rmdir()
+    list_disks(root)
+
+
+def list_disks(root: Path) -> None:
+    """Write what the node has for /proc/partitions: its own disks, not the machine's."""
+    lines = ["major minor  #blocks  name\n\n"]
+    for known in sorted((root / "sys/block").iterdir()):
+        major, minor = (known / "dev").read_text().strip().split(":")
+        blocks = int((known / "size").read_text()) // 2
+        lines.append(f"{major:>4} {minor:>8} {blocks:>10} {known.name}\n")
+    (root / PARTITIONS).write_text("".join(lines))

@@ -36,7 +36,7 @@ def _of_machine() -> list[str]:
     if kernel_version(platform.release()) < _KERNEL:
         lacks.append(f"a kernel of at least {_KERNEL[0]}.{_KERNEL[1]} (this is {platform.release()})")
     known = Path("/proc/filesystems").read_text().split()
-    for name in ("overlay", "ext4"):
+    for name in ("overlay", "ext4", "fuse"):
         if name not in known and not _module_exists(name):
             lacks.append(f"the file system {name} in the kernel")
     return lacks

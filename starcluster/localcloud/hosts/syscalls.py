@@ -139,6 +139,14 @@ def set_process_name(name: str) -> None:
     _checked(_libc.prctl(PR_SET_NAME, buffer, 0, 0, 0), "prctl(PR_SET_NAME)")
 
 
+def set_command_line(text: str) -> None:
+    """What ps shows as this process's command line, cut to the room that the first one had."""
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    ctypes.memmove(start, os.fsencode(text)[: end - start - 1].ljust(end - start, b"\0"), end - start)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """The three capability sets of a thread, as bit masks."""

@@ -127,9 +127,10 @@ class Volumes:
 
     def _hide(self, node: Node, volume_id: str, loop: Loop) -> None:
         mounted = self._mounted(node, loop)
-        if mounted:
-            with self._disks.file_system(loop, mounted[0]) as fd:
-                loops.kill_file_system(fd, flush=False)
+        anywhere = self._nodes.mount_of(loop)
+        if anywhere is not None:  # in the node, or in NFS clients of a directory that the node has unmounted
+            with self._disks.file_system(loop, anywhere) as fd:
+                loops.kill_file_system(fd, flush=not mounted)
         self._nodes.unshare(node, loop.device)
         disk = volume_disk(node.volumes[volume_id], volume_id, loop.minor)
 
@@ -145,15 +146,15 @@ class Volumes:
     def snapshot(self, volume_id: str, snapshot_id: str) -> None:
         """Copy a volume as it is at one moment; a mounted file system is held still meanwhile."""
         image = self._image(volume_id)
-        with _disk_errors(f"snapshot {snapshot_id} cannot be made"), self._still(volume_id, image):
+        with _disk_errors(f"snapshot {snapshot_id} cannot be made"), self._still(image):
             sparse_copy(image, self._snapshot_image(snapshot_id))
 
     @contextlib.contextmanager
-    def _still(self, volume_id: str, image: Path) -> Iterator[None]:
-        loop, node = self._disks.get(image), self._holder_of(volume_id)
-        mounted = self._mounted(node, loop) if loop and node and node.pid is not None else []
-        if loop is not None and mounted and mounted[0].writable:
-            with self._disks.file_system(loop, mounted[0]) as fd, loops.frozen(fd):
+    def _still(self, image: Path) -> Iterator[None]:
+        loop = self._disks.get(image)
+        mount = self._nodes.mount_of(loop) if loop is not None else None
+        if loop is not None and mount is not None and mount.writable:
+            with self._disks.file_system(loop, mount) as fd, loops.frozen(fd):
                 yield
             return
         if loop is not None:

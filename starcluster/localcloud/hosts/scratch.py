@@ -1,0 +1,28 @@
+"""The cloud's directory for device files, below /run: a tmpfs that only its mount namespace sees."""
+
+import contextlib
+from pathlib import Path
+
+from starcluster.localcloud.hosts import syscalls
+from starcluster.localcloud.places import Places
+
+_NAME = "dev"
+
+
+def make(places: Places, *, mounted: bool) -> Path:
+    """The directory; `mounted` says that an earlier agent has mounted it."""
+    directory = places.sockets / _NAME
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if not mounted:
+        syscalls.mount("tmpfs", directory, "tmpfs", syscalls.MS_NOSUID, "mode=700,size=1m")
+    return directory
+
+
+def clear_run(places: Places) -> None:
+    """Remove the scratch directory below /run, and the sockets' directory if nobody else has something there."""
+    scratch = places.sockets / _NAME
+    with contextlib.suppress(OSError):
+        syscalls.umount(scratch, syscalls.MNT_DETACH)
+    with contextlib.suppress(OSError):
+        scratch.rmdir()
+        places.sockets.rmdir()
