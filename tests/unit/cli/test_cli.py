@@ -1,0 +1,200 @@
+"""The frame: streams, exit codes, help without a config, prefixes of options."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from starcluster import cli, exception
+from starcluster.commands import ALIASES, VERBS
+from starcluster.commands.words import whole_options
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    def call(*words: str) -> tuple[int, str, str]:
+        code = cli.main(list(words))
+        out, err = capsys.readouterr()
+        assert err.startswith(cli.BANNER)
+        return code, out, err.removeprefix(cli.BANNER)
+
+    return call
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch):
+    """Let `starcluster help` do something else, without a config."""
+
+    def replace(action) -> None:
+        monkeypatch.setattr("starcluster.commands.help.command", click.Command("help", callback=action))
+
+    return replace
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"]])
+def test_help_needs_no_config_and_names_every_verb(run, words: list[str]) -> None:
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    for name, entry in VERBS.items():
+        assert f"  {name}" in out
+        assert all(alias in out for alias in entry.aliases)
+
+
+@pytest.mark.parametrize("words", [["help", "listvolumes"], ["lv", "--help"], ["listvolumes", "help"], ["lv", "-h"]])
+def test_three_ways_to_a_verbs_help(run, words: list[str]) -> None:
+    code, out, _ = run(*words)
+    assert code == 0
+    assert "--volume-id" in out
+    assert "Example" in out
+
+
+def test_version(run) -> None:
+    assert run("--version")[:2] == (0, "0.1.0\n")
+
+
+def test_no_verb_shows_help_and_fails(run) -> None:
+    code, out, _ = run()
+    assert code == 1
+    assert "listclusters" in out
+
+
+def test_an_unknown_verb_and_what_may_be_meant(run) -> None:
+    code, out, err = run("listcluster")
+    assert (code, out) == (1, "")
+    assert err == "!!! ERROR - there is no verb 'listcluster'\n!!! ERROR - did you mean: listclusters, listvolumes, listspots?\n"
+
+
+def test_wrong_usage_shows_the_usage_line(run) -> None:
+    code, out, err = run("createkey")
+    assert (code, out) == (2, "")
+    assert err == "Usage: starcluster createkey [OPTIONS] NAME\n!!! ERROR - Missing argument 'NAME'.\n"
+
+
+def test_an_unknown_option_is_wrong_usage(run) -> None:
+    assert run("listvolumes", "--bid-price", "1")[0] == 2
+    assert run("--nonsense", "listvolumes")[0] == 2
+
+
+def test_a_missing_config_is_an_error_without_a_menu_where_nobody_can_answer(run, tmp_path: Path) -> None:
+    code, out, err = run("-c", str(tmp_path / "none"), "listclusters")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"!!! ERROR - config {tmp_path / 'none'} not found\n!!! ERROR - make one: cp ")
+
+
+def test_an_own_error_is_told_with_its_hint_and_exit_code(run, verb) -> None:
+    def fail() -> None:
+        raise exception.SupervisionError("quota is used up", hint="ask for more")
+
+    verb(fail)
+    assert run("help") == (3, "", "!!! ERROR - quota is used up\n!!! ERROR - ask for more\n")
+
+
+def test_the_return_value_of_a_verb_is_the_exit_code(run, verb) -> None:
+    verb(lambda: 42)
+    assert run("help")[0] == 42
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, click.Abort])
+def test_ctrl_c_says_what_may_be_left(run, verb, error: type[BaseException]) -> None:
+    def fail() -> None:
+        raise error
+
+    verb(fail)
+    code, _, err = run("help")
+    assert code == 1
+    assert "listclusters" in err
+
+
+def test_a_fault_of_ours_leaves_a_report(run, verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STARCLUSTER_HOME", str(tmp_path))
+
+    def fail() -> None:
+        raise ZeroDivisionError("oops")
+
+    verb(fail)
+    code, _, err = run("help")
+    report = tmp_path / "logs" / f"crash-report-{os.getpid()}.txt"
+    assert code == 1
+    assert "!!! ERROR - ZeroDivisionError: oops\n" in err
+    assert str(report) in err
+    assert "in fail" in report.read_text()
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_verb_has_its_file_its_topic_and_an_example() -> None:
+    """The table is all that --help reads; it must tell the truth."""
+    context = click.Context(cli.cli, info_name="starcluster")
+    for name in VERBS:
+        command = cli.cli.get_command(context, name)
+        assert command is not None
+        assert command.help, name
+        assert "Example" in command.get_help(click.Context(command, info_name=name, parent=context)), name
+    assert len(ALIASES) == sum(len(entry.aliases) for entry in VERBS.values())
+    assert not set(ALIASES) & set(VERBS)
+
+
+OPTIONS = click.Command(
+    "x",
+    params=[
+        click.Option(["-n", "--name"]),
+        click.Option(["--number"]),
+        click.Option(["-f", "--force"], is_flag=True),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        (["--na", "x"], ["--name", "x"]),
+        (["--for"], ["--force"]),
+        (["--na=x"], ["--name=x"]),
+        (["--name", "--for"], ["--name", "--for"]),
+        (["-n", "--for"], ["-n", "--for"]),
+        (["-fn", "--for"], ["-fn", "--for"]),
+        (["-nx", "--for"], ["-nx", "--force"]),
+        (["--", "--for"], ["--", "--for"]),
+        (["--unknown"], ["--unknown"]),
+        (["word", "--he"], ["word", "--help"]),
+    ],
+)
+def test_unique_prefixes_of_long_options(words: list[str], whole: list[str]) -> None:
+    assert whole_options(OPTIONS, words) == whole
+
+
+def test_an_ambiguous_prefix_is_wrong_usage() -> None:
+    with pytest.raises(click.UsageError, match="--n could be --name, --number"):
+        whole_options(OPTIONS, ["--n", "x"])
+
+
+def test_global_prefixes_reach_the_verb_alone(run, tmp_path: Path) -> None:
+    code, _, err = run("--conf", str(tmp_path / "none"), "removekey", "--conf", "k")
+    assert code == 1
+    assert str(tmp_path / "none") in err
+
+
+HEAVY = ["boto3", "botocore", "paramiko", "rich", "moto", "asyncssh", "starcluster.app", "starcluster.localcloud"]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = f"""
+import sys
+from starcluster import cli
+assert cli.main(["--help"]) == 0
+found = [name for name in {HEAVY} if name in sys.modules]
+found += [name for name in sys.modules if name.startswith("starcluster.commands.") and not name.endswith("words")]
+sys.exit(" ".join(found) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.removeprefix(cli.BANNER)) == (0, "")
+
+
+def test_output_to_a_reader_that_has_gone_is_no_crash(tmp_path: Path) -> None:
+    line = f"{sys.executable} -m starcluster help 2>{tmp_path}/err | true; exit ${{PIPESTATUS[0]}}"
+    subprocess.run(["bash", "-c", line], check=False, timeout=60)
+    assert "ERROR" not in (tmp_path / "err").read_text()
