@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from starcluster import exception, names
 from starcluster.cluster import userdata
 from starcluster.logger import log
-from starcluster.model import Instance, LaunchRequest, Market, Subnet
+from starcluster.model import Image, Instance, LaunchRequest, Market, Subnet
 from starcluster.threadpool import get_thread_pool
 
 if TYPE_CHECKING:
+    from starcluster.aws.session import Ec2
     from starcluster.cluster.cluster import Cluster
 
 _TRIES = 8
@@ -68,11 +69,14 @@ def launch_request(
 
 
 def _image_id(cluster: Cluster, name: str, instance_type: str) -> str:
-    if name.startswith("ami-"):
-        return name
-    architectures = cluster.ec2.instances.type_info(instance_type).architectures
+    return name if name.startswith("ami-") else find_image(cluster.ec2, name, instance_type).id
+
+
+def find_image(ec2: Ec2, name: str, instance_type: str) -> Image:
+    """The image of that id or name, for the type's own architecture."""
+    architectures = ec2.instances.type_info(instance_type).architectures
     architecture = "arm64" if "arm64" in architectures and "x86_64" not in architectures else "x86_64"
-    return cluster.ec2.images.resolve(name, architecture=architecture).id
+    return ec2.images.resolve(name, architecture=architecture)
 
 
 def _subnet(cluster: Cluster, zone: str) -> Subnet | None:

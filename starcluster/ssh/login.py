@@ -6,7 +6,6 @@ Its first word decides nothing here: the caller runs the list as it is, without 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 
 from starcluster import exception
 from starcluster.ssh.access import Access
@@ -65,11 +64,3 @@ def argv(
             words.append(flag)
     words += ["-l", user, host]
     return [*words, "--", with_profile(command)] if command else words
-
-
-def plain_command(words: Sequence[str]) -> str:
-    """The remote command from the words on our command line, joined as ssh joins them.
-
-    One quoted word is shell text; so are several: `-- ls -l *.txt` expands on the node.
-    """
-    return " ".join(words)

@@ -1,0 +1,260 @@
+"""What is checked before `start` makes anything: a launch that can not go well is refused here.
+
+`prepare` looks things up (volumes, plugins, zone) and gives the record of the cluster to be; `validate` compares it
+with what EC2 has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starcluster import exception, names, pluginloader
+from starcluster.cluster import launching, record, starting, userdata
+from starcluster.cluster.record import ClusterRecord, VolumeRecord
+from starcluster.clustersetup import ClusterSetup
+from starcluster.logger import log
+from starcluster.model import Image, Volume
+from starcluster.ssh import keys
+
+if TYPE_CHECKING:
+    from starcluster.aws.session import Ec2
+    from starcluster.cluster.cluster import Clusters
+    from starcluster.cluster.launching import NodeSpec
+    from starcluster.config.schema import ClusterTemplate, PermissionSettings
+
+_DEVICE = re.compile(r"/dev/(sd|xvd)[a-z]{1,2}\Z")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\Z")
+_LAST_PORT = 65535
+_LAST_PARTITION = 99
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A cluster that may be started: its record, its plugins, its rules."""
+
+    tag: str
+    record: ClusterRecord
+    plugins: tuple[ClusterSetup, ...]
+    permissions: tuple[PermissionSettings, ...]
+    key_file: str
+
+
+def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared:
+    """Look up what the template names; errors tell what does not exist or does not fit together."""
+    names.check_tag(tag)
+    _check_values(template, tag)
+    plugins = tuple(pluginloader.load(one.name, one.setup_class, one.arguments) for one in template.plugins)
+    found = [(one, clusters.ec2.volumes.get(one.volume_id)) for one in template.volumes]
+    volumes = [
+        VolumeRecord(
+            name=one.name,
+            volume_id=volume.id,
+            mount_path=one.mount_path.rstrip("/"),
+            device=one.device,
+            partition=one.partition,
+        )
+        for one, volume in found
+    ]
+    wanted = [clusters.ec2.volumes.get(one.volume) for plugin in plugins for one in plugin.wanted_volumes()]
+    zone = _zone(clusters.ec2, template, [volume for _, volume in found] + wanted)
+    return Prepared(
+        tag=tag,
+        record=starting.record_of(template, tag, zone=zone, volumes=volumes),
+        plugins=plugins,
+        permissions=tuple(template.permissions),
+        key_file=template.key_location or clusters.config.key(template.keyname).key_location,
+    )
+
+
+def validate(clusters: Clusters, prepared: Prepared) -> None:
+    """Compare with EC2: key pair, zone, volumes, images, types, user data."""
+    log.info("Validating cluster template settings...")
+    ec2, wanted = clusters.ec2, prepared.record
+    check_key(ec2, wanted.keyname, prepared.key_file)
+    if wanted.zone:
+        _check_zone(ec2, wanted.zone)
+    for volume in wanted.volumes:
+        _check_volume_free(clusters, prepared.tag, ec2.volumes.get(volume.volume_id))
+    specs = starting.specs_of(wanted, prepared.plugins, zone=wanted.zone)
+    _check_aliases(specs)
+    for instance_type, image in dict.fromkeys((spec.instance_type, spec.image) for spec in specs):
+        _check_machine(ec2, instance_type, image, wanted.zone)
+    userdata.build(max((spec.alias for spec in specs), key=len), wanted.userdata_scripts)
+    record.to_tags(wanted)
+    log.info("Cluster template settings are valid")
+
+
+def check_key(ec2: Ec2, name: str, key_file: str) -> None:
+    """The key pair exists in EC2 and the file holds its private half."""
+    keys.read_private_key(key_file)
+    pair = ec2.network.key_pair(name)
+    if pair is None:
+        raise exception.KeyPairDoesNotExist(
+            f"key pair '{name}' does not exist in {ec2.region}",
+            hint=f"make it (starcluster createkey {name} -o FILE) or import yours (createkey {name} -i FILE.pub)",
+        )
+    keys.check_fingerprint(key_file, name, pair.fingerprint)
+
+
+def _check_values(template: ClusterTemplate, tag: str) -> None:
+    """What can be told without asking EC2."""
+    where = {"section": f"cluster {template.name}"}
+    if template.cluster_size < 1:
+        raise exception.ConfigSettingError(f"{template.cluster_size} is less than 1", setting="CLUSTER_SIZE", **where)
+    others = sum(run.count for run in template.type_runs)
+    if others > template.cluster_size - 1:
+        raise exception.ConfigSettingError(
+            f"names {others} workers, CLUSTER_SIZE has room for {template.cluster_size - 1}",
+            setting="NODE_INSTANCE_TYPE",
+            **where,
+        )
+    if template.spot_bid is not None and template.spot_bid < 0:
+        raise exception.ConfigSettingError(f"{template.spot_bid} is less than 0", setting="SPOT_BID", **where)
+    if template.cluster_user == "root" or not _USER.match(template.cluster_user):
+        raise exception.ConfigSettingError(
+            f"'{template.cluster_user}' can not be the cluster's user", setting="CLUSTER_USER", **where
+        )
+    if template.dns_prefix and not _HOST.match(tag):
+        raise exception.ClusterValidationError(
+            f"'{tag}' can not be part of a host name, which DNS_PREFIX makes it",
+            hint="choose another name, or start -p",
+        )
+    for permission in template.permissions:
+        _check_permission(permission)
+    _check_volume_settings(template)
+
+
+def _check_permission(permission: PermissionSettings) -> None:
+    import iptools
+
+    where = {"section": f"permission {permission.name}"}
+    ports = (permission.from_port, permission.to_port)
+    if permission.ip_protocol != "icmp" and not all(0 <= port <= _LAST_PORT for port in ports):
+        raise exception.InvalidPortRange(f"[permission {permission.name}]: ports go from 0 to {_LAST_PORT}")
+    if ports[0] > ports[1]:
+        raise exception.InvalidPortRange(f"[permission {permission.name}]: FROM_PORT is greater than TO_PORT")
+    if not iptools.ipv4.validate_cidr(permission.cidr_ip):
+        raise exception.ConfigSettingError(
+            f"'{permission.cidr_ip}' is not an address range", setting="CIDR_IP", hint="such as 203.0.113.0/24", **where
+        )
+
+
+def _check_volume_settings(template: ClusterTemplate) -> None:
+    paths: set[str] = set()
+    places: set[tuple[str, int | None]] = set()
+    for volume in template.volumes:
+        where = {"section": f"volume {volume.name}"}
+        path = volume.mount_path.rstrip("/")
+        if not volume.mount_path.startswith("/") or not path or ".." in path.split("/") or " " in path:
+            raise exception.ConfigSettingError(
+                f"'{volume.mount_path}' is not an absolute path below /", setting="MOUNT_PATH", **where
+            )
+        if path in paths:
+            raise exception.ConfigSettingError(f"{path} is the place of another volume", setting="MOUNT_PATH", **where)
+        if (volume.volume_id, volume.partition) in places:
+            raise exception.ConfigSettingError(f"{volume.volume_id} is mounted twice", setting="VOLUME_ID", **where)
+        if volume.device and not _DEVICE.match(volume.device):
+            raise exception.ConfigSettingError(
+                f"'{volume.device}' is not a device name",
+                setting="DEVICE",
+                hint="such as /dev/sdf, or leave it out",
+                **where,
+            )
+        if volume.partition is not None and not 1 <= volume.partition <= _LAST_PARTITION:
+            raise exception.ConfigSettingError(f"{volume.partition} is not a partition", setting="PARTITION", **where)
+        paths.add(path)
+        places.add((volume.volume_id, volume.partition))
+
+
+def _zone(ec2: Ec2, template: ClusterTemplate, volumes: Sequence[Volume]) -> str:
+    """Where the cluster must be: as the template says, else where its subnet or its volumes are."""
+    zones = sorted({volume.zone for volume in volumes})
+    if len(zones) > 1:
+        told = ", ".join(f"{volume.name or volume.id} in {volume.zone}" for volume in volumes)
+        raise exception.VolumesZoneError(
+            f"the volumes are in several zones: {told}",
+            hint="a volume can be used in its own zone only; a snapshot can be restored in another",
+        )
+    zone = template.availability_zone or (zones[0] if zones else "")
+    if zones and zone != zones[0]:
+        raise exception.VolumesZoneError(
+            f"AVAILABILITY_ZONE is {zone}, but the volumes are in {zones[0]}",
+            hint=f"set AVAILABILITY_ZONE = {zones[0]}, or leave it out",
+        )
+    if template.subnet_id:
+        found = ec2.network.subnets(ids=[template.subnet_id])
+        if not found:
+            raise exception.SubnetDoesNotExist(f"subnet {template.subnet_id} does not exist in {ec2.region}")
+        if zone and found[0].zone != zone:
+            raise exception.InvalidZone(
+                f"subnet {template.subnet_id} is in {found[0].zone}, the cluster has to be in {zone}"
+            )
+        if found[0].free_addresses < template.cluster_size:
+            raise exception.ClusterValidationError(
+                f"subnet {template.subnet_id} has {found[0].free_addresses} free addresses, "
+                f"{template.cluster_size} are needed"
+            )
+        zone = found[0].zone
+    return zone
+
+
+def _check_zone(ec2: Ec2, zone: str) -> None:
+    known = {one.name: one for one in ec2.network.zones()}
+    if zone not in known:
+        raise exception.InvalidZone(
+            f"zone '{zone}' does not exist in {ec2.region}", hint=f"zones: {', '.join(sorted(known))}"
+        )
+    if known[zone].state != "available":
+        raise exception.InvalidZone(f"zone {zone} is {known[zone].state}")
+
+
+def _check_volume_free(clusters: Clusters, tag: str, volume: Volume) -> None:
+    holder = volume.holder
+    if holder is None:
+        return
+    instances = clusters.ec2.instances.find(ids=[holder.instance_id])
+    for instance in instances:
+        if instance.state.is_in_cluster and instance.tags.get(record.CLUSTER) != tag:
+            raise exception.ClusterValidationError(
+                f"volume {volume.name or volume.id} ({volume.id}) is in use by {instance.alias or 'an instance'} "
+                f"({instance.id}{_of(instance.tags.get(record.CLUSTER, ''))})",
+                hint="a volume can be attached to one node at a time: terminate that cluster, or use another volume",
+            )
+
+
+def _of(tag: str) -> str:
+    return f" of cluster {tag}" if tag else ""
+
+
+def _check_aliases(specs: Sequence[NodeSpec]) -> None:
+    seen: set[str] = set()
+    for spec in specs:
+        if names.fold(spec.alias) in seen:
+            raise exception.ClusterValidationError(f"two nodes would be called '{spec.alias}'")
+        seen.add(names.fold(spec.alias))
+
+
+def _check_machine(ec2: Ec2, instance_type: str, image: str, zone: str) -> None:
+    """The type exists, is offered in the zone, and can run the image."""
+    kind = ec2.instances.type_info(instance_type)
+    found: Image = launching.find_image(ec2, image, instance_type)
+    if found.state != "available":
+        raise exception.ClusterValidationError(f"image {image} ({found.id}) is {found.state}")
+    if found.architecture not in kind.architectures:
+        raise exception.ClusterValidationError(
+            f"image {image} is for {found.architecture}, {instance_type} is {' or '.join(kind.architectures)}",
+            hint="choose an image for that architecture, or another instance type",
+        )
+    if zone and zone not in ec2.instances.offered_zones(instance_type):
+        zones = ", ".join(sorted(ec2.instances.offered_zones(instance_type))) or "nowhere in this region"
+        raise exception.InvalidZone(f"{instance_type} is not offered in {zone}", hint=f"it is offered in {zones}")
+
+
+def with_options(template: ClusterTemplate, **given: object) -> ClusterTemplate:
+    """The template with the options of the command line in the place of its settings; None = not given."""
+    return dataclasses.replace(template, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

@@ -1,0 +1,72 @@
+"""starcluster removenode TAG"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from starcluster import exception, names
+from starcluster.commands.addnode import split
+from starcluster.commands.asking import confirmed
+from starcluster.logger import log
+
+if TYPE_CHECKING:
+    from starcluster.app import App
+    from starcluster.cluster.cluster import Cluster
+    from starcluster.cluster.node import Node
+
+
+@click.command()
+@click.argument("tag")
+@click.argument("old_aliases", metavar="[ALIAS]...", nargs=-1)
+@click.option("-a", "--aliases", "given", multiple=True, metavar="A[,B...]", help="Nodes to remove.")
+@click.option(
+    "-n", "--num-nodes", type=click.IntRange(min=1), default=1, show_default=True, help="How many of the last."
+)
+@click.option("-k", "--keep-instance", is_flag=True, help="Take it out of the cluster's set-up, but let it run.")
+@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@click.option("-f", "--force", is_flag=True, help="Go on when plugins fail.")
+@click.pass_obj
+def command(
+    app: App,
+    tag: str,
+    old_aliases: tuple[str, ...],
+    given: tuple[str, ...],
+    num_nodes: int,
+    keep_instance: bool,
+    confirm: bool,
+    force: bool,
+) -> None:
+    """Remove nodes; without -a the last of the numbered workers.
+
+    \b
+    Examples:
+      starcluster removenode -a mynode mycluster
+      starcluster removenode -n 2 mycluster
+    """
+    from starcluster.cluster import lifecycle
+
+    aliases = split([*given, *old_aliases])
+    if aliases and num_nodes not in (1, len(aliases)):
+        raise exception.UsageError(f"{len(aliases)} aliases for {num_nodes} nodes")
+    cluster = app.clusters.get(tag)
+    nodes = [cluster.get_node(alias) for alias in aliases] if aliases else _last(cluster, num_nodes)
+    if any(node.is_master() for node in nodes):
+        raise exception.UsageError("the master can not be removed", hint=f"starcluster terminate {tag} ends it all")
+    if not confirmed(f"Remove {', '.join(node.alias for node in nodes)} from {tag}", sure=confirm):
+        return
+    for node in nodes:
+        lifecycle.remove_node(cluster, node, force=force, terminate=not keep_instance)
+        log.info("Removed %s", node.alias)
+
+
+def _last(cluster: Cluster, count: int) -> list[Node]:
+    """The numbered workers with the highest numbers, the last first; named nodes are removed by name only."""
+    workers = [node for node in cluster.workers if names.is_numbered(node.alias.rpartition("-")[2])]
+    if len(workers) < count:
+        raise exception.ClusterValidationError(
+            f"cluster '{cluster.tag}' has {len(workers)} numbered workers, not {count}",
+            hint="named nodes are removed by name: removenode -a NAME",
+        )
+    return list(reversed(workers))[:count]

@@ -1,0 +1,34 @@
+"""starcluster sshmaster TAG [COMMAND...]"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from starcluster.ssh.words import plain_command
+
+if TYPE_CHECKING:
+    from starcluster.app import App
+
+
+@click.command()
+@click.argument("tag")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1)
+@click.option("-u", "--user", default="root", show_default=True, help="Log in as this user.")
+@click.option("-X", "--forward-x11", is_flag=True, help="Forward X11.")
+@click.option("-A", "--forward-agent", is_flag=True, help="Forward the ssh agent.")
+@click.option("-t", "--pseudo-tty", is_flag=True, help="With a terminal, also for a command.")
+@click.pass_obj
+def command(app: App, /, tag: str, words: tuple[str, ...], user: str, **flags: bool) -> int:
+    """Log in to the master, or run a command there; its exit status is ours.
+
+    A command with options of its own goes into quotes or behind --; as with ssh, the node's shell reads the words.
+
+    \b
+    Examples:
+      starcluster sshmaster mycluster
+      starcluster sshmaster mycluster -- df -h
+      starcluster sshmaster mycluster -u ubuntu 'echo "$HOME"'
+    """
+    return app.clusters.get(tag).master_node.shell(user=user, command=plain_command(words), **flags)
