@@ -98,7 +98,7 @@ def check_key(ec2: Ec2, name: str, key_file: str) -> None:
             f"key pair '{name}' does not exist in {ec2.region}",
             hint=f"make it (starcluster createkey {name} -o FILE) or import yours (createkey {name} -i FILE.pub)",
         )
-    keys.check_fingerprint(key_file, name, pair.fingerprint)
+    keys.check_same_key(key_file, name, public_key=pair.public_key, fingerprint=pair.fingerprint)
 
 
 def _check_values(template: ClusterTemplate, tag: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("-A", "--forward-agent", is_flag=True, help="Forward the ssh agent.")
 @click.option("-t", "--pseudo-tty", is_flag=True, help="With a terminal, also for a command.")
 @click.pass_obj
-def command(app: App, tag: str, node: str, words: tuple[str, ...], user: str, **flags: bool) -> int:
+def command(app: App, /, tag: str, node: str, words: tuple[str, ...], user: str, **flags: bool) -> int:
     """Log in to a node, or run a command there; its exit status is ours.
 
     NODE is an alias, a number (0 is the master), an instance id or an address. A command with options of its own goes

@@ -168,16 +168,14 @@ def _resume(app: App, tag: str, *, create_only: bool, validate_only: bool) -> Cl
 
 def _tell(cluster: Cluster) -> None:
     tag = cluster.tag
-    click.echo(
-        f"""
-The cluster '{tag}' is ready.
-
-    starcluster sshmaster {tag}                   log in to the master as root
-    starcluster sshmaster {tag} -u {cluster.cluster_user:<18}  log in as the cluster's user
-    starcluster sshnode {tag} node001             log in to a node
-    starcluster put {tag} FILE /home/             copy files to the cluster
-    python aws_train.py NAME                      keep a named spot node alive (train.cfg)
-    starcluster stop {tag}                        stop it, to go on later with start -x
-    starcluster terminate {tag}                   end it; its volumes stay
-"""
-    )
+    rows = {
+        f"starcluster sshmaster {tag}": "log in to the master as root",
+        f"starcluster sshmaster {tag} -u {cluster.cluster_user}": "log in as the cluster's user",
+        f"starcluster put {tag} FILE /home/": "copy files to the cluster",
+        "python aws_train.py NAME": "keep a named spot node alive (train.cfg)",
+        f"starcluster stop {tag}": "stop it, to go on later with start -x",
+        f"starcluster terminate {tag}": "end it; its volumes stay",
+    }
+    width = max(len(words) for words in rows)
+    lines = [f"    {words.ljust(width)}   {meaning}" for words, meaning in rows.items()]
+    click.echo("\n".join(["", f"The cluster '{tag}' is ready.", "", *lines, ""]))

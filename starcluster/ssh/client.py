@@ -269,12 +269,15 @@ class SSHClient(RemoteFiles):
         self._last_status = status
         return status, b"".join(output), b"".join(errors)
 
-    def script(self, text: str, *, what: str) -> list[str]:
-        """Run lines of bash, the first failing one ends them; stdout's lines, or RemoteCommandFailed with `what`."""
+    def script(self, text: str, *, what: str, secret: bool = False) -> list[str]:
+        """Run lines of bash, the first failing one ends them; stdout's lines, or RemoteCommandFailed with `what`.
+
+        The output of a `secret` script is kept out of the log.
+        """
         whole = "set -eu\nexport LC_ALL=C\nmain() {\n:\n" + text + "\n}\nmain </dev/null\n"
         status, output, errors = self.run("exec bash -s", data=whole.encode())
         lines = output.decode("utf-8", "replace").splitlines()
-        log.debug("%s: %s -> %d: %s", self._label, what, status, lines[-5:])
+        log.debug("%s: %s -> %d: %s", self._label, what, status, "(secret)" if secret else lines[-5:])
         if status:
             told = [*lines, *errors.decode("utf-8", "replace").splitlines()]
             message = "\n".join([f"{what}: status {status} on {self._label}", *told[-20:]])

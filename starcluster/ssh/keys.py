@@ -62,9 +62,16 @@ def fingerprints(path: str | os.PathLike[str]) -> list[str]:
     return found
 
 
-def check_fingerprint(path: str | os.PathLike[str], name: str, fingerprint: str) -> None:
-    """KeyFileError when the file holds another key than EC2's key pair `name`."""
-    if fingerprint and fingerprint not in fingerprints(path):
+def check_same_key(path: str | os.PathLike[str], name: str, *, public_key: str, fingerprint: str) -> None:
+    """KeyFileError when the file holds another key than EC2's key pair `name`.
+
+    EC2 tells the public key itself; where it does not, the fingerprint must do.
+    """
+    if public_key:
+        same = public_key.split()[1] == read_private_key(path).get_base64()
+    else:
+        same = not fingerprint or fingerprint in fingerprints(path)
+    if not same:
         raise exception.KeyFileError(
             f"{path} is not the private key of EC2's key pair '{name}' (fingerprint {fingerprint})",
             hint="set KEY_LOCATION to that key's file, or KEYNAME to the name of this key",
