@@ -80,10 +80,11 @@ class Case:
 
     @property
     def report(self) -> Report | None:
-        """The agent's word, if it is the current instance's."""
+        """The agent's word, if it is that of an instance of the record's generation, dead or alive."""
         answer = self.known.answer
-        mine = isinstance(answer, Report) and self.current and answer.instance_id == self.current.id
-        return answer if mine and isinstance(answer, Report) else None
+        if isinstance(answer, Report) and any(one.id == answer.instance_id for one in self.of_now):
+            return answer
+        return None
 
     @property
     def is_taken(self) -> bool:

@@ -127,6 +127,7 @@ class NameLook:
     pause_because: str = ""
     set_up_failures: int = 0
     complaint: str = ""
+    busy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

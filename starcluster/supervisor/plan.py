@@ -99,6 +99,11 @@ def is_without_master(case: Case) -> Action | None:
     return case.wait("the cluster's master does not run; nothing is started or ended until it is back", 15)
 
 
+def is_busy(case: Case) -> Action | None:
+    """A set-up runs beside this loop; it ends by itself, also when the node is taken meanwhile."""
+    return case.wait(case.known.busy) if case.known.busy else None
+
+
 def is_pausing(case: Case) -> Action | None:
     if case.known.pause <= 0:
         return None
@@ -112,8 +117,11 @@ RULES: tuple[Rule, ...] = (
     is_over,  # an outcome stands above all that is seen of machines
     has_complaint,
     is_without_master,  # a dead master is told and kills nothing
+    is_busy,
     is_doubled,
     is_unknown_to_record,  # before any launch: what is there is used
+    has_finished,  # a command that is done is done, whatever becomes of its node
+    has_drained,
     has_open_request,
     is_pausing,
     is_drained_and_dying,  # the replacement is asked for while the old node still lives
@@ -124,8 +132,6 @@ RULES: tuple[Rule, ...] = (
     is_not_set_up,
     has_no_agent,
     is_silent,
-    has_finished,  # before the boot and the notice: a command that is done is done
-    has_drained,
     is_rebooted,
     is_draining,
     is_working,

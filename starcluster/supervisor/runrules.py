@@ -122,7 +122,7 @@ def has_finished(case: Case) -> Action | None:
 
 def has_drained(case: Case) -> Action | None:
     report = case.report
-    if report is None or report.phase is not NodePhase.DRAINED:
+    if report is None or report.phase is not NodePhase.DRAINED or case.is_drained:
         return None
     return RecordDrained(
         name=case.wish.name,

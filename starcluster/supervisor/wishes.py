@@ -50,7 +50,7 @@ class Wish:
     zones: tuple[str, ...] = ()
     fallback: Fallback = Fallback.NONE
     spot_max_wait: float = 1800
-    check_interval: float = 60
+    check_interval: float = 10
     run_as: str = ""
     workdir: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -166,8 +166,8 @@ def _read_one(file: Path, folded: str, by_name: Mapping[str, str], sections: Map
     if folded not in by_name:
         near = difflib.get_close_matches(folded, by_name, n=1)
         known = ", ".join(by_name.values()) or "none"
-        hint = f"did you mean '{by_name[near[0]]}'?" if near else f"its nodes: {known}"
-        raise exception.ConfigSectionMissing("there is no such node", file=str(file), section=folded, hint=hint)
+        hint = f"its nodes: {known}" + (f"; did you mean '{by_name[near[0]]}'?" if near else "")
+        raise exception.UsageError(f"there is no node '{folded}' in {file}", hint=hint)
     name = by_name[folded]
     section = _Section(file=str(file), name=name, values=sections[name])
     names.check_alias(name)
@@ -195,7 +195,7 @@ def _wish(section: _Section) -> Wish:
         zones=section.words("zones", ""),
         fallback=Fallback(section.choice("fallback", Fallback.NONE, list(Fallback))),
         spot_max_wait=section.number("spot_max_wait", 1800),
-        check_interval=section.number("node_check_interval", 60, least=1),
+        check_interval=section.number("node_check_interval", 10, least=1),
         run_as=section.text("run_as", ""),
         workdir=section.text("workdir", ""),
         environment=_environment(section),

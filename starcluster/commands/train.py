@@ -1,0 +1,172 @@
+"""starcluster train NODE... [train.cfg [config]]"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from starcluster import exception
+from starcluster.logger import log
+
+if TYPE_CHECKING:
+    from starcluster.app import App
+    from starcluster.supervisor.loop import Driver, Site
+    from starcluster.supervisor.wishes import Wish
+
+INTERRUPTED = 130
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words after `train`, told apart."""
+
+    nodes: tuple[str, ...]
+    file: Path
+    config: str | None = None
+
+
+@click.command()
+@click.argument("words", metavar="NODE... [TRAIN.CFG [CONFIG]]", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All nodes of the train.cfg.")
+@click.option("--again", is_flag=True, help="Run anew what has finished.")
+@click.option("--json-lines", is_flag=True, help="Print events as lines of JSON instead of sentences.")
+@click.pass_obj
+def command(app: App, words: tuple[str, ...], everything: bool, again: bool, json_lines: bool) -> int:
+    """Keep named spot nodes alive until their commands are done.
+
+    Each NODE is a section of train.cfg (default: ./train.cfg): which cluster, which machine, which command. The node
+    is requested, set up, given its command and watched; when EC2 takes it away, it is requested again and the
+    command goes on from its last checkpoint. The driver may be killed and started again at any time.
+
+    Exit status: 0 all have finished; 1 a command gave up; 2 wrong usage; 3 you must act first; 130 Ctrl-C.
+
+    \b
+    Examples:
+      starcluster train mynode
+      starcluster train mynode other other.cfg
+      starcluster train --all other.cfg ~/.starcluster/config
+    """
+    from starcluster.supervisor.wishes import node_sections, read_sections, read_wishes
+
+    asked = split(words, everything=everything)
+    nodes = node_sections(read_sections(asked.file)) if everything else asked.nodes
+    wishes = read_wishes(asked.file, nodes)
+    driver: list[Driver] = []
+    try:
+        return _drive(_with_config(app, asked.config), wishes, driver, again=again, json_lines=json_lines)
+    except KeyboardInterrupt:
+        return _leave(wishes, driver)
+
+
+def split(words: Sequence[str], *, everything: bool) -> Words:
+    """Nodes first; the first word that ends in .cfg or has a "/" is the train.cfg; one more may be the config."""
+    place = next((at for at, word in enumerate(words) if _is_file(word)), len(words))
+    nodes, rest = tuple(words[:place]), words[place + 1 :]
+    if len(rest) > 1:
+        raise exception.UsageError(f"too many words after {words[place]}: {' '.join(rest)}")
+    if everything and nodes:
+        raise exception.UsageError("--all and names of nodes do not go together")
+    if not everything and not nodes:
+        raise exception.UsageError("which node?", hint="give the name of a section of train.cfg, or --all")
+    file = Path(words[place]).expanduser() if place < len(words) else Path("train.cfg")
+    return Words(nodes=nodes, file=file, config=rest[0] if rest else None)
+
+
+def _is_file(word: str) -> bool:
+    return bool(re.search(r"/|\.cfg\Z", word))
+
+
+def _with_config(app: App, config: str | None) -> App:
+    """The same global options with another StarCluster config."""
+    if config is None:
+        return app
+    from starcluster.app import App
+
+    return App(dataclasses.replace(app.options, config=config))
+
+
+def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, json_lines: bool) -> int:
+    from starcluster.supervisor.build import build_driver
+    from starcluster.supervisor.execute import Settings
+
+    driver = build_driver(
+        wishes,
+        clusters=app.clusters,
+        ec2=app.ec2,
+        clock=app.clock,
+        settings=Settings(again=again),
+        listener=_print_line if json_lines else None,
+    )
+    made.append(driver)
+    if json_lines:
+        _silence()
+    ended = driver.run()
+    if ended:
+        raise _failure(driver)
+    return int(ended)
+
+
+def _print_line(event: dict[str, object]) -> None:
+    import json
+
+    click.echo(json.dumps(event, default=str))
+
+
+def _silence() -> None:
+    """With --json-lines standard output is for machines; sentences go to the debug log only."""
+    import logging
+
+    from starcluster.logger import console
+
+    console.setLevel(logging.ERROR)
+
+
+def _failure(driver: Driver) -> exception.BaseException:
+    """What to tell at the end when not everything has finished; its exit_code is the driver's."""
+    for site in driver.sites:
+        for hold in site.holds.values():
+            log.debug("hold: %s", hold)
+            return exception.SupervisionError(f"{hold.name}: {hold.because}", hint=hold.hint)
+    failed = [(site, name) for site in driver.sites for name, ended in site.results.items() if ended]
+    for site, name in failed:
+        _show_tail(site, name)
+    names = ", ".join(name for _, name in failed)
+    logs = "\n".join(f"starcluster logs {site.cluster} {name}   shows all it wrote" for site, name in failed)
+    return exception.ClusterError(f"the command gave up on: {names}", hint=logs)
+
+
+def _show_tail(site: Site, name: str) -> None:
+    from starcluster.supervisor.tail import read_tail
+
+    try:
+        found = read_tail(site.observer, name, lines=_TAIL_LINES)
+    except exception.BaseException as error:
+        log.warning("the log of %s can not be read: %s", name, error)
+        return
+    log.info("%s: the last lines of its log (attempt %s):", name, found.attempt)
+    log.info("%s", found.text.rstrip("\n"), extra={"__raw__": True})
+
+
+def _leave(wishes: Sequence[Wish], made: Sequence[Driver]) -> int:
+    """Ctrl-C ends the watching, not the work."""
+    for driver in made:
+        for site in driver.sites:
+            try:
+                site.executor.give_up_leases(site.wishes)
+            except exception.BaseException as error:
+                log.debug("lease: %s", error)
+    left = {wish.name for driver in made for site in driver.sites for wish in site.wishes}
+    log.info("")
+    for wish in wishes:
+        if wish.name in left:
+            log.info("%s goes on running, and costing, without being watched: an interruption would end it", wish.name)
+            log.info("  to watch it again:  starcluster train %s", wish.name)
+            log.info("  to end it:          starcluster removenode %s %s", wish.cluster, wish.name)
+    return INTERRUPTED

@@ -1,0 +1,63 @@
+"""Puts a driver together from the parts that the command line has made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+from starcluster import exception
+from starcluster.aws.session import Ec2
+from starcluster.clock import Clock
+from starcluster.cluster.cluster import Clusters
+from starcluster.cluster.namerecord import NameRecords
+from starcluster.supervisor.execute import Executor, Settings
+from starcluster.supervisor.journal import Journal, journal_folder
+from starcluster.supervisor.lease import Holder
+from starcluster.supervisor.loop import Driver, Site
+from starcluster.supervisor.machines import ClusterMachines
+from starcluster.supervisor.memory import Memory
+from starcluster.supervisor.observe import Observer
+from starcluster.supervisor.wishes import Wish
+
+
+def build_driver(
+    wishes: Sequence[Wish],
+    *,
+    clusters: Clusters,
+    ec2: Ec2,
+    clock: Clock,
+    settings: Settings,
+    listener: Callable[[dict[str, Any]], None] | None = None,
+) -> Driver:
+    """One site for each cluster that is wished for; raises ClusterDoesNotExist before anything is done."""
+    me = Holder.of_this_process()
+    ordered = sorted(wishes, key=lambda wish: wish.cluster)
+    sites = []
+    for tag, group in groupby(ordered, key=lambda wish: wish.cluster):
+        machines = _machines(clusters, tag)
+        records, memory = NameRecords(ec2.templates, tag), Memory(clock)
+        journal = Journal(journal_folder(), tag, listener=listener)
+        observer = Observer(cluster=tag, ec2=ec2, records=records, machines=machines, memory=memory, clock=clock, me=me)
+        executor = Executor(
+            cluster=tag,
+            ec2=ec2,
+            records=records,
+            machines=machines,
+            memory=memory,
+            journal=journal,
+            clock=clock,
+            me=me,
+            busy=observer.busy,
+            settings=settings,
+        )
+        sites.append(Site(cluster=tag, observer=observer, executor=executor, journal=journal, wishes=list(group)))
+    return Driver(sites, clock=clock)
+
+
+def _machines(clusters: Clusters, tag: str) -> ClusterMachines:
+    try:
+        return ClusterMachines(clusters, tag)
+    except exception.ClusterDoesNotExist as error:
+        hint = f"start it first: starcluster start {tag}"
+        raise exception.ClusterDoesNotExist(error.msg, hint="\n".join([hint, error.hint]).strip()) from error

@@ -1,0 +1,365 @@
+"""Does what was planned. Every act may be done twice; what it was meant to be is written before it is done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from starcluster import exception, names
+from starcluster.aws.errors import launch_verdict
+from starcluster.clock import Clock
+from starcluster.cluster.namerecord import Attempt, Intent, NameRecord, NameRecords, Outcome, OutcomeState
+from starcluster.cluster.record import GENERATION
+from starcluster.logger import log
+from starcluster.model import Instance, LaunchRequest, Verdict
+from starcluster.supervisor import actions as act
+from starcluster.supervisor import agentlink, lease
+from starcluster.supervisor.agentlink import AgentError, Shell
+from starcluster.supervisor.journal import Journal
+from starcluster.supervisor.look import Look, NameLook
+from starcluster.supervisor.memory import Memory
+from starcluster.supervisor.noderules import BY_USER
+from starcluster.supervisor.wishes import Wish
+
+_MANY = 6  # the same trouble so often in a row is the user's to look at
+
+
+class Machines(Protocol):
+    """What is done with nodes; supervisor/machines.py does it for real."""
+
+    def shell(self, instance: Instance) -> Shell: ...
+    def group_id(self) -> str: ...
+    def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest: ...
+    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> None: ...
+    def remove(self, instance: Instance) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How this driver was called."""
+
+    again: bool = False
+    imds: str = ""
+
+
+class Executor:
+    def __init__(
+        self,
+        *,
+        cluster: str,
+        ec2: Any,
+        records: NameRecords,
+        machines: Machines,
+        memory: Memory,
+        journal: Journal,
+        clock: Clock,
+        me: lease.Holder,
+        busy: dict[str, str],
+        settings: Settings,
+    ) -> None:
+        self.cluster, self.ec2, self.records, self.machines = cluster, ec2, records, machines
+        self.memory, self.journal, self.clock, self.me = memory, journal, clock, me
+        self.busy, self.settings = busy, settings
+        self._acts: dict[type[act.Action], Callable[[Any, Wish, NameLook], None]] = {
+            act.Begin: self._begin,
+            act.Adopt: self._adopt,
+            act.Launch: self._launch,
+            act.Replay: self._replay,
+            act.SetUp: self._set_up,
+            act.Run: self._run,
+            act.RecordDrained: self._record_drained,
+            act.RecordOutcome: self._record_outcome,
+            act.Release: self._release,
+            act.Stop: self._stop,
+            act.Start: self._start,
+            act.CancelRequests: self._cancel,
+        }
+
+    def do(self, action: act.Action, wish: Wish, look: Look) -> None:
+        """Carry one action out; trouble ends in a pause or a complaint, never in an exception of our own."""
+        doing = self._acts.get(type(action))
+        if doing is None:
+            return
+        folded = names.fold(wish.name)
+        known = look.names.get(folded, NameLook())
+        try:
+            doing(action, wish, known)
+        except exception.UserMustAct as error:
+            self._complain(wish, error)
+        except exception.BaseException as error:
+            self._trouble(wish, error)
+        else:
+            if not isinstance(action, act.SetUp) and not self.memory.pause(folded)[0]:
+                self.memory.went_well(folded)
+
+    def _complain(self, wish: Wish, error: exception.BaseException) -> None:
+        self.journal.add(wish.name, "complaint", error=str(error))
+        self.memory.complain(names.fold(wish.name), error.explain())
+
+    def _trouble(self, wish: Wish, error: exception.BaseException) -> None:
+        """Pause; what does not pass by itself after many times is told to the user."""
+        count = self.memory.back_off(names.fold(wish.name), str(error).splitlines()[0])
+        self.journal.add(wish.name, "trouble", error=str(error), times=count)
+        log.debug("%s: %s", wish.name, error, exc_info=error)
+        lasting = isinstance(error, exception.ConflictError | exception.NotFoundError | AgentError)
+        if lasting and count >= _MANY:
+            self._complain(wish, error)
+
+    def _now(self) -> datetime:
+        return self.clock.now().astimezone(UTC)
+
+    def _fresh(self, wish: Wish) -> NameRecord:
+        """The record as it is at this moment; TransientError when another driver has taken it meanwhile."""
+        record = self.records.ensure(wish.name)
+        holder = lease.other_holder(record, self.me, self._now())
+        if holder:
+            raise exception.TransientError(f"{holder} has taken {wish.name} over")
+        return record
+
+    def renew(self, wish: Wish, known: NameLook) -> None:
+        """Keep the lease of a name that we supervise."""
+        record = known.record
+        if record is None or not known.begun or known.holder:
+            return
+        if lease.wants_renewal(record, self.me, self._now(), self.clock.scale):
+            self.records.change(record, lease=lease.new_lease(self.me, self._now(), self.clock.scale))
+
+    def give_up_leases(self, wishes: list[Wish]) -> None:
+        """At the end: the next driver need not wait for the lease to run out."""
+        for wish in wishes:
+            record = self.records.get(wish.name)
+            if record and record.lease and record.lease.holder == self.me.text:
+                self.records.change(record, lease=None)
+
+    # the name -------------------------------------------------------------------------------------------------
+
+    def _begin(self, action: act.Begin, wish: Wish, known: NameLook) -> None:
+        record = self._fresh(wish)
+        facts: dict[str, Any] = {"lease": lease.new_lease(self.me, self._now(), self.clock.scale)}
+        outcome = record.outcome
+        if outcome and (self.settings.again or outcome.state is not OutcomeState.FINISHED):
+            facts["outcome"] = None
+            facts["attempt"] = replace(record.attempt, failures=0, floor=record.attempt.number)
+        ended = [one.id for one in known.instances if one.reason_code == BY_USER and not one.state.is_alive]
+        facts["released"] = (*record.released, *(one for one in ended if one not in record.released))
+        self.records.change(record, **facts)
+        self.memory.begun.add(names.fold(wish.name))
+        self.journal.add(wish.name, "begin", holder=self.me.text, again=self.settings.again)
+
+    def _adopt(self, action: act.Adopt, wish: Wish, known: NameLook) -> None:
+        record = self._fresh(wish)
+        self.records.change(record, born=action.instance_id, generation=action.generation, asking_since=None)
+        self.journal.add(wish.name, "adopted", instance=action.instance_id, generation=action.generation)
+
+    # launches -------------------------------------------------------------------------------------------------
+
+    def _launch(self, action: act.Launch, wish: Wish, known: NameLook) -> None:
+        record = self._fresh(wish)
+        if (record.generation, record.intent) != _generation_and_intent(known):
+            return  # the record has moved since the look; look again
+        intent = Intent(
+            token=names.launch_token(
+                group_id=self.machines.group_id(),
+                alias=wish.name,
+                generation=action.generation,
+                attempt=action.try_number,
+            ),
+            pool=action.pool,
+            at=self._now(),
+            max_price=action.max_price,
+        )
+        anew = action.generation != record.generation
+        since = intent.at if anew else record.asking_since or intent.at
+        record = self.records.change(
+            record,
+            generation=action.generation,
+            try_number=action.try_number,
+            intent=intent,
+            asking_since=since,
+            born="",
+        )
+        self._ask(record, intent, wish)
+
+    def _replay(self, action: act.Replay, wish: Wish, known: NameLook) -> None:
+        record = self._fresh(wish)
+        if record.intent is not None and not record.born:
+            self._ask(record, record.intent, wish)
+
+    def _ask(self, record: NameRecord, intent: Intent, wish: Wish) -> None:
+        """Ask EC2 by the intent that is written down; a plain refusal takes the intent back."""
+        tags = {**wish.tags, GENERATION: str(record.generation)}
+        pool = intent.pool
+        self.journal.add(
+            wish.name,
+            "request",
+            generation=record.generation,
+            instance_type=pool.instance_type,
+            zone=pool.zone,
+            market=pool.market,
+        )
+        try:
+            request = self.machines.launch_request(alias=wish.name, intent=intent, tags=tags)
+            launched = self.ec2.instances.launch(request)
+        except exception.TokenSpent:
+            self._find_by_token(record, intent, wish)
+        except exception.TransientError:
+            raise
+        except exception.BaseException as error:
+            self._refused(record, intent, wish, error)
+        else:
+            self._launched(record, wish, launched[0].id)
+
+    def _launched(self, record: NameRecord, wish: Wish, instance_id: str) -> None:
+        self.records.change(record, born=instance_id, asking_since=None)
+        self.journal.add(wish.name, "launched", instance=instance_id, generation=record.generation)
+
+    def _find_by_token(self, record: NameRecord, intent: Intent, wish: Wish) -> None:
+        """The token is spent: on an instance that we have not seen yet, or on a call with other words."""
+        found = self.ec2.instances.find(token=intent.token)
+        if found:
+            self._launched(record, wish, found[0].id)
+        else:
+            self.records.change(record, intent=None)
+
+    def _refused(self, record: NameRecord, intent: Intent, wish: Wish, error: exception.BaseException) -> None:
+        self.records.change(record, intent=None)
+        code = getattr(error, "code", "")
+        self.journal.add(wish.name, "refused", code=code, error=str(error))
+        if isinstance(error, exception.ShortageError) or launch_verdict(code) is Verdict.ELSEWHERE:
+            self.memory.avoid(intent.pool)
+            log.warning("%s: %s", wish.name, error)
+            return
+        if not isinstance(error, exception.AWSError):
+            raise exception.UserMustAct(error.msg, hint=error.hint) from error
+        raise error
+
+    # set-up ---------------------------------------------------------------------------------------------------
+
+    def _set_up(self, action: act.SetUp, wish: Wish, known: NameLook) -> None:
+        """In a thread of its own: it takes minutes, and the other names are not to wait."""
+        instance = next((one for one in known.instances if one.id == action.instance_id), None)
+        folded = names.fold(wish.name)
+        if instance is None or folded in self.busy:
+            return
+        self.busy[folded] = f"{instance.id} is being set up"
+        # a daemon thread: what it does may be cut off at any moment, and is then done again by the next driver
+        threading.Thread(
+            target=self._set_up_job, args=(instance, wish, action.whole), name=f"set-up {folded}", daemon=True
+        ).start()
+
+    def _set_up_job(self, instance: Instance, wish: Wish, whole: bool) -> None:
+        try:
+            self._set_up_now(instance, wish, whole=whole)
+        except Exception as error:  # noqa: BLE001  the edge of a thread: a fault of one set-up stops no other name
+            self._set_up_failed(instance, wish, error)
+        else:
+            self.memory.set_up_failures.pop(instance.id, None)
+            self.memory.went_well(names.fold(wish.name))
+        finally:
+            self.busy.pop(names.fold(wish.name), None)
+
+    def _set_up_now(self, instance: Instance, wish: Wish, *, whole: bool) -> None:
+        if whole:
+            self.machines.set_up(instance, progress=lambda word: self._progress(wish, instance, word))
+        shell = self.machines.shell(instance)
+        agentlink.install(shell)
+        agentlink.call(shell, "start", settings=self._agent_settings(instance, wish))
+        self.journal.add(wish.name, "agent", instance=instance.id)
+
+    def _progress(self, wish: Wish, instance: Instance, word: str) -> None:
+        self.journal.add(wish.name, word.replace(" /home", "").replace(" ", "-"), instance=instance.id)
+        log.info("%s: %s (%s)", wish.name, word, instance.id)
+
+    def _agent_settings(self, instance: Instance, wish: Wish) -> dict[str, Any]:
+        return {
+            "name": wish.name,
+            "cluster": self.cluster,
+            "instance_id": instance.id,
+            "agent": agentlink.package()[0],
+            "scale": self.clock.scale,
+            "imds": self.settings.imds,
+            "volumes": [device.volume_id for device in instance.data_devices],
+        }
+
+    def _set_up_failed(self, instance: Instance, wish: Wish, error: Exception) -> None:
+        failures = self.memory.set_up_failures.get(instance.id, 0) + 1
+        self.memory.set_up_failures[instance.id] = failures
+        told = str(error).splitlines()
+        words = f"the set-up of {instance.id} failed: {told[0] if told else repr(error)}"
+        self.memory.back_off(names.fold(wish.name), words)
+        self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
+        log.warning("%s: %s", wish.name, words)
+        log.debug("%s: set-up", wish.name, exc_info=error)
+
+    # the command ----------------------------------------------------------------------------------------------
+
+    def _run(self, action: act.Run, wish: Wish, known: NameLook) -> None:
+        record = self._fresh(wish)
+        attempt = Attempt(
+            number=action.attempt,
+            generation=action.generation,
+            failures=action.failures,
+            floor=record.attempt.floor,
+        )
+        self.records.change(record, attempt=attempt)
+        instance = next(one for one in known.instances if one.id == action.instance_id)
+        answer = agentlink.call(
+            self.machines.shell(instance),
+            "run",
+            attempt=action.attempt,
+            command=wish.command,
+            run_as=wish.run_as,
+            workdir=wish.workdir,
+            environment=dict(wish.environment),
+            stop_timeout=wish.stop_timeout,
+        )
+        self.journal.add(wish.name, "run", attempt=action.attempt, instance=instance.id, started=answer.get("started"))
+
+    def _record_drained(self, action: act.RecordDrained, wish: Wish, known: NameLook) -> None:
+        self.records.change(self._fresh(wish), drained=action.generation)
+        self.journal.add(wish.name, "drained-recorded", generation=action.generation)
+
+    def _record_outcome(self, action: act.RecordOutcome, wish: Wish, known: NameLook) -> None:
+        outcome = Outcome(
+            state=OutcomeState.FINISHED if action.finished else OutcomeState.FAILED,
+            at=self._now(),
+            exit=action.exit,
+            attempt=action.attempt,
+        )
+        self.records.change(self._fresh(wish), outcome=outcome)
+        self.journal.add(wish.name, "outcome", state=outcome.state, exit=action.exit, attempt=action.attempt)
+
+    # the end --------------------------------------------------------------------------------------------------
+
+    def _note_released(self, wish: Wish, instance_id: str) -> None:
+        record = self._fresh(wish)
+        if instance_id not in record.released:
+            self.records.change(record, released=(*record.released, instance_id))
+
+    def _release(self, action: act.Release, wish: Wish, known: NameLook) -> None:
+        self._note_released(wish, action.instance_id)
+        instance = next((one for one in known.instances if one.id == action.instance_id), None)
+        if instance is not None:
+            self.machines.remove(instance)
+        self.journal.add(wish.name, "released", instance=action.instance_id)
+
+    def _stop(self, action: act.Stop, wish: Wish, known: NameLook) -> None:
+        self._note_released(wish, action.instance_id)
+        self.ec2.instances.stop([action.instance_id])
+        self.journal.add(wish.name, "stopped", instance=action.instance_id)
+
+    def _start(self, action: act.Start, wish: Wish, known: NameLook) -> None:
+        self.ec2.instances.start([action.instance_id])
+        self.journal.add(wish.name, "restarted", instance=action.instance_id)
+
+    def _cancel(self, action: act.CancelRequests, wish: Wish, known: NameLook) -> None:
+        self.ec2.spot.cancel(list(action.request_ids))
+        self.journal.add(wish.name, "request-cancelled", requests=list(action.request_ids))
+
+
+def _generation_and_intent(known: NameLook) -> tuple[int, Intent | None]:
+    record = known.record
+    return (record.generation, record.intent) if record else (0, None)

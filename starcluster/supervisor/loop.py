@@ -1,0 +1,237 @@
+"""The driver: look, plan, do, say one sentence a change, wait. It may be killed at any moment and started anew."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum
+
+from starcluster import exception, names
+from starcluster.clock import Clock
+from starcluster.logger import log
+from starcluster.model import Instance, InstanceState, SpotState
+from starcluster.supervisor import actions as act
+from starcluster.supervisor.execute import Executor
+from starcluster.supervisor.journal import Journal
+from starcluster.supervisor.look import ClusterState, Look, NameLook, Report
+from starcluster.supervisor.observe import Observer
+from starcluster.supervisor.plan import plan
+from starcluster.supervisor.wishes import Wish
+
+FIRST_TROUBLE = 2.0
+LONGEST_TROUBLE = 120.0
+QUICK = 0.2  # wall seconds between an act and the look at what it brought
+
+
+class Ended(IntEnum):
+    """Exit statuses of the driver."""
+
+    FINISHED = 0
+    GAVE_UP = 1
+    USER_MUST_ACT = 3
+
+
+@dataclass(kw_only=True)
+class Site:
+    """One cluster and the wishes in it that are not yet done with."""
+
+    cluster: str
+    observer: Observer
+    executor: Executor
+    journal: Journal
+    wishes: list[Wish]
+    trouble: float = 0.0
+    said: dict[str, str] = field(default_factory=dict)
+    results: dict[str, Ended] = field(default_factory=dict)
+    holds: dict[str, act.Hold] = field(default_factory=dict)
+
+
+class Driver:
+    def __init__(self, sites: Sequence[Site], *, clock: Clock) -> None:
+        self.sites = list(sites)
+        self.clock = clock
+        self.looks = 0
+
+    def run(self) -> Ended:
+        """Until every name is done with; the worst of what became of them."""
+        while True:
+            pauses = [self.safe_round(site) for site in self.sites if site.wishes]
+            if not pauses:
+                break
+            self._rest(min(pauses))
+        return max((ended for site in self.sites for ended in site.results.values()), default=Ended.FINISHED)
+
+    def safe_round(self, site: Site) -> float:
+        """A round whose unexpected fault costs a pause, not the job."""
+        try:
+            return self.round(site)
+        except Exception as error:  # noqa: BLE001  the loop's edge: it must not die of what nobody thought of
+            log.error("unexpected: %r; the driver goes on (see the debug log)", error)
+            log.debug("round", exc_info=error)
+            return self._more_trouble(site)
+
+    def round(self, site: Site) -> float:
+        """One look, one plan, its acts; how many wall seconds may pass until the next."""
+        try:
+            look = site.observer.look(site.wishes)
+        except exception.AWSError as error:
+            return self._no_look(site, error)
+        site.trouble = 0.0
+        self.looks += 1
+        for wish in site.wishes:
+            tell_changes(site.journal, wish.name, look.names[names.fold(wish.name)])
+        todo = plan(site.wishes, look)
+        by_name = {wish.name: wish for wish in site.wishes}
+        for action in todo:
+            self._do(site, action, by_name[action.name], look)
+        self._renew(site, look)
+        return self._pause(todo)
+
+    def _no_look(self, site: Site, error: exception.AWSError) -> float:
+        """Nothing is known, so nothing is done; also when the credentials have run out: they may be renewed."""
+        text = f"{error}; nothing is done until EC2 can be asked again"
+        if site.said.get("") != text:
+            site.said[""] = text
+            log.warning("%s", error.explain())
+        return self._more_trouble(site)
+
+    def _more_trouble(self, site: Site) -> float:
+        site.trouble = min(max(site.trouble * 2, FIRST_TROUBLE), LONGEST_TROUBLE)
+        return max(site.trouble / self.clock.scale, QUICK)
+
+    def _do(self, site: Site, action: act.Action, wish: Wish, look: Look) -> None:
+        self._say(site, action)
+        if isinstance(action, act.Finish):
+            self._done(site, wish, Ended.FINISHED if action.succeeded else Ended.GAVE_UP)
+        elif isinstance(action, act.Hold):
+            site.journal.add(wish.name, "hold", because=action.because)
+            site.holds[wish.name] = action
+            self._done(site, wish, Ended.USER_MUST_ACT)
+        else:
+            site.executor.do(action, wish, look)
+
+    def _done(self, site: Site, wish: Wish, ended: Ended) -> None:
+        site.results[wish.name] = ended
+        site.wishes = [one for one in site.wishes if one.name != wish.name]
+        try:
+            site.executor.give_up_leases([wish])
+        except exception.AWSError as error:
+            log.debug("lease: %s", error)
+
+    def _renew(self, site: Site, look: Look) -> None:
+        if look.cluster is ClusterState.GONE:
+            return
+        for wish in site.wishes:
+            try:
+                site.executor.renew(wish, look.names[names.fold(wish.name)])
+            except exception.AWSError as error:
+                log.debug("lease: %s", error)
+
+    def _say(self, site: Site, action: act.Action) -> None:
+        text = sentence(action)
+        if site.said.get(action.name) == text:
+            return
+        site.said[action.name] = text
+        if not isinstance(action, act.Hold):
+            log.info("%s: %s", action.name, text)
+
+    def _pause(self, todo: Sequence[act.Action]) -> float:
+        waits = [one.seconds for one in todo if isinstance(one, act.Wait | act.StandBack)]
+        if len(waits) < len(todo):
+            return QUICK
+        return max(min(waits, default=0.0) / self.clock.scale, QUICK)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, and come back early when an agent has news."""
+        open_sites = [site for site in self.sites if site.wishes]
+        if len(open_sites) != 1 or seconds <= QUICK or not self._listen(open_sites[0], seconds):
+            _sleep(seconds)
+
+    def _listen(self, site: Site, seconds: float) -> bool:
+        """Let the master's agent hold the line; False when there is none to listen to."""
+        wanted = [wish.name for wish in site.wishes if wish.name in site.observer.memory.seen]
+        master = site.observer.last_master
+        if not wanted or master is None or master.state is not InstanceState.RUNNING:
+            return False
+        return bool(site.observer.wait_for_news(master, wanted, seconds=seconds))
+
+
+def _sleep(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def tell_changes(journal: Journal, name: str, known: NameLook) -> None:
+    """Put into the journal what the look shows and was not there before; each thing once."""
+    for instance in known.instances:
+        _tell_instance(journal, name, instance)
+    for request in known.requests:
+        if request.state is not SpotState.ACTIVE:
+            journal.add_once(
+                name, ("request", request.id, request.code), "spot-request", request=request.id, code=request.code
+            )
+    if isinstance(known.answer, Report):
+        _tell_report(journal, name, known.answer)
+
+
+_EVENTS: dict[InstanceState, str] = {
+    InstanceState.RUNNING: "running",
+    InstanceState.SHUTTING_DOWN: "shutting-down",
+    InstanceState.TERMINATED: "gone",
+    InstanceState.STOPPED: "stopped",
+}
+
+
+def _tell_instance(journal: Journal, name: str, instance: Instance) -> None:
+    event = _EVENTS.get(instance.state)
+    if event is None:
+        return
+    reason = instance.reason_code
+    key = ("instance", instance.id, str(instance.state))
+    if journal.add_once(name, key, event, instance=instance.id, reason=reason):
+        log.info("%s: %s is %s%s", name, instance.id, instance.state, f" ({reason})" if reason else "")
+
+
+def _tell_report(journal: Journal, name: str, report: Report) -> None:
+    for stamp in report.stamps:
+        key = ("stamp", report.instance_id, stamp.event, round(stamp.at, 3))
+        at = datetime.fromtimestamp(stamp.at, UTC)
+        fresh = journal.add_once(name, key, stamp.event, at=at, instance=report.instance_id, **stamp.detail)
+        words = _STAMPS.get(stamp.event)
+        if fresh and words:
+            log.info("%s: %s", name, words(stamp.detail))
+
+
+_STAMPS: dict[str, Callable[..., str]] = {
+    "notice": lambda detail: "EC2's notice has come: the instance will be taken",
+    "checkpoint-asked": lambda detail: "the command is asked to save its work",
+    "command-ended": lambda detail: "the command has saved its work and ended",
+    "command-killed": lambda detail: "the command did not end in time and was killed",
+    "drained": lambda detail: "the disks are flushed; nothing runs on the instance any more",
+    "rebalance": lambda detail: "EC2 says that the instance is at a higher risk",
+    "first-progress": lambda detail: f"the command works, at step {detail.get('step')} of {detail.get('total')}",
+}
+
+
+def sentence(action: act.Action) -> str:
+    """What is done and why, in one sentence."""
+    what = _WHAT.get(type(action))
+    return f"{action.because}: {what(action)}" if what else action.because
+
+
+_WHAT: dict[type[act.Action], Callable[..., str]] = {
+    act.Launch: lambda one: (
+        f"asking EC2 for a {one.pool.instance_type} in {one.pool.zone} ({one.pool.market}, "
+        f"generation {one.generation}, try {one.try_number})"
+    ),
+    act.Replay: lambda one: "asking EC2 again by the same token",
+    act.SetUp: lambda one: "setting it up" if one.whole else "starting its agent",
+    act.Run: lambda one: f"starting the command (attempt {one.attempt})",
+    act.Release: lambda one: f"ending {one.instance_id}",
+    act.Stop: lambda one: f"stopping {one.instance_id}",
+    act.Start: lambda one: f"starting {one.instance_id}",
+    act.CancelRequests: lambda one: f"taking back {', '.join(one.request_ids)}",
+    act.RecordOutcome: lambda one: "that is written down",
+    act.RecordDrained: lambda one: "that is written down, a new one may be asked for",
+}

@@ -1,0 +1,71 @@
+"""The driver's hands: its nodes through the cluster's own launch and set-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starcluster import exception
+from starcluster.cluster import lifecycle
+from starcluster.cluster.cluster import Cluster, Clusters
+from starcluster.cluster.namerecord import Intent
+from starcluster.cluster.node import Node
+from starcluster.logger import log
+from starcluster.model import Instance, LaunchRequest
+from starcluster.ssh.client import SSHClient
+
+
+class ClusterMachines:
+    """One connection for each node, kept over the looks and dropped when the instance is another one."""
+
+    def __init__(self, clusters: Clusters, tag: str) -> None:
+        self._clusters = clusters
+        self._tag = tag
+        self._cluster = clusters.get(tag)
+        self._nodes: dict[str, Node] = {}
+
+    def group_id(self) -> str:
+        return self._cluster.group.id
+
+    def _node(self, instance: Instance) -> Node:
+        node = self._nodes.get(instance.id)
+        if node is None:
+            node = self._nodes[instance.id] = self._cluster.node_of(instance)
+        elif node.dns_name != instance.address:
+            node.forget_connection()
+        node.instance = instance
+        return node
+
+    def shell(self, instance: Instance) -> SSHClient:
+        return self._node(instance).ssh
+
+    def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest:
+        pool = intent.pool
+        return lifecycle.launch_request(
+            self._cluster,
+            alias=alias,
+            instance_type=pool.instance_type,
+            zone=pool.zone,
+            market=pool.market,
+            token=intent.token,
+            tags=tags,
+            max_price=intent.max_price,
+        )
+
+    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> None:
+        """The whole set-up of one instance, on a view of the cluster of its own (it runs in a thread)."""
+        cluster: Cluster = self._clusters.get(self._tag)
+        cluster.load()
+        node = next((one for one in cluster.nodes if one.id == instance.id), None) or cluster.node_of(instance)
+        lifecycle.set_up_node(cluster, node, progress=progress)
+
+    def remove(self, instance: Instance) -> None:
+        """Out of the cluster, then terminated; hooks that fail do not keep it alive and costing."""
+        cluster = self._clusters.get(self._tag)
+        node = self._nodes.pop(instance.id, None)
+        if node is not None:
+            node.forget_connection()
+        try:
+            lifecycle.remove_node(cluster, cluster.node_of(instance), force=True)
+        except (exception.SSHError, exception.PluginError, exception.ClusterError, exception.WaitTimeout) as error:
+            log.warning("%s was not taken out of the cluster in good order: %s", instance.alias, error)
+            cluster.node_of(instance).terminate()

@@ -1,0 +1,74 @@
+"""What one driver remembers between its looks. All of it may be lost: the truth is in the cloud."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from starcluster.clock import Clock
+from starcluster.model import Pool
+
+AVOID = 180.0  # EC2's seconds that a pool without capacity is left alone
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    until: float
+    because: str
+
+
+class Memory:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._avoid: dict[Pool, float] = {}
+        self._pauses: dict[str, Pause] = {}
+        self._failures: dict[str, int] = {}
+        self._first: dict[tuple[str, ...], float] = {}
+        self._complaints: dict[str, str] = {}
+        self.set_up_failures: dict[str, int] = {}
+        self.begun: set[str] = set()
+        self.seen: dict[str, int] = {}
+
+    def since(self, *key: str) -> float:
+        """EC2's seconds since this was first asked for the key."""
+        now = self._clock.monotonic()
+        return now - self._first.setdefault(key, now)
+
+    def avoid(self, pool: Pool, seconds: float = AVOID) -> None:
+        self._avoid[pool] = self._clock.monotonic() + seconds
+
+    def avoided(self) -> dict[Pool, float]:
+        """The pools to leave alone, and for how long."""
+        now = self._clock.monotonic()
+        return {pool: until - now for pool, until in self._avoid.items() if until > now}
+
+    def back_off(self, name: str, because: str) -> int:
+        """Pause the name, longer each time in a row; how many times it has been."""
+        with self._lock:
+            count = self._failures.get(name, 0) + 1
+            self._failures[name] = count
+            seconds = min(FIRST_PAUSE * 2 ** (count - 1), LONGEST_PAUSE)
+            self._pauses[name] = Pause(until=self._clock.monotonic() + seconds, because=because)
+            return count
+
+    def went_well(self, name: str) -> None:
+        with self._lock:
+            self._failures.pop(name, None)
+            self._pauses.pop(name, None)
+
+    def pause(self, name: str) -> tuple[float, str]:
+        """(EC2's seconds left, why); (0, "") when there is none."""
+        with self._lock:
+            found = self._pauses.get(name)
+        left = found.until - self._clock.monotonic() if found else 0.0
+        return (left, found.because) if found and left > 0 else (0.0, "")
+
+    def complain(self, name: str, text: str) -> None:
+        """Only the user can put this right; the next plan holds the name."""
+        self._complaints[name] = text
+
+    def complaint(self, name: str) -> str:
+        return self._complaints.get(name, "")

@@ -1,0 +1,240 @@
+"""One look: three reads of EC2 and one word with the master's agent, whatever the number of nodes.
+
+A read of EC2 is whole or it raises, and then there is no look: an empty list never means "I could not ask".
+What the agents say, or that they say nothing, are values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from starcluster import exception, names
+from starcluster.clock import Clock
+from starcluster.cluster.namerecord import NameRecord, NameRecords
+from starcluster.cluster.record import GENERATION, READY
+from starcluster.model import Instance, InstanceState, SpotRequest
+from starcluster.supervisor import agentlink, lease
+from starcluster.supervisor.agentlink import AgentError, Shell
+from starcluster.supervisor.look import (
+    Absent,
+    Answer,
+    ClusterState,
+    Look,
+    NameLook,
+    Report,
+    RunState,
+    Silent,
+    Unasked,
+    Unreachable,
+)
+from starcluster.supervisor.memory import Memory
+from starcluster.supervisor.wishes import Wish
+
+BEAT = 10.0  # EC2's seconds; the agent reports at least so often
+LEAST_FRESH = 3.0  # of ours
+DIRECT_LIMIT = 15.0
+_OWN_PREFIX = "alias"
+
+
+class Ec2Door(Protocol):
+    """What a look reads of EC2 (aws.session.Ec2 has more)."""
+
+    @property
+    def instances(self) -> Any: ...
+    @property
+    def spot(self) -> Any: ...
+    @property
+    def network(self) -> Any: ...
+
+
+class Machines(Protocol):
+    """How the nodes are reached."""
+
+    def shell(self, instance: Instance) -> Shell: ...
+
+
+class Observer:
+    def __init__(
+        self,
+        *,
+        cluster: str,
+        ec2: Ec2Door,
+        records: NameRecords,
+        machines: Machines,
+        memory: Memory,
+        clock: Clock,
+        me: lease.Holder,
+    ) -> None:
+        self.cluster, self.ec2, self.records = cluster, ec2, records
+        self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
+        self.busy: dict[str, str] = {}
+        self.last_master: Instance | None = None
+
+    def look(self, wishes: Sequence[Wish]) -> Look:
+        """Everything about the wished-for names; raises AWSError when EC2 can not be read."""
+        instances = self.ec2.instances.find(cluster=self.cluster)
+        requests = self.ec2.spot.find(cluster=self.cluster)
+        records = self.records.find()
+        master = self.last_master = master_of(instances)
+        words = self._ask_master(master, [wish.name for wish in wishes])
+        return Look(
+            cluster=self._cluster_state(master),
+            zones=(master.zone,) if master else (),
+            avoid=self.memory.avoided(),
+            names={names.fold(wish.name): self._name(wish, instances, requests, records, words) for wish in wishes},
+        )
+
+    def _cluster_state(self, master: Instance | None) -> ClusterState:
+        if master is not None and master.state is InstanceState.RUNNING:
+            return ClusterState.UP
+        there = self.ec2.network.group(names.group_name(self.cluster))
+        return ClusterState.NO_MASTER if there else ClusterState.GONE
+
+    def _ask_master(self, master: Instance | None, wanted: list[str]) -> dict[str, dict[str, Any]]:
+        """The last reports as the shared volume has them; {} when the master can not tell."""
+        if master is None or master.state is not InstanceState.RUNNING:
+            return {}
+        return self.wait_for_news(master, wanted, seconds=0)
+
+    def wait_for_news(self, master: Instance, wanted: list[str], *, seconds: float) -> dict[str, dict[str, Any]]:
+        """Ask the master's agent; it answers at once if there is news, else after so many wall seconds."""
+        try:
+            answer = agentlink.call(
+                self.machines.shell(master),
+                "look",
+                limit=seconds + DIRECT_LIMIT,
+                names=wanted,
+                wait=seconds,
+                seen={name: self.memory.seen.get(name) for name in wanted} if seconds else {},
+            )
+        except AgentError as error:
+            if error.kind == "absent":
+                self._install_on(master)
+            return {}
+        except exception.SSHError:
+            return {}
+        found = answer.get("reports")
+        return found if isinstance(found, dict) else {}
+
+    def _install_on(self, master: Instance) -> None:
+        try:
+            agentlink.install(self.machines.shell(master))
+        except (AgentError, exception.SSHError):
+            return  # the nodes are asked directly
+
+    def _name(
+        self,
+        wish: Wish,
+        instances: Sequence[Instance],
+        requests: Sequence[SpotRequest],
+        records: Mapping[str, NameRecord],
+        words: Mapping[str, dict[str, Any]],
+    ) -> NameLook:
+        folded = names.fold(wish.name)
+        record = records.get(folded)
+        mine = tuple(one for one in instances if names.fold(one.alias) == folded)
+        ids = {one.id for one in mine}
+        word = words.get(wish.name, {})
+        current = newest(mine, record)
+        answer = self._answer(wish.name, current, word)
+        pause, because = self.memory.pause(folded)
+        return NameLook(
+            record=record,
+            instances=mine,
+            requests=tuple(one for one in requests if one.instance_id in ids or _is_for(one, folded)),
+            answer=answer,
+            last_run=int(word.get("last_run") or 0),
+            begun=folded in self.memory.begun,
+            holder=lease.other_holder(record, self.me, self._now()),
+            busy=self.busy.get(folded, ""),
+            pause=pause,
+            pause_because=because,
+            complaint=self.memory.complaint(folded),
+            **self._ages(folded, record, current, answer),
+        )
+
+    def _now(self) -> datetime:
+        return self.clock.now().astimezone(UTC)
+
+    def _age(self, moment: datetime | None) -> float:
+        return max(0.0, (self._now() - moment).total_seconds() * self.clock.scale) if moment else 0.0
+
+    def _ages(self, folded: str, record: NameRecord | None, current: Instance | None, answer: Answer) -> dict[str, Any]:
+        since = self.memory.since
+        ready = bool(current and current.tags.get(READY))
+        running = bool(current and current.state is InstanceState.RUNNING)
+        return {
+            "asking_for": self._age(record.asking_since) if record else 0.0,
+            "intent_age": self._age(record.intent.at) if record and record.intent else 0.0,
+            "unready_for": since("unready", current.id) if current and running and not ready else 0.0,
+            "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
+            "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
+            "set_up_failures": self.memory.set_up_failures.get(current.id, 0) if current else 0,
+        }
+
+    def _answer(self, name: str, current: Instance | None, word: Mapping[str, Any]) -> Answer:
+        """The newest word of the name's instance: over the master, else from the node itself."""
+        if current is None:
+            return Unasked()
+        report, age = self._shared(current, word)
+        if report is not None:
+            self.memory.seen[name] = report.seq
+        if current.state is not InstanceState.RUNNING:
+            return report or Unasked()
+        if not current.tags.get(READY):
+            return Unasked()
+        if report is not None and age <= max(3 * BEAT / self.clock.scale, LEAST_FRESH):
+            return report
+        return self._ask_node(current, report, age)
+
+    def _shared(self, current: Instance, word: Mapping[str, Any]) -> tuple[Report | None, float]:
+        """The report on the shared volume if it is of this very instance."""
+        words = word.get("report")
+        if not words or words.get("instance_id") != current.id:
+            return None, 0.0
+        try:
+            return agentlink.parse_report(words), float(word.get("age") or 0)
+        except AgentError:
+            return None, 0.0
+
+    def _ask_node(self, current: Instance, old: Report | None, age: float) -> Answer:
+        try:
+            answer = agentlink.call(self.machines.shell(current), "report", limit=DIRECT_LIMIT)
+            return agentlink.parse_report(answer["report"])
+        except AgentError as error:
+            return Absent(why=error.msg) if error.kind == "absent" else Unreachable(why=error.msg)
+        except exception.SSHError as error:
+            return Silent(age=age) if old is not None else Unreachable(why=str(error).splitlines()[0])
+
+
+def master_of(instances: Sequence[Instance]) -> Instance | None:
+    """The cluster's master that is not gone or going."""
+    found = [one for one in instances if names.is_master(one.alias) and one.state.is_in_cluster]
+    return min(found, key=lambda one: (not one.state.is_alive, one.id)) if found else None
+
+
+def newest(instances: Sequence[Instance], record: NameRecord | None) -> Instance | None:
+    """The instance whose agent's word counts: the one in the record, else the newest generation's."""
+
+    def order(one: Instance) -> tuple[object, ...]:
+        tag = one.tags.get(GENERATION, "")
+        return (
+            bool(record and one.id == record.born),
+            not one.state.is_gone,
+            int(tag) if tag.isdigit() else 0,
+            one.id,
+        )
+
+    return max(instances, key=order) if instances else None
+
+
+def _is_for(request: SpotRequest, folded: str) -> bool:
+    return names.fold(request.tags.get(_OWN_PREFIX, "")) == folded
+
+
+def _failed_attempt(answer: Answer) -> str:
+    run = answer.run if isinstance(answer, Report) else None
+    failed = run is not None and run.state is not RunState.RUNNING and run.exit != 0
+    return str(run.attempt) if run is not None and failed else ""

@@ -1,0 +1,45 @@
+"""What a named node's command wrote, read from the shared volume over the cluster's master."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starcluster import exception
+from starcluster.supervisor import agentlink
+from starcluster.supervisor.agentlink import AgentError, Shell
+from starcluster.supervisor.observe import Observer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """`offset`: where to go on reading; `attempt`: which attempt's log it is."""
+
+    attempt: int
+    text: str
+    offset: int
+
+
+def read_log(shell: Shell, name: str, *, attempt: int = 0, lines: int = 0, offset: int | None = None) -> Tail:
+    """A part of an attempt's log (0 = the last attempt); puts the agent on the master when it is not there."""
+    order: dict[str, Any] = {"name": name, "attempt": attempt, "lines": lines, "offset": offset}
+    try:
+        answer = agentlink.call(shell, "tail", **order)
+    except AgentError as error:
+        if error.kind != "absent":
+            raise
+        agentlink.install(shell)
+        answer = agentlink.call(shell, "tail", **order)
+    if answer.get("error"):
+        raise exception.ClusterError(
+            f"{name} has no log of attempt {answer['attempt'] or 'any'}: {answer['error']}",
+            hint="its command has not been started yet, or the shared volume is away",
+        )
+    return Tail(attempt=int(answer["attempt"]), text=str(answer["text"]), offset=int(answer["offset"]))
+
+
+def read_tail(observer: Observer, name: str, *, lines: int) -> Tail:
+    """The last lines of the last attempt, over the master that the driver has been listening to."""
+    if observer.last_master is None:
+        raise exception.MasterDoesNotExist("the cluster has no master")
+    return read_log(observer.machines.shell(observer.last_master), name, lines=lines)
