@@ -10,13 +10,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starcluster.localcloud.places import Places
 
 DOWN_LIMIT = 90.0
 LAST_LINES = 40
+N = TypeVar("N", int, float)
 
 
 class LocalCloudError(Exception):
@@ -56,10 +58,16 @@ def up(
     expose: bool = False,
     timeout: float = 60,
 ) -> dict[str, Any]:
-    """Start the cloud unless it is up; returns cloud.json's content. Raises LocalCloudError."""
+    """Start the cloud unless it is up; returns cloud.json's content. Raises LocalCloudError.
+
+    For programs that run other programs (tests, a demo), two variables stand in for what is not given here:
+    STARCLUSTER_LOCAL_SPEED and STARCLUSTER_LOCAL_OWNER, the pid with whose death the cloud ends.
+    """
     facts = status(folder)
     if facts is not None:
         return facts
+    speed = speed if speed is not None else _number("STARCLUSTER_LOCAL_SPEED", float)
+    owner_pid = owner_pid if owner_pid is not None else _number("STARCLUSTER_LOCAL_OWNER", int)
     places = Places(folder)
     try:
         places.make()
@@ -71,6 +79,16 @@ def up(
     words += ["--packages"] if packages else []
     words += ["--expose"] if expose else []
     return _wait_up(places, _spawn(places, words), timeout)
+
+
+def _number(variable: str, kind: Callable[[str], N]) -> N | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise LocalCloudError(f"{variable} is '{text}', not a number") from None
 
 
 def _spawn(places: Places, words: list[str]) -> subprocess.Popen[bytes]:
