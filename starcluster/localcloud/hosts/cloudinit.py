@@ -17,6 +17,7 @@ from starcluster.localcloud.hosts.cloudinit_journal import Journal, Paths
 from starcluster.localcloud.hosts.cloudinit_shims import SHIMS as SHIMS
 from starcluster.localcloud.hosts.cloudinit_start import Start
 from starcluster.localcloud.hosts.cloudinit_userdata import parse
+from starcluster.localcloud.hosts.sshd_stop import hold_signals, release_signals
 
 
 def run(
@@ -34,6 +35,7 @@ def run(
     What is meant once per instance is done when `first_boot`, or when it was not finished before.
     `console` gets whole lines, without the last newline. Nothing in the user data makes this raise.
     """
+    hold_signals()
     journal = Journal(paths or Paths(), console)
     journal.status("running", "init")
     start = _begin(user_data, default_user, tuple(authorized_keys), instance_id, first_boot, journal)
@@ -91,6 +93,7 @@ def _guarded(stage: str, start: Start, work: Callable[[Start], None]) -> None:
 def _final(start: Start) -> NoReturn:
     """The child's work. It must never return into what its parent does next."""
     try:
+        release_signals()
         os.setsid()
         _guarded("final", start, final_stage)
         _finish(start)

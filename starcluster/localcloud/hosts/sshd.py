@@ -20,13 +20,13 @@ from starcluster.localcloud.hosts.sshd_children import Reaper
 from starcluster.localcloud.hosts.sshd_hostkeys import ensure_host_keys
 from starcluster.localcloud.hosts.sshd_preload import preload as preload
 from starcluster.localcloud.hosts.sshd_session import Session
-from starcluster.localcloud.hosts.sshd_stop import REASONS, Exit, stop_everybody, sync_disks
+from starcluster.localcloud.hosts.sshd_stop import REASONS, Exit, held, stop_everybody, sync_disks
 
 # GCM is the fastest that asyncssh has; OpenSSH's own first choice, chacha20, is left out for that reason
 CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr"]
 BACKLOG = 1024
 PRIVILEGED = 1024
-HANG_UP = 0.05
+HANG_UP = 0.02  # for the connections to be closed in the loop
 
 log = logging.getLogger("localcloud.sshd")
 Result = TypeVar("Result")
@@ -58,6 +58,14 @@ class Node:
         for number, reason in REASONS.items():
             loop.add_signal_handler(number, self._end, reason)
         self.reaper.reap()  # those that ended before anybody listened
+        earlier = held()
+        if earlier is not None:
+            self._end(earlier)
+
+    def hang_up(self) -> None:
+        """Close the connections, so that clients see the end at once instead of a silent peer."""
+        for connection in list(self.connections):
+            connection.abort()
 
     def _end(self, reason: Exit) -> None:
         if not self.ending.done():
@@ -144,8 +152,8 @@ async def _serve(ready_fd: int, boot_seconds: float, host_key_dir: Path, address
         os.close(ready_fd)
         await node.ending
         listener.close()
-    stop_everybody(node.reaper)
-    await _hang_up(node)
+    await stop_everybody(node.reaper, node.hang_up)
+    await asyncio.sleep(HANG_UP)
     sync_disks()
     return node.ending.result()
 
@@ -164,10 +172,3 @@ async def _listen(node: Node, host_key_dir: Path, address: str, port: int) -> An
         x11_forwarding=False,
         gss_host=None,
     )
-
-
-async def _hang_up(node: Node) -> None:
-    """Close the connections, so that clients see the end at once instead of a silent peer."""
-    for connection in list(node.connections):
-        connection.abort()
-    await asyncio.sleep(HANG_UP if node.connections else 0)

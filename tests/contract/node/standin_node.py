@@ -36,7 +36,10 @@ class Node:
     def console(self) -> str:
         return (self.folder / "console").read_text()
 
-    def boot(self, user_data: bytes = b"", *, instance_id: str = "i-1", first_boot: bool = True) -> None:
+    def boot(
+        self, user_data: bytes = b"", *, instance_id: str = "i-1", first_boot: bool = True, ends: int = -1
+    ) -> None:
+        """Until it takes logins or, where `ends` is given, until it has ended with that status."""
         plan = {
             "user_data": base64.b64encode(user_data).decode(),
             "default_user": "ubuntu",
@@ -52,6 +55,10 @@ class Node:
         assert self._process.stdout is not None
         ready = self._process.stdout.read(1)
         self._process.stdout.close()
+        if ends >= 0:
+            assert (ready, self._process.wait(20)) == (b"", ends), self.console
+            self._process = None
+            return
         if ready != b"u":
             self.stop()
             raise AssertionError(self.console)

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -33,6 +34,27 @@ def test_who_does_not_listen_is_killed(fresh: Node) -> None:
     fresh.ssh("setsid bash -c 'trap \"\" TERM; echo > /run/up; while :; do sleep 1; done' &>/dev/null &")
     fresh.wait_for("test -e /run/up")
     assert fresh.signal(signal.SIGTERM) == 0
+
+
+def test_a_shell_on_a_terminal_does_not_hold_the_end_up(fresh: Node) -> None:
+    fresh.boot(OPEN)
+    words = fresh.words("ssh", "-tt", "node")
+    client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert client.stdin is not None
+    assert client.stdout is not None
+    client.stdin.write(b"echo u''p\n")
+    client.stdin.flush()
+    while b"up\r\n" not in client.stdout.readline():
+        pass
+    before = time.monotonic()
+    fresh.signal(signal.SIGTERM)
+    client.communicate(timeout=5)
+    assert client.returncode == 255
+    assert time.monotonic() - before < 4  # the whole grace is 5 seconds
+
+
+def test_a_request_to_end_that_comes_early_is_remembered(fresh: Node) -> None:
+    fresh.boot(OPEN + b"bootcmd: ['kill -USR1 1']\n", ends=11)
 
 
 def test_host_keys_stay_and_a_second_boot_does_not_repeat_the_first(fresh: Node) -> None:
