@@ -61,13 +61,15 @@ class Case:
     @cached_property
     def of_now(self) -> list[Instance]:
         """The instances of the record's generation."""
+        if not self.record.generation:
+            return []
         return [one for one in self.instances if self.generation(one) == self.record.generation]
 
     @cached_property
     def current(self) -> Instance | None:
         """The instance that has the name: of the record's generation and not gone."""
         here = [one for one in self.of_now if not one.state.is_gone]
-        return here[0] if here and self.record.generation else None
+        return here[0] if here else None
 
     @cached_property
     def others(self) -> list[Instance]:
