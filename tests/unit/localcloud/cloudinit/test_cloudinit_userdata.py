@@ -99,20 +99,18 @@ def test_nothing_is_no_complaint(data: bytes) -> None:
 
 
 def test_packing_without_end_is_not_followed() -> None:
-    data = CONFIG
-    for _ in range(50):
-        data = b"#cloud-config-archive\n- content: !!binary " + base64.b64encode(data) + b"\n"
-    assert parse(data).config == {}
+    def packed(times: int) -> bytes:
+        text = CONFIG.decode()
+        for _ in range(times):
+            text = "#cloud-config-archive\n- |\n" + indent(text, "  ")
+        return text.encode()
+
+    assert parse(packed(3)).config == {"runcmd": ["a"]}
+    assert parse(packed(20)).config == {}
 
 
-BEGINNINGS = [
-    b"",
-    b"#cloud-config\n",
-    b"#!",
-    b"\x1f\x8b",
-    b"Content-Type: multipart/mixed; boundary=b\n\n--b\n",
-    b"#cloud-config-archive\n- ",
-]
+MULTIPART = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+BEGINNINGS = [b"", b"#cloud-config\n", b"#!", b"\x1f\x8b", MULTIPART, b"#cloud-config-archive\n- "]
 
 
 @given(st.sampled_from(BEGINNINGS), st.binary(max_size=200))

@@ -38,10 +38,11 @@ def test_disks_that_are_written_to_are_synced(tmp_path: Path, monkeypatch: pytes
         f"proc /proc proc rw 0 0\nx {tmp_path}/gone xfs rw 0 0\n"
     )
     synced: list[str] = []
-    monkeypatch.setattr(
-        sshd_stop,
-        "_libc",
-        type("C", (), {"syncfs": staticmethod(lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))}),
-    )
+
+    class Library:
+        def syncfs(self, fd: int) -> None:
+            synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+
+    monkeypatch.setattr(sshd_stop, "_libc", Library())
     sshd_stop.sync_disks(mounts)
     assert synced == ["/", str(place)]
