@@ -53,7 +53,7 @@ def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
     directory = scratch.make(places, mounted=found)
     disks = Disks(holder, directory)
     disks.adopt()
-    layers = image.build(places.image, shims.texts(image.python_to_show()))
+    layers = image.build(places.image, shims.texts(image.python_to_show()), prune=not found)
     nodes = Nodes(places, holder, disks, layers, Events(places.nodes / "events.jsonl"))
     metadata = Metadata(places, nodes)
     volumes = Volumes(places, disks, nodes)

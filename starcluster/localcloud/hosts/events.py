@@ -18,10 +18,15 @@ class Events:
         self._events = self._loaded()
 
     def _loaded(self) -> list[Event]:
+        """What earlier agents wrote. A line that a death has cut off is closed, so that the next one is whole."""
         if not self._path.exists():
             return []
-        lines = self._path.read_text().splitlines()[-_MOST:]
-        return [Event.of(json.loads(line)) for line in lines if line.endswith("}")]
+        text = self._path.read_text()
+        if text and not text.endswith("\n"):
+            with self._path.open("a") as file:
+                file.write("\n")
+        parsed = (_parsed(line) for line in text.splitlines()[-_MOST:])
+        return [event for event in parsed if event is not None]
 
     @property
     def newest(self) -> int:
@@ -42,3 +47,10 @@ class Events:
         with self._changed:
             self._changed.wait_for(lambda: self.newest > number, timeout)
             return self.newest, [one for one in self._events if one.number > number]
+
+
+def _parsed(line: str) -> Event | None:
+    try:
+        return Event.of(json.loads(line))
+    except ValueError:
+        return None

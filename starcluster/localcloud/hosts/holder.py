@@ -31,7 +31,7 @@ from starcluster.localcloud.places import Places
 log = logging.getLogger("holder")
 
 _OWNER_CHECK = 0.5
-_OWNER_GRACE = 5.0  # seconds that the agent has to clear up by itself after the owner's death
+_OWNER_GRACE = 3.0  # seconds that the agent has to clear up by itself after the owner's death
 _NAMESPACES = (
     syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWNET
 )

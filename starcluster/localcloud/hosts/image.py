@@ -79,20 +79,24 @@ class Image:
     python: str | None
 
 
-def build(folder: Path, shims: Mapping[str, str]) -> Image:
+def build(folder: Path, shims: Mapping[str, str], *, prune: bool) -> Image:
     """Build the image below `folder` unless an equal one is there. `shims` maps absolute paths to scripts.
 
-    To be called in the cloud's own mount namespace: building mounts things for a moment.
+    To be called in the cloud's own mount namespace: building mounts things for a moment. `prune` removes images of
+    other makes, which a running node may be using.
     """
     python = python_to_show()
     target = folder / _key(shims, python)
+    for other in folder.iterdir() if prune else ():
+        if other != target:
+            shutil.rmtree(other)
     if not target.is_dir():
         fresh = folder / f".{target.name}.{os.getpid()}"
         shutil.rmtree(fresh, ignore_errors=True)
         _build_skeleton(fresh, shims, python)
-        fresh.rename(target)
         if python is not None and sysconfig.get_config_var("Py_ENABLE_SHARED"):
-            _teach_loader(_image(target, python))
+            _teach_loader(_image(fresh, python))
+        fresh.rename(target)
     return _image(target, python)
 
 
@@ -109,7 +113,11 @@ def _escaped(path: str) -> str:
 
 
 def _key(shims: Mapping[str, str], python: str | None) -> str:
-    known = json.dumps([_VERSION, dict(shims), python, etc.COPIED, dict(etc.built_files())], sort_keys=True)
+    """What the image is made of; the loader's cache changes whenever the host's libraries do."""
+    cache = Path("/etc/ld.so.cache")
+    host = cache.stat().st_mtime_ns if cache.exists() else 0
+    built = [dict(shims), dict(etc.built_files()), etc.COPIED, etc.COPIED_PATTERNS, _DIRECTORIES, _LINKS]
+    known = json.dumps([_VERSION, python, host, built], sort_keys=True)
     return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 

@@ -30,10 +30,11 @@ def mounts_of(pid: int) -> list[Mount]:
         lines = Path(f"/proc/{pid}/mountinfo").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return []
-    return [_parsed(line) for line in lines]
+    return [parsed(line) for line in lines]
 
 
-def _parsed(line: str) -> Mount:
+def parsed(line: str) -> Mount:
+    """One line of mountinfo."""
     head, _, tail = line.partition(" - ")
     fields, (fstype, source, options) = head.split(" "), tail.split(" ")[:3]
     writable = "rw" in options.split(",")

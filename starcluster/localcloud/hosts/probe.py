@@ -13,6 +13,7 @@ _KERNEL = (5, 8)  # open_tree came with 5.2, the one-call set-up of loop devices
 _PROGRAMS = {
     "ip": "iproute2",
     "mkfs.ext4": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
     "mount": "util-linux",
     "find": "findutils",
     "ssh": "openssh-client",
