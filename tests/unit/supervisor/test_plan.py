@@ -245,9 +245,7 @@ def test_a_notice_alone_replaces_nothing() -> None:
 
 
 def test_a_closed_request_of_a_silent_node_is_waited_out() -> None:
-    request = SpotRequest(
-        id="sir-1", state=SpotState.CLOSED, code="instance-terminated-no-capacity", instance_id="i-1"
-    )
+    request = SpotRequest(id="sir-1", state=SpotState.CLOSED, code="instance-terminated-no-capacity", instance_id="i-1")
     case = known(instances=(instance(),), requests=(request,), answer=Unreachable(why="timed out"))
     found = now(case)
     assert isinstance(found, act.Wait)

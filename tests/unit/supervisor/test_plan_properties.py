@@ -190,12 +190,8 @@ def rounds(world: World, count: int) -> list[act.Action]:
     return done
 
 
-events = some.lists(
-    some.sampled_from(
-        ["round", "round", "round", "notice", "death", "shutdown", "new driver", "lost reply", "refused", "reached", "cut"]
-    ),
-    max_size=25,
-)
+EVENTS = ["round", "notice", "death", "shutdown", "new driver", "lost reply", "refused", "reached", "cut"]
+events = some.lists(some.sampled_from(["round", "round", *EVENTS]), max_size=25)
 
 
 def befall(world: World, event: str) -> None:

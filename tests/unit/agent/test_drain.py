@@ -1,0 +1,156 @@
+"""EC2's notice: the command saves its work, and nothing is started again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from starcluster.agent.drain import mount_points
+from tests.unit.agent.conftest import Agent, FakeImds, until
+
+SAVING = "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+
+
+def events(agent: Agent) -> list[str]:
+    return [one["event"] for one in agent.report()["stamps"]]
+
+
+def drained(agent: Agent) -> None:
+    until(lambda: agent.report()["phase"] == "drained", "the drain")
+
+
+def begin(agent: Agent, command: str = SAVING, **more: object) -> None:
+    agent.start(**more)
+    agent.run(command)
+    until(lambda: "ready" in agent.log(), "the command's start")
+
+
+def test_a_notice_lets_the_command_save_and_forbids_another(agent: Agent, imds: FakeImds) -> None:
+    begin(agent)
+    imds.notice(10)
+    drained(agent)
+    assert agent.log().splitlines()[-1] == "saved"
+    report = agent.report()
+    assert report["run"]["interrupted"]
+    assert report["notice"]["action"] == "terminate"
+    wanted = ["started", "notice", "checkpoint-asked", "command-ended", "synced", "drained"]
+    assert [event for event in events(agent) if event in wanted] == wanted
+    assert agent.run("echo never", attempt=2)["kind"] == "busy"
+
+
+def test_the_program_finds_the_notice_in_a_file(agent: Agent, imds: FakeImds) -> None:
+    begin(agent, "trap 'cat $STARCLUSTER_NOTICE_FILE; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+    imds.notice(10)
+    drained(agent)
+    assert json.loads(agent.log().splitlines()[-1])["action"] == "terminate"
+
+
+def test_a_command_that_does_not_listen_is_killed_before_the_end_comes(agent: Agent, imds: FakeImds) -> None:
+    begin(agent, "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+    imds.notice(3)
+    drained(agent)
+    assert "command-killed" in events(agent)
+    report = agent.report()
+    killed = next(one["at"] for one in report["stamps"] if one["event"] == "command-killed")
+    assert killed < report["notice"]["time"]
+
+
+def test_stop_timeout_shortens_what_the_command_gets(agent: Agent, imds: FakeImds) -> None:
+    agent.start()
+    agent.run("trap '' TERM; echo ready; while :; do sleep 0.05; done", stop_timeout=0.3)
+    until(lambda: "ready" in agent.log())
+    imds.notice(600)
+    drained(agent)
+    assert "command-killed" in events(agent)
+
+
+def test_a_notice_whose_time_is_past_drains_at_once(agent: Agent, imds: FakeImds) -> None:
+    begin(agent, "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+    imds.notice(-60)
+    drained(agent)
+
+
+def test_a_node_without_a_command_drains(agent: Agent, imds: FakeImds) -> None:
+    agent.start()
+    imds.notice(5)
+    drained(agent)
+    assert agent.run("echo never")["kind"] == "busy"
+
+
+def test_an_agent_killed_in_the_middle_goes_on_with_the_drain(agent: Agent, imds: FakeImds) -> None:
+    begin(agent, "trap 'sleep 1; echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+    imds.notice(60)
+    until(lambda: agent.report()["phase"] == "draining", "the drain's begin")
+    agent.kill()
+    imds.answers.clear()
+    agent.start()
+    assert agent.run("echo never", attempt=2)["kind"] == "busy"
+    drained(agent)
+    assert agent.log().splitlines()[-1] == "saved"
+
+
+def test_an_end_before_the_notice_is_not_interrupted(agent: Agent, imds: FakeImds) -> None:
+    agent.start()
+    agent.run("exit 0")
+    agent.ended()
+    imds.notice(5)
+    drained(agent)
+    assert agent.report()["run"]["interrupted"] is False
+
+
+def test_drain_can_be_ordered(agent: Agent) -> None:
+    begin(agent)
+    assert agent.call("drain", seconds=20)["begun"]
+    assert not agent.call("drain", seconds=20)["begun"]
+    drained(agent)
+    assert agent.log().splitlines()[-1] == "saved"
+
+
+def test_the_shared_report_says_drained(agent: Agent, imds: FakeImds) -> None:
+    begin(agent)
+    imds.notice(10)
+
+    def shared() -> bool:
+        report = agent.call("look", names=["mynode"])["reports"]["mynode"]["report"]
+        return bool(report) and report["phase"] == "drained"
+
+    until(shared, "the shared report")
+
+
+def test_a_rebalance_hint_is_reported_and_stops_nothing(agent: Agent, imds: FakeImds) -> None:
+    begin(agent)
+    imds.answers["events/recommendations/rebalance"] = json.dumps({"noticeTime": "2026-01-31T12:00:00Z"})
+    until(lambda: agent.report()["rebalance"], "the hint")
+    assert agent.report()["phase"] == "running"
+
+
+def test_a_metadata_service_that_fails_is_asked_again(agent: Agent, imds: FakeImds) -> None:
+    imds.status = 500
+    begin(agent)
+    imds.token = "token-2"
+    until(lambda: "500" in Path(agent.places.log).read_text(), "the failure's line")
+    imds.status = 200
+    imds.notice(10)
+    drained(agent)
+
+
+def test_a_shared_volume_that_is_away_does_not_keep_from_answering(agent: Agent) -> None:
+    (agent.root / "home" / ".starcluster").write_text("not a folder")
+    agent.start()
+    assert agent.report()["phase"] == "idle"
+    time.sleep(0.5)
+    assert agent.report()["phase"] == "idle"
+    assert agent.run("true")["kind"] == "failed"
+
+
+@pytest.mark.parametrize("volumes", [[], ["vol-0abc"]])
+def test_mount_points_of_volumes(tmp_path: Path, volumes: list[str]) -> None:
+    table = tmp_path / "mounts"
+    device = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0abc"
+    rows = ["/dev/root / ext4", f"{device} /data ext4", f"{device} /data/my\\040disk ext4", "master:/home /home nfs"]
+    table.write_text("".join(f"{row} rw 0 0\n" for row in rows))
+    found = mount_points(volumes, str(table))
+    assert found == (["/data/my disk", "/data"] if volumes else [])

@@ -1,0 +1,199 @@
+"""A command under the agent: started once, kept when the agent dies, its end written down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from pathlib import Path
+
+from starcluster.agent import processes
+from tests.unit.agent.conftest import Agent, until
+
+
+def test_without_an_agent_the_answer_is_absent(agent: Agent) -> None:
+    assert agent.call("hello")["kind"] == "absent"
+
+
+def test_a_command_runs_with_its_environment_and_its_end_is_reported(agent: Agent) -> None:
+    agent.start()
+    words = 'echo "$STARCLUSTER_NODE/$STARCLUSTER_CLUSTER/$STARCLUSTER_ATTEMPT/$WHO"; pwd; exit 3'
+    assert agent.run(words, environment={"WHO": "me"})["started"]
+    assert agent.ended()["exit"] == 3
+    assert agent.log() == f"mynode/mycluster/1/me\n{agent.root}/home\n"
+    seen = agent.report()["run"]
+    assert (seen["state"], seen["exit"], seen["interrupted"]) == ("exited", 3, False)
+
+
+def test_the_same_attempt_is_never_started_twice(agent: Agent) -> None:
+    agent.start()
+    agent.run("echo once")
+    agent.ended()
+    assert not agent.run("echo once")["started"]
+    assert agent.log() == "once\n"
+
+
+def test_two_commands_never_run_at_once(agent: Agent) -> None:
+    agent.start()
+    agent.run("sleep 60")
+    refused = agent.run("echo second", attempt=2)
+    assert refused["kind"] == "busy"
+    assert not Path(agent.places.log_file("mynode", 2)).exists()
+
+
+def test_the_command_outlives_the_agent_and_a_new_agent_finds_it(agent: Agent) -> None:
+    agent.start()
+    agent.run("read -t 30 < <(tail -f $STARCLUSTER_CHECKPOINT_DIR/go 2>/dev/null) ; sleep 0.5; exit 7")
+    before = agent.status()
+    agent.kill()
+    assert processes.is_alive(before["command"])
+    assert agent.call("report")["kind"] == "absent"
+    agent.start()
+    seen = agent.report()["run"]
+    assert (seen["attempt"], seen["state"]) == (1, "running")
+    assert not agent.run("echo never")["started"]
+    os.kill(before["command"][0], signal.SIGKILL)
+    assert agent.ended()["exit"] == -9
+
+
+def test_an_end_that_nobody_watched_is_known_later(agent: Agent) -> None:
+    agent.start()
+    agent.run("sleep 0.3; exit 5")
+    agent.kill()
+    assert agent.ended()["exit"] == 5
+    agent.start()
+    seen = agent.report()["run"]
+    assert (seen["state"], seen["exit"]) == ("exited", 5)
+
+
+def test_a_command_whose_keeper_was_killed_is_lost_only_when_it_is_gone(agent: Agent) -> None:
+    agent.start()
+    agent.run("sleep 60")
+    status = agent.status()
+    os.kill(status["keeper"][0], signal.SIGKILL)
+    until(lambda: not processes.is_alive(status["keeper"]))
+    assert agent.report()["run"]["state"] == "running"
+    processes.signal_all(processes.members(0, status["command"][0]), signal.SIGKILL)
+    until(lambda: agent.report()["run"]["state"] == "lost", "the loss")
+
+
+def test_processes_that_detach_themselves_belong_to_the_command(agent: Agent) -> None:
+    agent.start()
+    agent.run("setsid setsid sleep 60 & exit 0")
+    until(lambda: agent.status().get("main_exit") == 0, "the main process's end")
+    seen = agent.report()["run"]
+    assert (seen["state"], seen["lingering"], seen["exit"]) == ("running", 1, None)
+    assert agent.call("stop", seconds=5)["willing"]
+    assert agent.ended()["exit"] == 0
+
+
+def test_a_stop_kills_what_does_not_listen(agent: Agent) -> None:
+    agent.start()
+    agent.run("trap '' TERM; echo ready; while :; do sleep 0.1; done")
+    until(lambda: agent.log() == "ready\n")
+    assert not agent.call("stop", seconds=0.3)["willing"]
+    assert agent.ended()["exit"] == -9
+
+
+def test_a_missing_folder_ends_the_command_at_once(agent: Agent) -> None:
+    agent.start()
+    agent.run("echo never", workdir="/no/such/folder")
+    assert agent.ended()["exit"] == 126
+    assert "/no/such/folder" in agent.log()
+
+
+def test_an_unknown_user_ends_the_command_at_once(agent: Agent) -> None:
+    agent.start()
+    agent.run("echo never", run_as="nobody-of-that-name")
+    assert agent.ended()["exit"] == 126
+    assert "no user" in agent.log()
+
+
+def test_a_command_runs_with_another_users_rights(agent: Agent) -> None:
+    agent.root.chmod(0o755)
+    for folder in agent.root.parents:
+        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    agent.start()
+    agent.run("id -un; touch $STARCLUSTER_CHECKPOINT_DIR/mine && echo $HOME", run_as="nobody")
+    assert agent.ended()["exit"] == 0, agent.log()
+    assert agent.log().splitlines()[0] == "nobody"
+
+
+def test_a_command_that_does_not_exist_is_127(agent: Agent) -> None:
+    agent.start()
+    agent.run("no-such-program --help")
+    assert agent.ended()["exit"] == 127
+
+
+def test_the_progress_in_the_log_is_reported_with_where_it_began(agent: Agent) -> None:
+    agent.start()
+    agent.run("echo progress: 40/100; sleep 0.5; echo 'progress: 60/100 loss=1'; sleep 60")
+    until(lambda: agent.report()["run"].get("step") == 60, "step 60")
+    (first,) = [one for one in agent.report()["stamps"] if one["event"] == "first-progress"]
+    assert (first["step"], first["total"], first["attempt"]) == (40, 100, 1)
+
+
+def test_the_report_is_on_the_shared_volume_and_a_look_wakes_when_it_changes(agent: Agent) -> None:
+    agent.start()
+    agent.run("sleep 0.5; exit 4")
+    until(lambda: agent.call("look", names=["mynode"])["reports"]["mynode"]["report"])
+    seen: dict[str, int] = {}
+    states = []
+    for _ in range(20):
+        word = agent.call("look", names=["mynode"], wait=20, seen=seen)["reports"]["mynode"]
+        seen = {"mynode": word["report"]["seq"]}
+        states.append((word["report"]["run"] or {}).get("state"))
+        if states[-1] == "exited":
+            break
+    assert states[-1] == "exited"
+    assert word["last_run"] == 1
+    assert word["age"] < 30
+
+
+def test_a_look_at_a_name_that_never_was(agent: Agent) -> None:
+    word = agent.call("look", names=["nobody"])["reports"]["nobody"]
+    assert word == {"report": None, "age": 0.0, "last_run": 0}
+
+
+def test_the_end_of_a_log_and_what_comes_after_it(agent: Agent) -> None:
+    agent.start()
+    agent.run("seq 1 100; sleep 0.3; echo more")
+    until(lambda: agent.log().endswith("100\n"))
+    found = agent.call("tail", name="mynode", lines=2)
+    assert (found["text"], found["attempt"]) == ("99\n100", 1)
+    agent.ended()
+    assert agent.call("tail", name="mynode", offset=found["offset"])["text"] == "more\n"
+    assert "error" in agent.call("tail", name="mynode", attempt=9)
+
+
+def test_starting_an_agent_twice_leaves_one(agent: Agent) -> None:
+    agent.start()
+    pid = agent.pid()
+    assert not agent.start()["started"]
+    assert agent.pid() == pid
+
+
+def test_an_idle_agent_is_replaced_by_a_newer_one_and_a_busy_one_is_not(agent: Agent) -> None:
+    agent.start()
+    first = agent.pid()
+    assert agent.start(agent="newer")["started"]
+    second = agent.pid()
+    assert second != first
+    agent.run("sleep 60")
+    assert not agent.start(agent="newest")["started"]
+    assert agent.pid() == second
+
+
+def test_another_protocol_is_refused(agent: Agent) -> None:
+    assert agent.call("hello", v=99)["kind"] == "version"
+
+
+def test_an_unknown_order_is_an_answer(agent: Agent) -> None:
+    agent.start()
+    assert agent.call("dance")["kind"] == "unknown"
+
+
+def test_only_the_owner_may_speak_to_the_agent(agent: Agent) -> None:
+    agent.start()
+    assert stat.S_IMODE(Path(agent.places.socket).stat().st_mode) == 0o600
