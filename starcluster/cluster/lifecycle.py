@@ -109,7 +109,7 @@ def _leave(cluster: Cluster, node: Node, *, force: bool) -> None:
     nodes = cluster.running_nodes if node.is_running() else [*cluster.running_nodes, node]
     arguments = (node, *cluster.hook_arguments(nodes))
     run_hooks([*reversed(cluster.plugins)], "on_remove_node", arguments, force=force)
-    run_hooks([DefaultClusterSetup()], "on_remove_node", arguments, force=force)
+    DefaultClusterSetup().on_remove_node(*arguments)
 
 
 def _free_volumes(node: Node, *, force: bool) -> None:

@@ -51,8 +51,9 @@ def argv(
     forward_x11: bool = False,
     forward_agent: bool = False,
     pseudo_tty: bool = False,
+    profile: bool = True,
 ) -> list[str]:
-    """The words of an ssh call; with a command, the node's /etc/profile is read first."""
+    """The words of an ssh call; before a command, /etc/profile is read unless `profile` is off."""
     program = ssh_program()
     if program is None:
         raise exception.CommandNotFound("there is no ssh program on this machine")
@@ -63,4 +64,6 @@ def argv(
         if wanted:
             words.append(flag)
     words += ["-l", user, host]
-    return [*words, "--", with_profile(command)] if command else words
+    if not command:
+        return words
+    return [*words, "--", with_profile(command) if profile else command]

@@ -1,0 +1,33 @@
+"""starcluster put TAG LOCAL... REMOTE"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from starcluster.app import App
+
+
+@click.command()
+@click.argument("tag")
+@click.argument("sources", metavar="LOCAL...", nargs=-1, required=True)
+@click.argument("target", metavar="REMOTE")
+@click.option("-u", "--user", default="root", show_default=True, help="Copy as this user.")
+@click.option("-n", "--node", default="master", show_default=True, help="Copy to this node.")
+@click.pass_obj
+def command(app: App, tag: str, sources: tuple[str, ...], target: str, user: str, node: str) -> None:
+    """Copy files and folders to a cluster; modes and times are kept.
+
+    \b
+    Examples:
+      starcluster put mycluster data.tar /home/
+      starcluster put mycluster code/ notes.txt /home/work
+    """
+    from starcluster.cluster import transfer
+    from starcluster.commands.progress import bar
+
+    chosen = app.clusters.get(tag).get_node(node)
+    with bar(f"to {chosen.alias}") as progress:
+        transfer.put(chosen, sources, target, user=user, progress=progress)
