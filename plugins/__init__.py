@@ -1,0 +1,1 @@
+"""The plugins that come with starcluster-spot: one file, one plugin; seen as starcluster.plugins."""

@@ -15,7 +15,6 @@ from starcluster.cluster.hooks import run_hooks
 from starcluster.cluster.launching import NodeSpec, launch_nodes, launch_request
 from starcluster.cluster.node import Node
 from starcluster.cluster.setup import (
-    attach_volume,
     forget_node,
     is_ready,
     set_up_cluster,
@@ -31,7 +30,6 @@ __all__ = [
     "NodeSpec",
     "add_named_node",
     "add_nodes",
-    "attach_volume",
     "forget_node",
     "is_ready",
     "launch_nodes",

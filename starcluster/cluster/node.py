@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from starcluster import exception, names
 from starcluster.clock import Clock, wait_until
-from starcluster.cluster import record
+from starcluster.cluster import attaching, record
 from starcluster.cluster.accounts import Accounts
 from starcluster.cluster.facts import Facts
 from starcluster.cluster.shares import Shares
@@ -113,9 +113,9 @@ class Node(Facts, Accounts, Shares):
     def terminate(self) -> None:
         """End it for ever; its spot request too."""
         self.forget_connection()
+        self.ec2.instances.terminate([self.id])
         if self.spot_id:
             self.ec2.spot.cancel([self.spot_id])
-        self.ec2.instances.terminate([self.id])
 
     def shutdown(self) -> None:
         """Stop it, or terminate it where it can not be stopped."""
@@ -133,6 +133,14 @@ class Node(Facts, Accounts, Shares):
         for device in self.instance.data_devices:
             self.unmount_volume(device.volume_id, device.device)
             self.ec2.volumes.detach(device.volume_id, instance_id=self.id)
+
+    def attach_volume(self, volume_id: str, device: str = "") -> str:
+        """Attach an EBS volume, waited for; the device name that EC2 was given."""
+        return attaching.attach(self, volume_id, device)
+
+    def detach_volume(self, volume_id: str) -> None:
+        """Unmount and detach an EBS volume, and wait until it is free."""
+        attaching.detach(self, volume_id)
 
     def unmount_volume(self, volume_id: str, device: str = "") -> None:
         """Unmount wherever a volume is mounted; a disk that is not there any more is no error."""

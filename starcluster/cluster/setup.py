@@ -10,7 +10,6 @@ from starcluster.cluster import record, waiting
 from starcluster.cluster.hooks import run_hook
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 from starcluster.logger import log
-from starcluster.model import AttachmentState
 from starcluster.threadpool import get_thread_pool
 
 if TYPE_CHECKING:
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 _THREADS = 20
-# the pool that AWS recommends for data volumes, and the long names that it takes as well
-_DEVICES = [f"/dev/sd{letter}" for letter in "fghijklmnop"] + [
-    f"/dev/xvd{a}{b}" for a in "bc" for b in "abcdefghijklmnop"
-]
 
 
 def _silent(_: str) -> None:
@@ -134,53 +129,5 @@ def run_plugin(cluster: Cluster, plugin: ClusterSetup) -> None:
 def attach_volumes(cluster: Cluster, master: Node) -> None:
     """Attach the cluster's volumes to the master, each as soon as nobody else holds it."""
     for volume in cluster.record.volumes:
-        attach_volume(cluster, master, volume.volume_id, device=volume.device)
+        master.attach_volume(volume.volume_id, volume.device)
     master.update()
-
-
-def attach_volume(cluster: Cluster, node: Node, volume_id: str, *, device: str = "") -> str:
-    """Attach a volume to a node and return the device name given to EC2; attached already is as good."""
-    ec2, clock = cluster.ec2, cluster.clock
-    holder = ec2.volumes.get(volume_id).holder
-    if (
-        holder
-        and holder.instance_id == node.id
-        and holder.state in (AttachmentState.ATTACHED, AttachmentState.ATTACHING)
-    ):
-        waiting.wait_attached(ec2, volume_id, node.id, clock=clock)
-        return holder.device
-    _refuse_if_held(cluster, volume_id)
-    waiting.wait_volume_free(ec2, volume_id, clock=clock)
-    node.update()
-    for name in [device] if device else free_devices(node):
-        log.info("Attaching %s to %s as %s", volume_id, node.alias, name)
-        try:
-            ec2.volumes.attach(volume_id, node.id, name)
-        except exception.AWSError as error:
-            if "in use" in str(error) and not device and error.code == "InvalidParameterValue":
-                continue
-            raise
-        waiting.wait_attached(ec2, volume_id, node.id, clock=clock)
-        return name
-    raise exception.ConflictError(f"{node.alias} has no free device name for {volume_id}")
-
-
-def _refuse_if_held(cluster: Cluster, volume_id: str) -> None:
-    """ConflictError when a living instance holds the volume; one that is going gives it back by itself."""
-    holder = cluster.ec2.volumes.get(volume_id).holder
-    if holder is None:
-        return
-    for instance in cluster.ec2.instances.find(ids=[holder.instance_id]):
-        leaving = holder.state is AttachmentState.DETACHING or not instance.state.is_in_cluster
-        if not leaving:
-            raise exception.ConflictError(
-                f"volume {volume_id} is held by {instance.alias or 'an instance'} ({instance.id}, {instance.state})",
-                code="VolumeInUse",
-                hint="a volume can be attached to one node at a time: detach it there, or terminate that node",
-            )
-
-
-def free_devices(node: Node) -> list[str]:
-    """Device names that the node does not use, in the order to try them."""
-    used = {one.device.replace("xvd", "sd") for one in node.instance.block_devices}
-    return [name for name in _DEVICES if name.replace("xvd", "sd") not in used]

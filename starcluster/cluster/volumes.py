@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from starcluster import __version__, exception, names
 from starcluster.clock import wait_until
 from starcluster.cluster import record, waiting
+from starcluster.cluster.attaching import free_devices
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.launching import launch_request
 from starcluster.cluster.node import Node
 from starcluster.cluster.record import ClusterRecord
-from starcluster.cluster.setup import free_devices
 from starcluster.logger import log
 from starcluster.model import Instance, InstanceState, Market, Permission, Volume
 from starcluster.ssh.access import Access
