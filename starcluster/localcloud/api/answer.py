@@ -17,6 +17,19 @@ from starcluster.localcloud.api.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
+# Actions of moto's that would work on moto's own instances, which have no hosts behind them.
+LACKING = frozenset(
+    {
+        "CopyImage",
+        "CreateFleet",
+        "CreateSnapshots",
+        "DeleteFleets",
+        "ModifySpotFleetRequest",
+        "RegisterImage",
+        "RequestSpotFleet",
+    }
+)
+
 
 class Answer(EC2Response):
     """moto's EC2 actions, one call at a time, on this process's cloud."""
@@ -56,6 +69,8 @@ class Answer(EC2Response):
             if (self._get_action() or "").startswith("Describe"):
                 self._seen = self.cloud.past.look()
             try:
+                if self._get_action() in LACKING:
+                    raise NotImplementedError
                 return super().call_action()
             except NotImplementedError:
                 text = f"The action {self._get_action()} is not valid for this web service: the local cloud lacks it."

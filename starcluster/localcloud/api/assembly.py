@@ -26,6 +26,7 @@ from starcluster.localcloud.api.gate import Gate
 from starcluster.localcloud.api.life import Life
 from starcluster.localcloud.api.past import Past
 from starcluster.localcloud.api.response import CloudResponse
+from starcluster.localcloud.api.snapshots import Snapshots
 from starcluster.localcloud.api.spot import Spot
 from starcluster.localcloud.api.store import Store
 from starcluster.localcloud.api.timing import Timing
@@ -51,6 +52,7 @@ def assemble(
     _add_parameters(region)
     cloud.past = Past(lambda: collect(cloud))
     cloud.volumes = Volumes(cloud)
+    cloud.snapshots = Snapshots(cloud)
     cloud.life = Life(cloud, cloud.volumes)
     cloud.spot = Spot(cloud, cloud.life)
     cloud.jobs.register("publish", lambda instance_id: _publish(cloud, instance_id))

@@ -85,4 +85,4 @@ def _price_by_size(machine: dict[str, Any]) -> float:
     cores = machine["VCpuInfo"]["DefaultVCpus"]
     gib = machine["MemoryInfo"]["SizeInMiB"] / 1024
     gpus = sum(int(gpu.get("Count", 0)) for gpu in machine.get("GpuInfo", {}).get("Gpus", []))
-    return round(cores * VCPU_PRICE + gib * GIB_PRICE + gpus * GPU_PRICE, 5)
+    return round(float(cores * VCPU_PRICE + gib * GIB_PRICE + gpus * GPU_PRICE), 5)

@@ -48,7 +48,7 @@ class DiskPlan:
 def plan_disks(cloud: Cloud, mappings: Any, image: Any) -> tuple[DiskPlan, ...]:
     """The root disk first, then the others in the order asked for."""
     asked = list(mappings or [])
-    root = next((each for each in asked if each.get("DeviceName") == image.root_device_name), {})
+    root: Mapping[str, Any] = next((each for each in asked if each.get("DeviceName") == image.root_device_name), {})
     plans = [_plan_root(cloud, root.get("Ebs") or {}, image)]
     names = {image.root_device_name}
     for mapping in asked:
@@ -101,7 +101,7 @@ def read_shape(cloud: Cloud, ebs: Mapping[str, Any]) -> DiskShape:
     asked = ebs.get("VolumeSize") or ebs.get("Size")
     if asked is None and snapshot is None:
         raise errors.missing("size/snapshot")
-    size = int(asked) if asked is not None else int(snapshot.volume_size)
+    size = int(asked if asked is not None else getattr(snapshot, "volume_size", 0))
     if snapshot is not None and size < snapshot.volume_size:
         text = f"The size of a volume must not be smaller than its snapshot ({snapshot.volume_size} GiB)."
         raise errors.Refusal("InvalidParameterValue", text)

@@ -59,7 +59,7 @@ class Faults:
         """Forget all faults and let all held calls go."""
         with self._lock:
             self._faults.clear()
-            self.release(None)
+        self.release(None)
 
     def strike(self, action: str) -> Fault | None:
         """The fault that hits this call, which is used up by it."""

@@ -174,7 +174,7 @@ def resolve(cloud: Cloud, wanted: str | None) -> CloudImage:
 def inside(address: str, cidr: str) -> bool:
     """Whether an address is one of a range that an instance may have."""
     try:
-        network, wanted = ipaddress.ip_network(cidr), ipaddress.ip_address(address)
+        network, wanted = ipaddress.IPv4Network(cidr), ipaddress.IPv4Address(address)
     except ValueError:
         return False
     return wanted in network and network[4] <= wanted < network[-1]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.core.types import Base64EncodedString
-from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import Reservation
 from moto.ec2.utils import filter_iam_instance_profiles, random_reservation_id
 
@@ -246,7 +246,7 @@ def _profile(wanted: Mapping[str, str]) -> dict[str, str]:
             iam_instance_profile_arn=wanted.get("Arn"),
             iam_instance_profile_name=wanted.get("Name"),
         )
-    except EC2ClientError:
+    except ServiceException:
         raise _bad_profile(wanted) from None
     return dict(wanted)
 

@@ -94,7 +94,7 @@ class CloudInstance(Instance):
 
     @property
     def is_spot(self) -> bool:
-        return self.lifecycle == "spot"
+        return bool(self.lifecycle == "spot")
 
     @property
     def now(self) -> State:

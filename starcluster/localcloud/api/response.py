@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from starcluster.localcloud.api.answers_images import ImageAnswers
 from starcluster.localcloud.api.answers_instances import InstanceAnswers
+from starcluster.localcloud.api.answers_spot import SpotAnswers
+from starcluster.localcloud.api.answers_tags import TagAnswers
+from starcluster.localcloud.api.answers_templates import TemplateAnswers
+from starcluster.localcloud.api.answers_volumes import VolumeAnswers
 
 
-class CloudResponse(InstanceAnswers):
+class CloudResponse(InstanceAnswers, SpotAnswers, VolumeAnswers, ImageAnswers, TemplateAnswers, TagAnswers):
     """moto's actions, ours before them."""

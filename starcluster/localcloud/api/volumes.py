@@ -42,7 +42,7 @@ class Attachment(VolumeAttachment):
 
     @property
     def state(self) -> str:
-        return self.status
+        return str(self.status)
 
     @property
     def delete_on_termination(self) -> bool:
@@ -71,7 +71,7 @@ class CloudVolume(Volume):
 
     @property
     def status(self) -> str:
-        return VolumeState.IN_USE if self.attachment else self.condition
+        return str(VolumeState.IN_USE if self.attachment else self.condition)
 
     @property
     def state(self) -> str:
@@ -271,7 +271,7 @@ class Volumes:
                 return None
             attachment = found[1]
             instance = attachment.instance
-            left = attachment.detach_from - time.time()
+            left = float(attachment.detach_from - time.time())
         if instance.now in (State.SHUTTING_DOWN, State.STOPPING):
             return RETRY_DETACH  # EC2 keeps a detachment back while the system goes down
         if instance.now.is_up and not self._release(instance, volume_id, force=attachment.force):
