@@ -89,6 +89,18 @@ class Disks:
         finally:
             os.close(fd)
 
+    def kill(self, loop: Loop, mounted: Mount) -> None:
+        """End a file system as a power cut does: what was not synced is lost, every later use is an error."""
+        with self.file_system(loop, mounted) as fd:
+            self.shut(fd, flush=False)
+
+    def shut(self, fd: int, *, flush: bool) -> None:
+        """Let every later use of the file system that `fd` is on be an error."""
+        try:
+            loops.kill_file_system(fd, flush=flush)
+        except OSError as error:
+            log.warning("a file system could not be shut down: %s", error)
+
     @contextlib.contextmanager
     def file_system(self, loop: Loop, mounted: Mount) -> Iterator[int]:
         """A descriptor on a file system that is mounted somewhere, whatever hides its mount point there."""

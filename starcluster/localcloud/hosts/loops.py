@@ -92,18 +92,7 @@ class LoopDevices:
             if error.errno == errno.EBUSY:
                 return None
             raise
-        _refuse_discards(minor)
         return Loop(fd=fd, minor=minor, image=image)
-
-
-def _refuse_discards(minor: int) -> None:
-    """Let nobody punch holes into the image through the device.
-
-    ext4 discards the blocks that a transaction frees even when its own death aborts that transaction: a file system
-    mounted with -o discard would come out of a sudden death with directories full of zeros.
-    """
-    with contextlib.suppress(OSError):
-        Path(f"/sys/block/loop{minor}/queue/discard_max_bytes").write_text("0\n")
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from starcluster.localcloud.hosts import loops, mounts, network, syscalls, watch
+from starcluster.localcloud.hosts import mounts, network, syscalls, watch
 from starcluster.localcloud.hosts.disks import Disks
 from starcluster.localcloud.hosts.events import Events
 from starcluster.localcloud.hosts.files import GIB, make_sparse, read_json, write_json
@@ -201,6 +201,8 @@ class Nodes:
         else:
             _repair(node.image)
         loop = self._disks.open(node.image)
+        # without "discard": ext4 discards what a transaction has freed even when the sudden death of the file system
+        # aborts that transaction, and directories full of zeros would come back
         syscalls.mount(self._disks.path(loop), node.disk, "ext4")
 
     def _fork(self, node: Node) -> None:
@@ -297,15 +299,15 @@ class Nodes:
                 if not watch.wait_exit(node.pidfd, timeout):
                     self._kill(node)
                 for fd in file_systems:
-                    _kill_file_system(fd, flush=True)
+                    self._disks.shut(fd, flush=True)
             self._bury(node)
 
     @contextlib.contextmanager
     def _kept_for_clients(self, node: Node) -> Iterator[list[int]]:
         """The file systems that would live on in NFS clients: they have to be shut when the node has stopped."""
         with contextlib.ExitStack() as stack:
-            shared = self._file_systems(node) if node.shares else ()
-            yield [stack.enter_context(one) for one in shared]
+            shared = self._mounted(node) if node.shares else []
+            yield [stack.enter_context(self._disks.file_system(loop, mount)) for loop, mount in shared]
 
     def crash(self, node: Node) -> None:
         """Sudden death: no packet, no instruction, no write after this moment."""
@@ -315,9 +317,8 @@ class Nodes:
             node.ending = True
             network.cut(node.pid)
             watch.stop_all(node.pid)
-            for one in self._file_systems(node):
-                with one as fd:
-                    _kill_file_system(fd, flush=False)
+            for loop, mount in self._mounted(node):
+                self._disks.kill(loop, mount)
             self._kill(node)
             self._bury(node)
 
@@ -327,11 +328,11 @@ class Nodes:
         every = (mount for pid in pids for mount in mounts.mounts_of(pid))
         return next((mount for mount in every if mount.device == loop.device), None)
 
-    def _file_systems(self, node: Node) -> list[contextlib.AbstractContextManager[int]]:
-        """Every file system of the node's disks that is mounted anywhere."""
+    def _mounted(self, node: Node) -> list[tuple[Loop, Mount]]:
+        """Every disk of the node that is mounted anywhere, and one such mount."""
         images = [node.image, *(self.volume_image(one) for one in node.volumes)]
         found = [loop for image in images if (loop := self._disks.get(image)) is not None]
-        return [self._disks.file_system(one, mount) for one in found if (mount := self.mount_of(one))]
+        return [(loop, mount) for loop in found if (mount := self.mount_of(loop))]
 
     def _kill(self, node: Node) -> None:
         watch.send(node.pidfd, signal.SIGKILL)
@@ -410,13 +411,6 @@ def _repair(image: Path) -> None:
     done = subprocess.run(["e2fsck", "-p", str(image)], capture_output=True, text=True, check=False)
     if done.returncode > 1:
         raise OSError(f"the root disk is broken: {done.stdout.strip()} {done.stderr.strip()}")
-
-
-def _kill_file_system(fd: int, *, flush: bool) -> None:
-    try:
-        loops.kill_file_system(fd, flush=flush)
-    except OSError as error:
-        log.warning("a file system could not be shut down: %s", error)
 
 
 def _reason(error: Exception) -> str:

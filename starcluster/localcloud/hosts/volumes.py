@@ -128,9 +128,11 @@ class Volumes:
     def _hide(self, node: Node, volume_id: str, loop: Loop) -> None:
         mounted = self._mounted(node, loop)
         anywhere = self._nodes.mount_of(loop)
-        if anywhere is not None:  # in the node, or in NFS clients of a directory that the node has unmounted
+        if mounted:
+            self._disks.kill(loop, mounted[0])
+        elif anywhere is not None:  # in NFS clients only, of a directory that the node itself has unmounted
             with self._disks.file_system(loop, anywhere) as fd:
-                loops.kill_file_system(fd, flush=not mounted)
+                self._disks.shut(fd, flush=True)
         self._nodes.unshare(node, loop.device)
         disk = volume_disk(node.volumes[volume_id], volume_id, loop.minor)
 

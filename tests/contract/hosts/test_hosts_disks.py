@@ -146,17 +146,6 @@ def test_a_death_while_booting_leaves_a_sound_disk(rig, pair) -> None:
     rig.hosts.crash("i-dying")
 
 
-def test_discarded_blocks_stay_until_their_transaction_is_safe(rig, pair, volume) -> None:
-    rig.boot("i-dying")
-    rig.hosts.attach("i-dying", volume, device="/dev/sdf")
-    rig.ok("i-dying", f"mkfs.ext4 -q {by_id(volume)} && mount -o discard {by_id(volume)} /home")
-    rig.ok("i-dying", "mkdir /home/d{1..200} && sync -f /home && rmdir /home/d*; mkdir /home/e")
-    rig.hosts.crash("i-dying")
-    rig.hosts.attach(pair[0], volume, device="/dev/sdf")
-    rig.run(pair[0], f"e2fsck -p {by_id(volume)}")
-    assert rig.run(pair[0], f"e2fsck -fn {by_id(volume)}").returncode == 0
-
-
 def test_an_orderly_end_keeps_what_was_never_synced(rig, pair, volume) -> None:
     rig.boot("i-dying")
     rig.hosts.attach("i-dying", volume, device="/dev/sdf")
