@@ -246,6 +246,7 @@ def main(argv: list[str] | None = None) -> int:
     gc.freeze()
     holder = Holder(places)
     helper = _listening(places.sockets / HELPER_SOCKET)
+    (places.sockets / HELPER_SOCKET).chmod(0o666)  # for every user of a node; on the host its directory is 0700
     holder.kept["helper"] = helper.fileno()
     with helper, _listening(places.sockets / HOLDER_SOCKET) as control:
         serve(holder, control, options.owner_pid)

@@ -106,7 +106,8 @@ class Nfs:
             try:
                 if permission.read_only or "ro" in options.split(","):
                     _make_read_only(tree)
-                mounts.inside_namespace(namespace, lambda: syscalls.move_mount(tree, target))
+                if not _is_mounted(pid, target, device):  # as `mount -a` does, which does not know our mounts
+                    mounts.inside_namespace(namespace, lambda: syscalls.move_mount(tree, target))
             finally:
                 os.close(tree)
             if node is not client:
@@ -166,6 +167,11 @@ class Nfs:
                 if devices and client is not server:
                     _replace(client, devices, f"{server.spec.hostname}:", self._fuse)
             server.shares = [share for share in server.shares if share not in shares]
+
+
+def _is_mounted(pid: int, target: str, device: str) -> bool:
+    on_top = [mount.device for mount in mounts_of(pid) if mount.place == target]
+    return on_top[-1:] == [device]
 
 
 def _note(server: Node, share: Share) -> None:

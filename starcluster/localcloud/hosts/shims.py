@@ -101,7 +101,7 @@ def address(program, host):
 _MOUNT_NFS = Template(
     '''#!$python -SE
 """mount.nfs of a node: mount(8) calls it as  mount.nfs HOST:/PATH TARGET [-sfnv] [-o OPTIONS]"""
-import getopt, json, os, socket, sys
+import errno, getopt, json, os, socket, subprocess, sys
 $client
 
 def main():
@@ -119,6 +119,11 @@ def main():
         print(error, file=sys.stderr)
         return 32
     target = os.path.realpath(words[1])
+    try:
+        os.stat(target)
+    except OSError as error:
+        if error.errno == errno.ENOTCONN:  # what a dead server has left
+            subprocess.run(["umount", target], check=False)
     if not os.path.isdir(target):
         print(f"mount.nfs: mount point {words[1]} does not exist", file=sys.stderr)
         return 32

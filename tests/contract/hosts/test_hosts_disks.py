@@ -178,6 +178,7 @@ def test_a_shared_directory_is_the_same_everywhere(rig, pair, volume) -> None:
     serve(rig, "i-server", volume)
     assert "/home 172.31.0.0/16" in rig.ok("i-a", "showmount -e master")
     rig.ok("i-a", "mount -t nfs -o vers=3,user=root,rw master:/home /home && echo a > /home/a")
+    assert "/home 172.31.0.0/16" in rig.ok("i-b", "showmount -e master", user="ubuntu")
     rig.ok("i-b", f"mount -t nfs4 {rig.spec('i-server').private_ip}:/home/sub /mnt")
     assert rig.ok("i-server", "cat /home/a; echo s > /home/sub/s") == "a"
     assert rig.ok("i-b", "cat /mnt/s") == "s"
@@ -237,5 +238,7 @@ def test_exports_and_fstab_come_back_with_a_reboot(rig, pair, volume) -> None:
     rig.hosts.reboot("i-server")
     assert rig.hosts.wait_ready("i-server", timeout=30)
     assert rig.run("i-a", "cd /; ls /home").returncode != 0
-    rig.ok("i-a", "cd /; umount /home && mount -t nfs master:/home /home && ls /home/sub && umount /home")
+    rig.ok("i-a", "cd /; echo 'master:/home /home nfs vers=3,nofail 0 0' >> /etc/fstab")
+    rig.ok("i-a", "cd /; mount -a && ls /home/sub && mount -a && umount /home && ! mountpoint -q /home")
+    rig.ok("i-a", "sed -i /nofail/d /etc/fstab")
     rig.hosts.shutdown("i-server", timeout=10)

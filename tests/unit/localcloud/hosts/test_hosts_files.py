@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from starcluster.localcloud.hosts import files
+from starcluster.localcloud.hosts import files, volumes
+from starcluster.localcloud.hosts.client import HostsError
 
 
 def test_a_sparse_file_takes_no_room(tmp_path: Path) -> None:
@@ -80,3 +81,12 @@ def test_a_record_is_private_and_replaced_whole(tmp_path: Path) -> None:
     assert files.read_json(path) == {"b": [2]}
     assert path.stat().st_mode & 0o777 == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["r.json"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(errno.ENOSPC, "vol-1 cannot be made: the disk of this machine is full"), (errno.EROFS, "Read-only file system")],
+)
+def test_a_disk_error_says_what_could_not_be_done(code: int, text: str) -> None:
+    with pytest.raises(HostsError, match=text), volumes._disk_errors("vol-1 cannot be made"):
+        raise OSError(code, os.strerror(code))
