@@ -5,7 +5,6 @@ Both are spoken to by boto3. They differ in endpoint, credentials and the way a 
 
 from __future__ import annotations
 
-import os
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from starcluster import exception
+from starcluster.aws import regions
 from starcluster.config import files
-from starcluster.config.schema import DEFAULT_REGION, AwsSettings, CloudName, Config
+from starcluster.config.schema import AwsSettings, CloudName, Config
 from starcluster.logger import log
 from starcluster.ssh.dialer import Dialer, LocalDialer, TcpDialer
 
@@ -93,7 +93,7 @@ def _aws(config: Config, region: str | None) -> Cloud:
     aws = config.aws
     return Cloud(
         name=CloudName.AWS,
-        region=_aws_region(aws, region),
+        region=regions.choose(region, aws.aws_region_name, aws.aws_profile or None),
         endpoint_url=aws_endpoint(aws),
         access_key=aws.aws_access_key_id or None,
         secret_key=aws.aws_secret_access_key or None,
@@ -105,24 +105,6 @@ def _aws(config: Config, region: str | None) -> Cloud:
         proxies=aws_proxies(aws),
         verify=aws.aws_validate_certs,
     )
-
-
-def _aws_region(aws: AwsSettings, chosen: str | None) -> str:
-    """The option's region, the config's, that of boto3's own settings, else StarCluster's default."""
-    import boto3
-    from botocore.exceptions import ProfileNotFound
-
-    try:
-        session = boto3.session.Session(profile_name=aws.aws_profile or None)
-    except ProfileNotFound as error:
-        raise exception.CredentialsError(str(error), hint="`aws configure list-profiles` shows them") from error
-    if chosen and chosen not in session.get_available_regions("ec2"):
-        raise exception.UserMustAct(
-            f"region '{chosen}' is not known",
-            hint="`starcluster listregions` shows the regions; one too new to be known goes into AWS_REGION_NAME",
-        )
-    found: str | None = session.region_name
-    return chosen or aws.aws_region_name or os.environ.get("AWS_REGION") or found or DEFAULT_REGION
 
 
 def aws_endpoint(aws: AwsSettings) -> str | None:

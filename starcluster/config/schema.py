@@ -11,7 +11,6 @@ from starcluster import exception
 
 SHELLS = ("bash", "zsh", "csh", "ksh", "tcsh")
 PROTOCOLS = ("tcp", "udp", "icmp")
-DEFAULT_REGION = "us-east-1"
 
 
 class CloudName(StrEnum):
@@ -74,10 +73,6 @@ class AwsSettings:
     aws_proxy_pass: str = setting()
     ec2_cert: str = setting("", Kind.PATH)
     ec2_private_key: str = setting("", Kind.PATH)
-
-    @property
-    def region(self) -> str:
-        return self.aws_region_name or DEFAULT_REGION
 
 
 @dataclass(frozen=True, kw_only=True)
