@@ -31,7 +31,7 @@ def background(node: Node, *words: str) -> Iterator[None]:
         process.communicate()
 
 
-def banner(port: int, *, socks_to: int | None = None, limit: float = 10) -> bytes:
+def banner(port: int, *, say: bytes = b"", socks_to: int | None = None, limit: float = 10) -> bytes:
     """The first bytes from that local port, once somebody listens there."""
     end = time.monotonic() + limit
     while True:
@@ -42,7 +42,10 @@ def banner(port: int, *, socks_to: int | None = None, limit: float = 10) -> byte
                     assert one.recv(2) == b"\x05\x00"
                     one.sendall(b"\x05\x01\x00\x03\x09localhost" + socks_to.to_bytes(2, "big"))
                     assert one.recv(10)[1] == 0
+                one.sendall(say)
                 return one.recv(7)
+        except ConnectionResetError:
+            return b""
         except ConnectionRefusedError:
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -91,10 +94,13 @@ def test_a_privileged_remote_port_is_for_root_only(node: Node) -> None:
     assert node.run("ssh", "-l", "root", *words).returncode == 0
 
 
-def test_sockets_of_others_are_not_for_a_user(node: Node) -> None:
+@pytest.mark.parametrize(("user", "answer"), [("alice", b""), ("root", b"\0\0\0\x05\x0c\0\0")])
+def test_sockets_of_others_are_not_for_a_user(node: Node, user: str, answer: bytes) -> None:
+    node.ssh("rm -f /run/secret.sock; ssh-agent -a /run/secret.sock > /run/agent.env")
     port = free_port()
-    with background(node, "-l", "alice", "-L", f"127.0.0.1:{port}:/run/secret.sock"):
-        assert banner(port) == b""
+    with background(node, "-l", user, "-L", f"127.0.0.1:{port}:/run/secret.sock"):
+        assert banner(port, say=b"\0\0\0\x01\x0b") == answer  # which keys have you? None.
+    node.ssh(". /run/agent.env; kill $SSH_AGENT_PID")
 
 
 def test_the_agent_is_forwarded_to_the_user_alone(node: Node, tmp_path: Path) -> None:

@@ -71,9 +71,10 @@ def screens(node: Node) -> Iterator[list[Screen]]:
 
 
 def test_the_terminal_is_the_users_and_controls_the_session(node: Node) -> None:
-    result = node.ssh(
-        "tty; stat -c '%U %G %a' $(tty); ps -o tpgid=,tty= -p $$; test $SSH_TTY = $(tty)", "-tt", user="alice"
-    )
+    look = "tty; stat -c '%U %G %a' $(tty); ps -o tpgid=,tty= -p $$; test $SSH_TTY = $(tty)"
+    node.ssh("usermod -s /bin/sh alice")  # bash would take a terminal for its own that it was not given
+    result = node.ssh(look, "-tt", user="alice")
+    node.ssh("usermod -s /bin/bash alice")
     name, owner, control = result.stdout.decode().split("\r\n")[:3]
     assert result.returncode == 0
     assert name.startswith("/dev/pts/")
