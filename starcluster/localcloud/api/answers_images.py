@@ -139,7 +139,7 @@ def _image_view(image: CloudImage) -> dict[str, Any]:
         "Description": image.description,
         "Architecture": image.architecture,
         "BlockDeviceMappings": image.block_device_mappings,
-        "CreationDate": image.creation_date.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "CreationDate": image.creation_date,
         "EnaSupport": True,
         "Hypervisor": "xen",
         "ImageLocation": image.image_location,

@@ -151,7 +151,7 @@ class CloudBackend(EC2Backend):
 
 def _names_group(group: Any, group_id: str) -> bool:
     rules = [*group.ingress_rules, *group.egress_rules]
-    return any(source.get("GroupId") == group_id for rule in rules for source in rule.source_groups)
+    return any(rule.source_group.get("GroupId") == group_id for rule in rules)
 
 
 def _public_ip() -> str:
