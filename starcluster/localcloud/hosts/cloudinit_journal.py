@@ -8,6 +8,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 from starcluster.localcloud.hosts.sshd_accounts import DEFAULT_PATH
+from starcluster.localcloud.hosts.sshd_stop import held
 
 POLL = 0.1
 ENVIRONMENT = {"PATH": DEFAULT_PATH, "HOME": "/root", "LANG": "C.UTF-8"}
@@ -98,7 +99,7 @@ class Journal:
             except subprocess.TimeoutExpired:
                 self.show()
                 waited += POLL
-                if limit is not None and waited >= limit:
+                if held() is not None or (limit is not None and waited >= limit):
                     child.kill()
         self.show()
         return status if status >= 0 else 128 - status

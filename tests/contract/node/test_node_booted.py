@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from starcluster.localcloud.hosts.client import Hosts, HostsError, NodeSpec
@@ -135,6 +136,32 @@ def test_a_terminal_in_a_booted_node(cloud: Cloud) -> None:
     assert done.returncode == 5
     assert done.stdout.replace(b"\r", b"").startswith(b"/dev/pts/")
     assert b"alice" in done.stdout
+
+
+def test_paramiko_is_served_like_openssh(cloud: Cloud, tmp_path: Path) -> None:
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    key = paramiko.Ed25519Key.from_private_key_file(str(cloud.key))
+    link = cloud.hosts.connect("172.31.0.11", 22)
+    with link, client:
+        client.connect("i-1", username="alice", pkey=key, sock=link, allow_agent=False, look_for_keys=False)
+        stdin, stdout, stderr = client.exec_command("cat; echo err >&2; exit 6")
+        stdin.write(b"x" * 1_000_000)
+        stdin.channel.shutdown_write()
+        assert len(stdout.read()) == 1_000_000
+        assert (stderr.read(), stdout.channel.recv_exit_status()) == (b"err\n", 6)
+        _, stdout, _ = client.exec_command("stty size", get_pty=True)
+        assert stdout.read() == b"24 80\r\n"
+        with client.open_sftp() as files:
+            with files.open("made", "w") as file:
+                file.write("here")
+            files.symlink("made", "link")
+            assert files.readlink("link") == "made"
+            assert files.stat("link").st_size == 4
+            with pytest.raises(PermissionError):
+                files.open("/etc/made", "w")
+            with pytest.raises(FileNotFoundError):
+                files.stat("nothing")
 
 
 def test_each_node_reads_its_own_metadata(cloud: Cloud) -> None:

@@ -57,6 +57,10 @@ def test_a_request_to_end_that_comes_early_is_remembered(fresh: Node) -> None:
     fresh.boot(OPEN + b"bootcmd: ['kill -USR1 1']\n", ends=11)
 
 
+def test_a_long_boot_command_does_not_hold_the_end_up(fresh: Node) -> None:
+    fresh.boot(OPEN + b"bootcmd: ['kill -INT 1; exec sleep 60']\n", ends=10)
+
+
 def test_host_keys_stay_and_a_second_boot_does_not_repeat_the_first(fresh: Node) -> None:
     data = OPEN + b"bootcmd: [echo boot >> /home/boots]\nruncmd: [echo once >> /home/once]\n"
     fresh.boot(data)
