@@ -81,7 +81,7 @@ def _watch_holder(holder_pid: int, cloud: Cloud, server: Server) -> None:
     """Without its holder the cloud's nodes are dead and no new one can start: a new agent must begin anew."""
     while process_lives(holder_pid):
         time.sleep(_OWNER_CHECK)
-    if not cloud.has_ended:
+    if not cloud.ending.is_set():
         log.error("the holder, process %d, is dead", holder_pid)
         server.stop()
 

@@ -35,6 +35,7 @@ class Cloud:
     nodes: Nodes
     volumes: Volumes
     metadata: Metadata
+    ending: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -133,6 +134,7 @@ class Cloud:
 
     def end(self) -> None:
         """Kill every node, free every device, end the holder."""
+        self.ending.set()
         living = self.nodes.living()
         if living:
             with ThreadPoolExecutor(max_workers=8) as pool:

@@ -115,7 +115,7 @@ class Rig:
             login.close()
         try:
             self.hosts.quit()
-            self.agent.wait(30)
+            assert self.agent.wait(30) == 0, self.log()
         finally:
             self.agent.kill()
             self.agent.wait()

@@ -13,7 +13,7 @@ import pytest
 
 from starcluster.localcloud.hosts.client import HostsError
 from starcluster.localcloud.hosts.files import read_json
-from tests.contract.hosts.conftest import Rig, gone
+from tests.contract.hosts.conftest import Rig, gone, naming
 
 
 @pytest.fixture
@@ -111,3 +111,34 @@ def test_killing_every_process_leaves_no_device_and_no_mount(cloud: Rig) -> None
     cloud.hosts.quit()
     cloud.agent.wait(20)
     assert not gone(cloud.places.folder)
+
+
+def test_two_clouds_side_by_side_do_not_meet(cloud: Rig, tmp_path: Path) -> None:
+    other = Rig(tmp_path / "other")
+    try:
+        assert other.boot("i-1") == cloud.spec("i-1").private_ip
+        cloud.ok("i-1", "touch /root/first")
+        assert "first" not in other.ok("i-1", "ls /root")
+        other.hosts.crash("i-1")
+        assert cloud.ok("i-1", "hostname") == cloud.spec("i-1").hostname
+    finally:
+        other.end()
+    assert not gone(tmp_path / "other")
+    assert cloud.hosts.ping()["nodes"] == ["i-1"]
+
+
+def test_the_machines_own_network_and_mounts_stay_as_before(folder: Path) -> None:
+    before = [_addresses(), Path("/proc/self/mountinfo").read_text()]
+    made = Rig(folder)
+    try:
+        made.boot("i-1")
+        assert [_addresses(), Path("/proc/self/mountinfo").read_text()] == before
+        own = {os.readlink(f"/proc/{pid}/ns/net") for pid in naming(folder)}
+        assert os.readlink("/proc/self/ns/net") not in own, "no process of the cloud could open a port of ours"
+    finally:
+        made.end()
+    assert not gone(folder)
+
+
+def _addresses() -> str:
+    return subprocess.run(["ip", "-o", "-4", "addr"], capture_output=True, text=True, check=True).stdout
