@@ -6,8 +6,8 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +18,9 @@ from starcluster.localcloud.places import Places
 
 DOWN_LIMIT = 90.0
 LAST_LINES = 40
+
+# Daemons started by this process: kept, so that a dead one is buried when its state is asked for.
+_started: list[int] = []
 N = TypeVar("N", int, float)
 
 
@@ -32,7 +35,11 @@ class LocalCloudError(Exception):
 
 def status(folder: Path) -> dict[str, Any] | None:
     """What cloud.json says, or None if the cloud is not up (or its daemon is dead)."""
-    places = Places(folder)
+    _started[:] = [pid for pid in _started if _exit_code(pid) is None]
+    return _read(Places(folder))
+
+
+def _read(places: Places) -> dict[str, Any] | None:
     try:
         facts: dict[str, Any] = json.loads(places.cloud_json.read_text())
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
@@ -91,14 +98,27 @@ def _number(variable: str, kind: Callable[[str], N]) -> N | None:
         raise LocalCloudError(f"{variable} is '{text}', not a number") from None
 
 
-def _spawn(places: Places, words: list[str]) -> subprocess.Popen[bytes]:
-    """Start the daemon in its own session, its words in log/daemon.log."""
-    log_file = places.logs / "daemon.log"
-    handle = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as log:
-        return subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", env=_child_env()
-        )
+def _spawn(places: Places, words: list[str]) -> int:
+    """Start the daemon in its own session, its words in log/daemon.log; its pid."""
+    log_file = str(places.logs / "daemon.log")
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    # Not subprocess: its objects complain when a process outlives the program that started it, as this one must.
+    pid = os.posix_spawn(words[0], words, _child_env(), file_actions=files, setsid=True)
+    _started.append(pid)
+    return pid
+
+
+def _exit_code(pid: int) -> int | None:
+    """The exit status of a daemon that this process started; None while it runs."""
+    try:
+        ended, code = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 0  # somebody else has waited for it
+    return os.waitstatus_to_exitcode(code) if ended else None
 
 
 def _child_env() -> dict[str, str]:
@@ -109,16 +129,17 @@ def _child_env() -> dict[str, str]:
     return env
 
 
-def _wait_up(places: Places, child: subprocess.Popen[bytes], timeout: float) -> dict[str, Any]:
+def _wait_up(places: Places, pid: int, timeout: float) -> dict[str, Any]:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        facts = status(places.folder)
+        facts = _read(places)
         if facts is not None:
             return facts
-        if child.poll() is not None:
-            return _after_exit(places, child.returncode)
+        code = _exit_code(pid)
+        if code is not None:
+            return _after_exit(places, code)
         time.sleep(0.02)
-    child.terminate()
+    os.kill(pid, signal.SIGTERM)
     raise LocalCloudError(f"the local cloud was not up within {timeout:g} s", f"see {places.logs / 'daemon.log'}")
 
 

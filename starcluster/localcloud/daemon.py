@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from starcluster.localcloud.api.agentstart import AgentFailed, start_agent
+from starcluster.localcloud.api.agentstart import CannotStart, start_agent
 from starcluster.localcloud.hosts import probe
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 from starcluster.localcloud.places import Places, default_folder
@@ -31,14 +31,6 @@ log = logging.getLogger("daemon")
 OWNER_CHECK = 0.5
 # moto reads these when it is imported: no images of its own, no headers that invite other origins.
 MOTO_SETTINGS = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_DISABLE_GLOBAL_CORS": "true"}
-
-
-class CannotStart(Exception):
-    """The daemon cannot run; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -115,7 +107,11 @@ class Daemon:
         started.join()
         if self._agent_error is not None:
             raise self._agent_error
-        running = service.start(self._places, self._hosts, self._options, self._agent_pid, self._down)
+        try:
+            running = service.start(self._places, self._hosts, self._options, self._agent_pid, self._down)
+        except CannotStart:
+            self._quit_idle_hosts()
+            raise
         log.info("up at %s", running.endpoint)
         try:
             self._wait()
@@ -132,8 +128,8 @@ class Daemon:
     def _start_agent(self) -> None:
         try:
             self._agent_pid = start_agent(self._places, self._hosts, self._options.owner_pid)
-        except AgentFailed as error:
-            self._agent_error = CannotStart(str(error))
+        except CannotStart as error:
+            self._agent_error = error
         except OSError as error:
             self._agent_error = CannotStart(f"the hosts agent could not be started: {error}")
 
@@ -147,6 +143,12 @@ class Daemon:
             if owner is not None and not _lives(owner):
                 log.info("the owner, process %d, is dead", owner)
                 self._down()
+
+    def _quit_idle_hosts(self) -> None:
+        """Leave no agent behind a failed start, unless nodes live under it."""
+        with contextlib.suppress(HostsError):
+            if not self._hosts.ping()["nodes"]:
+                self._quit_hosts()
 
     def _quit_hosts(self) -> None:
         try:

@@ -19,9 +19,16 @@ log = logging.getLogger(__name__)
 
 START_LIMIT = 60.0
 
+# Agents started by this process: kept, so that a dead one is buried when the next is started.
+_started: list[subprocess.Popen[bytes]] = []
 
-class AgentFailed(Exception):
-    """The hosts agent could not be started; the message is its own last word."""
+
+class CannotStart(Exception):
+    """The local cloud cannot come up; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 def start_agent(places: Places, hosts: Hosts, owner_pid: int | None) -> int:
@@ -30,6 +37,7 @@ def start_agent(places: Places, hosts: Hosts, owner_pid: int | None) -> int:
         return int(hosts.ping()["pid"])
     except HostsError:
         log.info("starting the hosts agent")
+    _started[:] = [child for child in _started if child.poll() is None]
     log_file = places.logs / "agent.log"
     words = [sys.executable, "-m", "starcluster.localcloud.hosts.agent", str(places.folder)]
     words += ["--owner-pid", str(owner_pid)] if owner_pid else []
@@ -38,6 +46,7 @@ def start_agent(places: Places, hosts: Hosts, owner_pid: int | None) -> int:
         child = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True, cwd="/"
         )
+    _started.append(child)
     return _wait_agent(child, hosts, log_file, begins)
 
 
@@ -48,10 +57,11 @@ def _wait_agent(child: subprocess.Popen[bytes], hosts: Hosts, log_file: Path, be
             return int(hosts.ping()["pid"])
         except HostsError:
             if child.poll() is not None:
-                raise AgentFailed(_last_line(log_file, begins)) from None
+                raise CannotStart(_last_line(log_file, begins)) from None
         time.sleep(0.02)
     child.terminate()
-    raise AgentFailed(f"the hosts agent did not answer within {START_LIMIT:g} s (see {log_file})")
+    child.wait()
+    raise CannotStart(f"the hosts agent did not answer within {START_LIMIT:g} s (see {log_file})")
 
 
 def _last_line(log_file: Path, begins: int) -> str:

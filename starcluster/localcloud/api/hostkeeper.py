@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from starcluster.localcloud.api.agentstart import AgentFailed, start_agent
+from starcluster.localcloud.api.agentstart import CannotStart, start_agent
 from starcluster.localcloud.api.cloud import Cloud
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 from starcluster.localcloud.places import Places
@@ -57,6 +57,6 @@ class HostKeeper:
             pid = start_agent(self._places, self._hosts, self._owner_pid)
             self._cloud.log.event("agent-started", "agent", pid=pid)
             self._cloud.life.reconcile(self._hosts.nodes())
-        except (AgentFailed, HostsError) as failure:
+        except (CannotStart, HostsError) as failure:
             log.error("%s", failure)
             self._stopped.wait(PAUSE)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from starcluster.localcloud.api import assembly, store
+from starcluster.localcloud.api.agentstart import CannotStart
 from starcluster.localcloud.api.cloud import Cloud
 from starcluster.localcloud.api.controlserver import ControlServer
 from starcluster.localcloud.api.faults import Faults
@@ -51,8 +52,6 @@ class Running:
 
 def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down: Callable[[], None]) -> Running:
     """Everything up; raises the daemon's CannotStart."""
-    from starcluster.localcloud.daemon import CannotStart
-
     try:
         stored = store.load(places.store)
         make_key(places)
