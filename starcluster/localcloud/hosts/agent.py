@@ -10,6 +10,7 @@ import argparse
 import fcntl
 import logging
 import os
+import resource
 import sys
 import threading
 import time
@@ -97,6 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     if lacks:
         sys.stderr.write(probe.message(lacks) + "\n")
         return 1
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))  # some descriptors a node
     places = Places(options.folder)
     places.make()
     try:

@@ -90,9 +90,15 @@ class Disks:
             os.close(fd)
 
     def kill(self, loop: Loop, mounted: Mount) -> None:
-        """End a file system as a power cut does: what was not synced is lost, every later use is an error."""
-        with self.file_system(loop, mounted) as fd:
-            self.shut(fd, flush=False)
+        """End a file system as a power cut does: what was not synced is lost, every later use is an error.
+
+        One that cannot be got hold of (it was unmounted this moment, say) must not save its node from dying.
+        """
+        try:
+            with self.file_system(loop, mounted) as fd:
+                self.shut(fd, flush=False)
+        except OSError as error:
+            log.warning("the file system on %s could not be killed: %s", loop.image.name, error)
 
     def shut(self, fd: int, *, flush: bool) -> None:
         """Let every later use of the file system that `fd` is on be an error."""

@@ -2,6 +2,9 @@
 
 Runs in a child of the holder that is already pid 1 of new namespaces. Nothing may be imported here after
 `_leave_host`, since the node does not have our packages: the holder has loaded all of them before.
+
+This keeps a node's work apart from the host's and makes accidents harmless. It is no wall against a root user of
+the node who means harm: to mount file systems, which nodes must be able to do, is one of the kernel's great powers.
 """
 
 import os

@@ -306,8 +306,13 @@ class Nodes:
     def _kept_for_clients(self, node: Node) -> Iterator[list[int]]:
         """The file systems that would live on in NFS clients: they have to be shut when the node has stopped."""
         with contextlib.ExitStack() as stack:
-            shared = self._mounted(node) if node.shares else []
-            yield [stack.enter_context(self._disks.file_system(loop, mount)) for loop, mount in shared]
+            held: list[int] = []
+            for loop, mount in self._mounted(node) if node.shares else []:
+                try:
+                    held.append(stack.enter_context(self._disks.file_system(loop, mount)))
+                except OSError as error:
+                    log.warning("the file system on %s cannot be held: %s", loop.image.name, error)
+            yield held
 
     def crash(self, node: Node) -> None:
         """Sudden death: no packet, no instruction, no write after this moment."""
