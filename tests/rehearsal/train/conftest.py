@@ -1,0 +1,173 @@
+"""A cluster for the driver's rehearsals, started once; every test has node names of its own."""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from starcluster.localcloud import control
+from tests.leftovers import processes_naming
+from tests.rehearsal.stage import Stage
+
+LIMIT = 90.0
+TAG = "mycluster"
+
+
+def until(condition: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what}: not in {limit} s")
+
+
+class Driver:
+    """A running `python aws_train.py`, whose lines are read as they come."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._new: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        if self.process.stdout:
+            with self.process.stdout as lines:
+                for line in lines:
+                    self._new.put(line)
+        self._new.put(None)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def says(self, text: str, limit: float = LIMIT) -> str:
+        """Wait for a line with this text, and return it."""
+        found = next((line for line in self.lines if text in line), None)
+        end = time.monotonic() + limit
+        while found is None:
+            try:
+                line = self._new.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"the driver did not say '{text}' in {limit} s\n{self.text}") from None
+            if line is None:
+                self._new.put(None)
+                raise AssertionError(f"the driver ended without saying '{text}'\n{self.text}")
+            self.lines.append(line)
+            found = line if text in line else None
+        return found
+
+    def ends(self, status: int, limit: float = LIMIT) -> str:
+        """Wait for its end with this exit status; all that it printed."""
+        while True:
+            try:
+                line = self._new.get(timeout=limit)
+            except queue.Empty:
+                raise AssertionError(f"the driver did not end in {limit} s\n{self.text}") from None
+            if line is None:
+                break
+            self.lines.append(line)
+        assert self.process.wait(5) == status, self.text
+        assert "Traceback" not in self.text
+        return self.text
+
+    def kill(self) -> None:
+        """kill -9, as a laptop that loses its power."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Scene(Stage):
+    """A stage with a cluster on it."""
+
+    def write(self, file: str = "train.cfg", **nodes: dict[str, str] | str) -> None:
+        """A train.cfg with these nodes: the command, or the settings."""
+        text = ""
+        for name, settings in nodes.items():
+            known = {"command": settings} if isinstance(settings, str) else settings
+            whole = {"cluster_name": TAG, "instance_type": "c5.large", **known}
+            text += f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in whole.items())
+        (self.folder / file).write_text(text)
+
+    def drive(self, *words: str) -> Driver:
+        return Driver(self.train(*words))
+
+    def on_master(self, command: str) -> str:
+        return self.starcluster("sshmaster", TAG, command).stdout
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        found = control.status(self.cloud)
+        assert found is not None
+        return found
+
+    def ec2(self) -> Any:
+        """A foreign client: boto3, without any of our code."""
+        facts = self.facts
+        return boto3.client(
+            "ec2",
+            endpoint_url=facts["endpoint"],
+            region_name=facts["region"],
+            aws_access_key_id=facts["access_key"],
+            aws_secret_access_key=facts["secret_key"],
+            config=Config(proxies={}),
+        )
+
+    def instances(self, alias: str) -> list[dict[str, Any]]:
+        """All instances of that name, dead ones too, by their launch."""
+        pages = self.ec2().get_paginator("describe_instances").paginate()
+        found = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
+        mine = [one for one in found if {"Key": "alias", "Value": alias} in one.get("Tags", [])]
+        return sorted(mine, key=lambda one: one["LaunchTime"])
+
+    def alive(self, alias: str) -> list[str]:
+        states = ("pending", "running")
+        return [one["InstanceId"] for one in self.instances(alias) if one["State"]["Name"] in states]
+
+    def journal(self, name: str) -> list[dict[str, Any]]:
+        path = self.config.parent / "journal" / TAG / f"{name}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def control(self, op: str, **arguments: Any) -> dict[str, Any]:
+        return control.call(self.cloud, op, **arguments)
+
+    def interrupt(self, name: str, notice: float = 120) -> None:
+        self.starcluster("local", "interrupt", TAG, name, "--notice", str(notice))
+
+    def remove(self, name: str) -> None:
+        self.starcluster("removenode", "-c", TAG, name, expect=None)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    made = Scene(Path(tmp_path_factory.mktemp("scene")), speed=60)
+    try:
+        made.starcluster("start", TAG)
+        yield made
+    finally:
+        made.close()
+    assert processes_naming(made.cloud) == {}
+
+
+@pytest.fixture(autouse=True)
+def _market_as_usual(scene: Scene) -> Iterator[None]:
+    """Whatever a test ordered is forgotten after it, and no driver goes on."""
+    yield
+    for process in scene._started:
+        process.kill()
+        process.wait()
+    scene.control("clear")
+    scene.control("capacity", type="c5.large", count=None, market="all")
