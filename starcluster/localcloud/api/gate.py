@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 SERVICES = frozenset({"ec2", "iam", "sts", "s3", "ssm", "pricing"})
 ERROR_CODE = re.compile(rb"<Code>([^<]+)</Code>")
 JSON_ERROR_CODE = re.compile(rb'"__type": ?"(?:[^"#]*#)?([^"]+)"')
+JSON_FORM = "ssm"  # a service whose errors are JSON
 READING = ("Describe", "Get", "List", "Lookup", "Head")
 
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -100,7 +101,8 @@ class Gate:
 
     def _served(self, environ: Environ, call: Call, scope: Scope) -> Reply:
         if scope.service not in SERVICES:
-            return refusal(scope.service, "InvalidAction", f"The local cloud has no service '{scope.service}'")
+            form = JSON_FORM if "x-amz-target" in call.request.headers else scope.service
+            return refusal(form, "InvalidAction", f"The local cloud has no service '{scope.service}'")
         fault = self._faults.strike(call.action)
         if fault is not None:
             return refusal(call.service, fault.code, fault.message, fault.status)
