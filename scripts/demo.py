@@ -17,12 +17,36 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, PACE = 1500, 0.02
 INTERRUPT_AT = STEPS // 3
 DRIVER_LIMIT = 170.0
+
+
+TOLD = {
+    "request": "request: {market} {instance_type} in {zone} (generation {generation})",
+    "running": "running: {instance}",
+    "ssh-up": "ssh up",
+    "mounted": "/home mounted",
+    "started": "command started: attempt {attempt}",
+    "first-progress": "at step {step} of {total}",
+    "notice": "notice: EC2 takes {instance}",
+    "command-ended": "checkpoint written, command ended",
+    "drained": "disks flushed",
+    "gone": "gone: {instance}",
+    "outcome": "{state}",
+    "released": "released: {instance}",
+}
+
+
+class Facts(dict[str, object]):
+    """An event's facts; one that it does not have shows as '?'."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
 
 
 class DemoFailed(Exception):
@@ -117,10 +141,26 @@ class Demo:
         done = subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True)
         return int(done.stdout.split()[-1]) if done.returncode == 0 and done.stdout.split() else 0
 
+    def timeline(self) -> None:
+        """The same story from the journal: what happened when, and how long after the first request."""
+        journal = self.state / "journal" / "mycluster" / "mynode.jsonl"
+        events = [json.loads(line) for line in journal.read_text().splitlines()]
+        told = [(datetime.fromisoformat(one["at"]), one) for one in events if one["event"] in TOLD]
+        told.sort(key=lambda pair: pair[0])
+        first = told[0][0]
+        print(f"\n{self.elapsed()}  the timeline, in seconds since the request")
+        for at, one in told:
+            print(f"            {(at - first).total_seconds():6.1f}  {TOLD[one['event']].format_map(Facts(one))}")
+
+    def run_log(self) -> str:
+        """What the command printed, over all attempts."""
+        runs = sorted((self.folder / "runs").iterdir(), key=lambda path: int(path.name))
+        return "".join(path.read_text() for run in runs for path in sorted(run.glob("log*")))
+
     def prove(self) -> None:
         print(f"\n{self.elapsed()}  the proof")
         out = self.folder / "out"
-        log = "".join(path.read_text() for path in sorted((self.folder / "runs").rglob("log*")))
+        log = self.run_log()
         metrics = json.loads((out / "metrics.json").read_text())
         taken = re.search(r"checkpoint at step (\d+) because=SIGTERM sha256=(\w+)", log)
         resumed = re.search(r"resumed at step (\d+) from checkpoint sha256=(\w+)", log)
@@ -167,6 +207,7 @@ def main() -> int:
         demo.build()
         demo.train()
         demo.fetch()
+        demo.timeline()
         demo.prove()
         demo.clean()
     except DemoFailed as error:
