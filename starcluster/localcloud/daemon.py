@@ -60,6 +60,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.packages:
+        raise CannotStart("this version cannot let nodes install packages", "start without --packages")
     lacks = probe.missing()
     if lacks:
         raise CannotStart(probe.message(lacks))

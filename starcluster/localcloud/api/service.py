@@ -16,6 +16,7 @@ from starcluster.localcloud.api import assembly, store
 from starcluster.localcloud.api.agentstart import CannotStart
 from starcluster.localcloud.api.cloud import Cloud
 from starcluster.localcloud.api.controlserver import ControlServer
+from starcluster.localcloud.api.expose import Exposure
 from starcluster.localcloud.api.faults import Faults
 from starcluster.localcloud.api.hostkeeper import HostKeeper
 from starcluster.localcloud.api.operations import Operations
@@ -35,6 +36,7 @@ class Running:
     control: ControlServer
     keeper: HostKeeper
     store: store.Store
+    exposure: Exposure | None
 
     @property
     def endpoint(self) -> str:
@@ -44,6 +46,8 @@ class Running:
         """End it in order; what is known is stored. Hosts run on."""
         self.server.stop()
         self.control.stop()
+        if self.exposure is not None:
+            self.exposure.stop()
         self.keeper.stop()
         self.cloud.jobs.stop()
         self.store.stop()
@@ -55,6 +59,7 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
     try:
         stored = store.load(places.store)
         make_key(places)
+        make_aws_files(places, options.region)
         remembered = _Remembered.read(places)
         speed = options.speed or remembered.speed
         cloud = assembly.assemble(
@@ -68,14 +73,14 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
         raise CannotStart(error.message, error.hint) from error
     except (HostsError, OSError) as error:
         raise CannotStart(str(error)) from error
-    running = _threads(places, hosts, cloud, options.owner_pid, remembered.port, down)
+    running = _threads(places, hosts, cloud, options, remembered.port, down)
     _Remembered(port=running.server.port, speed=speed).write(places)
     _announce(places, running, agent_pid, speed)
     return running
 
 
 def _threads(
-    places: Places, hosts: Hosts, cloud: Cloud, owner_pid: int | None, port: int, down: Callable[[], None]
+    places: Places, hosts: Hosts, cloud: Cloud, options: Namespace, port: int, down: Callable[[], None]
 ) -> Running:
     keep = store.Store(places.store, cloud.lock, lambda: assembly.collect(cloud))
     faults = Faults()
@@ -84,8 +89,9 @@ def _threads(
         cloud=cloud,
         server=assembly.Server(cloud, faults, keep, port),
         control=ControlServer(places.control_socket, Operations(cloud, faults), down=down, commit=keep.commit),
-        keeper=HostKeeper(places, hosts, cloud, owner_pid),
+        keeper=HostKeeper(places, hosts, cloud, options.owner_pid),
         store=keep,
+        exposure=Exposure(cloud, hosts) if options.expose else None,
     )
     keep.start()
     keep.commit()
@@ -93,6 +99,8 @@ def _threads(
     running.keeper.start()
     running.server.start()
     running.control.start()
+    if running.exposure is not None:
+        running.exposure.start()
     return running
 
 
@@ -133,6 +141,14 @@ def make_key(places: Places) -> None:
     done = subprocess.run(words, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise OSError(f"ssh-keygen failed: {done.stderr.strip()}")
+
+
+def make_aws_files(places: Places, region: str) -> None:
+    """Configuration files for AWS clients, so that `local env` turns them away from the user's own."""
+    folder = places.folder / "aws"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "config").write_text(f"[default]\nregion = {region}\n")
+    (folder / "credentials").write_text("")
 
 
 def import_key(cloud: Cloud, places: Places) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
+import select
 import socket
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -93,9 +94,10 @@ def client_alive(connection: socket.socket | None) -> bool:
     """Whether the other end of a connection is still there: a closed one reads as empty."""
     if connection is None:
         return True
+    # Asked first: a socket with a time limit waits for data in spite of MSG_DONTWAIT.
+    ready = select.poll()
+    ready.register(connection, select.POLLIN)
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-    except BlockingIOError:
-        return True
+        return not ready.poll(0) or connection.recv(1, socket.MSG_PEEK) != b""
     except OSError:
         return False

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,53 @@ def test_another_versions_state_is_refused(cloud: RealCloud, tmp_path: Path) -> 
     assert (Places(folder).store / "state.pickle").read_bytes() == state
     until(lambda: not processes_of(folder))
     control.down(folder, delete=True)
+
+
+def test_the_death_of_its_owner_ends_everything(tmp_path: Path) -> None:
+    folder = tmp_path / "owned"
+    owner = subprocess.Popen(["sleep", "600"])
+    try:
+        control.up(folder, speed=200, owner_pid=owner.pid)
+        owned = RealCloud(folder=folder)
+        owned.wait(owned.run(), "running")
+        assert processes_of(folder)
+    finally:
+        owner.kill()
+        owner.wait()
+    until(lambda: not processes_of(folder))
+    assert control.status(folder) is None
+    loops = subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=True).stdout
+    assert str(folder) not in loops
+    control.down(folder, delete=True)
+
+
+def test_exposed_nodes_answer_on_their_public_address(tmp_path: Path) -> None:
+    folder = tmp_path / "exposed"
+    control.up(folder, speed=200, owner_pid=os.getpid(), expose=True)
+    exposed = RealCloud(folder=folder)
+    try:
+        instance_id = exposed.run()
+        address = exposed.wait(instance_id, "running")["PublicIpAddress"]
+        exposed.on(instance_id, "true")
+        with socket.create_connection((address, 22), timeout=10) as link:
+            assert link.recv(8).startswith(b"SSH-2.0-")
+    finally:
+        control.down(folder, delete=True)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, 22), timeout=10)
+
+
+def test_the_aws_program_through_the_environment(cloud: RealCloud) -> None:
+    kept = {name: value for name, value in os.environ.items() if name not in control.UNSET}
+    words = [sys.executable, "-m", "awscli", "ec2", "describe-vpcs", "--query", "length(Vpcs)"]
+    environment = {**kept, **control.env(cloud.folder)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "1"
+
+
+def test_packages_are_refused_as_long_as_they_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(control.LocalCloudError, match="packages"):
+        control.up(tmp_path / "packages", packages=True, owner_pid=os.getpid())
 
 
 def test_two_clouds_side_by_side_and_nothing_left(cloud: RealCloud, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import http.client
 import threading
+import time
 import urllib.request
 from typing import Any
 
@@ -105,6 +106,7 @@ def test_a_held_call_goes_on_when_released(api: Api) -> None:
     thread = threading.Thread(target=lambda: made.append(api.run(ClientToken="held")))
     thread.start()
     until(lambda: api.control.holds()["holds"][0]["parked"])
+    time.sleep(0.1)  # long enough for the gate to have looked whether the client is still there
     assert instances_with(api, "held") == 0
     assert api.control.release(hold=number) == {"released": 1}
     thread.join()
