@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,21 +115,30 @@ def _new_volume(clusters: Clusters, wish: VolumeWish) -> Iterator[Volume]:
     """A volume that is deleted again unless all goes well."""
     ec2 = clusters.ec2
     log.info("Creating %dGB volume in zone %s", wish.size, wish.zone)
-    token = f"sc-volume-{uuid.uuid4()}"
     tags = {record.SCHEMA: str(record.CURRENT_SCHEMA), MAKING: wish.name or "unnamed"}
-    volume: Volume | None = None
+    create = partial(ec2.volumes.create, wish.size, wish.zone, tags=tags, token=f"sc-volume-{uuid.uuid4()}")
+    made: Volume | None = None
+    refused = False
     try:
-        volume = ec2.volumes.create(wish.size, wish.zone, tags=tags, token=token)
-        log.info("New volume id: %s", volume.id)
-        yield volume
+        try:
+            made = create()
+        except exception.AWSError as error:
+            refused = not isinstance(error, exception.TransientError)
+            raise
+        log.info("New volume id: %s", made.id)
+        yield made
     except BaseException:
-        with _cleaning(f"starcluster removevolume {volume.id if volume else ''}"):
-            # an interrupted create call may have made it: the token finds it, or makes it now
-            lost = volume or ec2.volumes.create(wish.size, wish.zone, tags=tags, token=token)
-            log.info("Removing volume %s", lost.id)
-            waiting.wait_volume_free(ec2, lost.id, clock=clusters.clock)
-            ec2.volumes.delete(lost.id)
+        if not refused:
+            with _cleaning(f"starcluster removevolume {made.id if made else ''}"):
+                # a call that was interrupted may have made it: with its token, asking again tells which
+                _delete(clusters, made or create())
         raise
+
+
+def _delete(clusters: Clusters, volume: Volume) -> None:
+    log.info("Removing volume %s", volume.id)
+    waiting.wait_volume_free(clusters.ec2, volume.id, clock=clusters.clock)
+    clusters.ec2.volumes.delete(volume.id)
 
 
 @contextmanager
