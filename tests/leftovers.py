@@ -1,62 +1,59 @@
-"""What a local cloud could leave on this machine: seen from outside, without asking the cloud itself."""
+"""What a local cloud could leave on this machine: seen from outside, without asking the cloud itself.
+
+Everything of a cloud carries its folder's name, so clouds of other tests do not disturb the look.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass, fields
 from pathlib import Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Footprint:
-    """Everything that belongs to no single test, as sets that can be compared before and after."""
-
-    namespaces: frozenset[str]
-    loops: frozenset[str]
-    mounts: frozenset[str]
-    links: frozenset[str]
-
-    def more_than(self, before: Footprint) -> dict[str, list[str]]:
-        """What is here and was not before; empty when nothing is."""
-        grown = {one.name: getattr(self, one.name) - getattr(before, one.name) for one in fields(self)}
-        return {name: sorted(things) for name, things in grown.items() if things}
-
-
-def footprint() -> Footprint:
-    return Footprint(
-        namespaces=frozenset(_namespaces()),
-        loops=frozenset(_lines("losetup", "-a")),
-        mounts=frozenset(Path("/proc/mounts").read_text().splitlines()),
-        links=frozenset(line.split(":")[1] for line in _lines("ip", "-o", "link")),
-    )
 
 
 def processes_naming(folder: Path) -> dict[int, str]:
     """The processes whose command line has the folder's path in it, this one excepted."""
     found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
+    for pid in _pids():
         try:
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if str(folder) in words:
-            found[int(entry.name)] = words
+            found[pid] = words
     return found
 
 
-def _namespaces() -> set[str]:
-    """The network namespaces that a process is in, by inode."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                found.add(os.readlink(entry / "ns" / "net"))
-            except OSError:
-                continue
-    return found
+def namespaces_of(folder: Path) -> set[str]:
+    """The network namespaces that the cloud's processes are in, by inode, the host's own left out."""
+    own = os.readlink("/proc/self/ns/net")
+    return {name for pid in processes_naming(folder) if (name := _namespace(pid)) not in ("", own)}
+
+
+def left_of(folder: Path, namespaces: set[str]) -> list[str]:
+    """Whatever of the cloud in this folder is still here; `namespaces` is what it had while it was up."""
+    alive = {_namespace(pid) for pid in _pids()}
+    return [
+        *(f"process {pid}: {words}" for pid, words in processes_naming(folder).items()),
+        *(f"loop {line}" for line in _lines("losetup", "-a") if str(folder) in line),
+        *(f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line),
+        *(f"namespace {name}" for name in namespaces & alive),
+    ]
+
+
+def host_links() -> set[str]:
+    """The network interfaces of this machine itself."""
+    return {line.split(":")[1].strip() for line in _lines("ip", "-o", "link")}
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+
+
+def _namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return ""
 
 
 def _lines(*words: str) -> list[str]:

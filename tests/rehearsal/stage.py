@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.leftovers import left_of, namespaces_of
+
 ROOT = Path(__file__).parents[2]
 COMMAND_LIMIT = 120.0
 
@@ -85,10 +87,15 @@ class Stage:
         return dict(pair.split("=", 1) for pair in shown.split("\0") if "=" in pair)
 
     def close(self) -> None:
+        """End everything; raises AssertionError with what is left of the cloud on this machine."""
         for process in self._started:
             process.kill()
             process.wait()
+        namespaces = namespaces_of(self.cloud)
         self.run("starcluster", "local", "down", "--delete", expect=None)
+        left = left_of(self.cloud, namespaces)
+        if left:
+            raise AssertionError("the local cloud left behind:\n" + "\n".join(left))
 
 
 Done = subprocess.CompletedProcess[str]

@@ -1,4 +1,4 @@
-"""README's tutorial, word for word: its shell blocks are typed in their order, the driver's in a terminal of its own."""
+"""README's tutorial, word for word: its shell blocks are typed in order, the driver's in a terminal of its own."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_tutorial_works_as_it_is_written(stage: Stage) -> None:
     for block in blocks:
         if DRIVER in block:
             driver = stage.start("bash", "-ec", typed(block), cwd=work)
-            wait_for(driver, "progress")
+            wait_for(driver, "the command works")
             continue
         if driver is not None and "starcluster get" in block:
             rest, _ = driver.communicate(timeout=150)
