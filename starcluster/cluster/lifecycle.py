@@ -204,9 +204,10 @@ def _wait_reboot(node: Node, before: str) -> None:
 
 def terminate(cluster: Cluster, *, force: bool = False) -> None:
     """End everything of the cluster; data volumes survive. May be repeated after any interruption."""
+    if not force:
+        _ = cluster.record  # one that can not be read is refused before anything is ended
     cluster.set_phase(record.PHASE_TERMINATING)
     if not force:
-        _ = cluster.record
         _shut_down(cluster, force=True)
     gone = _end_instances(cluster)
     for template in cluster.ec2.templates.find(cluster=cluster.tag):
@@ -219,27 +220,31 @@ def terminate(cluster: Cluster, *, force: bool = False) -> None:
 def _end_instances(cluster: Cluster) -> list[str]:
     """Terminate until nobody is left: a driver may launch between our look and our call."""
     gone: list[str] = []
+    ended = (InstanceState.TERMINATED,)
     for _ in range(_ROUNDS):
-        requests = [request.id for request in cluster.spot_requests]
-        for request_id in requests:
-            log.info("Canceling spot request: %s", request_id)
-        cluster.ec2.spot.cancel(requests)
-        nodes = cluster.load().nodes
-        for node in nodes:
-            log.info("Terminating node: %s (%s)", node.alias, node.id)
-            node.forget_connection()
-        cluster.ec2.instances.terminate([node.id for node in nodes])
-        left = [one.id for one in cluster.ec2.instances.find(cluster=cluster.tag) if not one.state.is_gone]
+        _cancel_requests(cluster)
+        left = [one for one in cluster.ec2.instances.find(cluster=cluster.tag) if not one.state.is_gone]
         if not left:
             return gone
+        for instance in left:
+            if instance.state.is_in_cluster:
+                log.info("Terminating node: %s (%s)", instance.alias, instance.id)
+        ids = [instance.id for instance in left]
+        cluster.ec2.instances.terminate(ids)
         log.info("Waiting for cluster to terminate...")
-        gone += left
-        ended = (InstanceState.TERMINATED,)
-        waiting.wait_states(cluster.ec2, left, ended, clock=cluster.clock, limit=waiting.GONE_LIMIT)
+        waiting.wait_states(cluster.ec2, ids, ended, clock=cluster.clock, limit=waiting.GONE_LIMIT)
+        gone += ids
     raise exception.ClusterError(
         f"somebody keeps launching nodes in cluster '{cluster.tag}'",
         hint="a driver (aws_train.py) still runs: end it, then terminate again",
     )
+
+
+def _cancel_requests(cluster: Cluster) -> None:
+    requests = [request.id for request in cluster.spot_requests]
+    for request_id in requests:
+        log.info("Canceling spot request: %s", request_id)
+    cluster.ec2.spot.cancel(requests)
 
 
 def _delete_group(cluster: Cluster) -> None:

@@ -7,6 +7,7 @@ its console told (ssh/hostkeys.py) before anything is sent.
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 import sys
 import threading
@@ -20,6 +21,9 @@ from starcluster.ssh.dialer import Dialer, TcpDialer
 from starcluster.ssh.files import RemoteFiles
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from starcluster.ssh.keys import read_private_key
+
+# what paramiko has to say is in the errors that we raise; without a handler Python would print it
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KEEPALIVE = 10
 _BLOCK = 32768

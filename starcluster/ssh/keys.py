@@ -21,7 +21,8 @@ def read_private_key(path: str | os.PathLike[str]) -> paramiko.PKey:
     where = check_key_file(path)
     try:
         return paramiko.PKey.from_path(where)
-    except paramiko.PasswordRequiredException as error:
+    # cryptography says it by a TypeError where paramiko passes that on
+    except (paramiko.PasswordRequiredException, TypeError) as error:
         raise exception.KeyFileError(
             f"the key file {where} has a passphrase",
             hint="keys with a passphrase can not be used here; make one without: starcluster createkey",

@@ -1,0 +1,92 @@
+"""Ends: stop, terminate, removal, in memory and without SSH."""
+
+from __future__ import annotations
+
+import pytest
+
+from starcluster import exception
+from starcluster.cluster import lifecycle, record
+from starcluster.cluster.cluster import Clusters
+from starcluster.model import InstanceState, Market
+from tests.fakes.ec2 import FakeEc2
+from tests.unit.cluster.test_starting import begin
+
+
+def test_terminate_leaves_nothing_and_keeps_data_volumes(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters, cluster_size=2, spot_bid=0.1)
+    volume = ec2.volumes.create(1, "us-east-1a")
+    ec2.advance()
+    ec2.volumes.attach(volume.id, cluster.master_node.id, "/dev/sdf")
+    ec2.templates.create("sc-c-alice", {record.CLUSTER: "c"}, {"ImageId": "ami-1"})
+    ec2.templates.create("sc-d-bob", {record.CLUSTER: "d"}, {"ImageId": "ami-1"})
+    lifecycle.terminate(cluster, force=True)
+    assert all(one.state.is_gone for one in ec2.instances.all.values())
+    assert not any(request.state.is_live for request in ec2.spot.find())
+    assert clusters.all() == []
+    assert ec2.templates.get("sc-c-alice") is None
+    assert ec2.templates.get("sc-d-bob") is not None
+    assert [one.id for one in ec2.volumes.find()] == [volume.id]
+
+
+def test_terminate_goes_on_after_an_interruption(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters, cluster_size=2)
+    ec2.fail_next("network.delete_group", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle.terminate(cluster, force=True)
+    again = clusters.get("c")
+    assert again.phase == record.PHASE_TERMINATING
+    lifecycle.terminate(again, force=True)
+    assert clusters.all() == []
+
+
+def test_a_driver_that_launches_meanwhile_is_outlived(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    late = lifecycle.launch_request(
+        cluster, alias="late", instance_type="t3.micro", zone="us-east-1a", market=Market.ON_DEMAND, token="t"
+    )
+    seen: list[int] = []
+    original = ec2.instances.terminate
+
+    def terminate(ids: list[str]) -> None:
+        original(ids)
+        if not seen:
+            seen.append(1)
+            ec2.instances.launch(late)
+
+    ec2.instances.terminate = terminate  # type: ignore[method-assign]
+    lifecycle.terminate(cluster, force=True)
+    assert len(ec2.instances.all) == 2
+    assert all(one.state.is_gone for one in ec2.instances.all.values())
+
+
+def test_an_unreadable_record_needs_force(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    ec2.network.untag_group(cluster.group.id, ["@sc-core-1"])
+    damaged = clusters.get("c")
+    with pytest.raises(exception.IncompatibleCluster):
+        lifecycle.terminate(damaged)
+    lifecycle.terminate(damaged, force=True)
+    assert clusters.all() == []
+
+
+def test_stop_refuses_spot_nodes_unless_told_to_end_them(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters, cluster_size=2, spot_bid=0.1)
+    with pytest.raises(exception.InvalidOperation, match="node001"):
+        lifecycle.stop(cluster)
+    lifecycle.stop(cluster, terminate_unstoppable=True, force=True)
+    states = {one.alias: one.state for one in ec2.instances.all.values()}
+    assert states == {"master": InstanceState.STOPPED, "node001": InstanceState.TERMINATED}
+
+
+def test_the_master_is_not_removed(clusters: Clusters) -> None:
+    cluster = begin(clusters)
+    with pytest.raises(exception.InvalidOperation, match="master"):
+        lifecycle.remove_node(cluster, cluster.master_node)
+
+
+def test_a_newer_record_is_not_worked_on(clusters: Clusters, ec2: FakeEc2) -> None:
+    begin(clusters, cluster_size=2)
+    ec2.network.tag_group(clusters.get("c").group.id, {record.SCHEMA: "7"})
+    cluster = clusters.get("c")
+    with pytest.raises(exception.RecordError):
+        lifecycle.remove_node(cluster, cluster.get_node("node001"))

@@ -1,0 +1,170 @@
+"""start in memory: what is launched, how it is tagged, what a repeated or failed start leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from starcluster import exception
+from starcluster.cluster import lifecycle, record, starting
+from starcluster.cluster.cluster import Cluster, Clusters
+from starcluster.cluster.record import NodeKind
+from starcluster.clustersetup import ClusterSetup, WantedNode
+from starcluster.config.schema import PermissionSettings
+from starcluster.model import InstanceState, Market
+from tests.fakes.ec2 import FakeEc2
+from tests.unit.cluster.conftest import record_with
+
+
+class Wants(ClusterSetup):
+    def __init__(self, *nodes: WantedNode) -> None:
+        self.nodes = nodes
+
+    def wanted_nodes(self) -> tuple[WantedNode, ...]:
+        return self.nodes
+
+
+def begin(clusters: Clusters, *plugins: ClusterSetup, tag: str = "c", **changes: object) -> Cluster:
+    return starting.start(clusters, tag, record_with(**changes), plugins, create_only=True)
+
+
+def test_the_master_is_on_demand_and_workers_are_spot_with_a_bid(clusters: Clusters) -> None:
+    cluster = begin(clusters, cluster_size=3, spot_bid=0.1)
+    assert [(node.alias, node.instance.market) for node in cluster.nodes] == [
+        ("master", Market.ON_DEMAND),
+        ("node001", Market.SPOT),
+        ("node002", Market.SPOT),
+    ]
+    forced = begin(clusters, tag="d", spot_bid=0.1, force_spot_master=True)
+    assert forced.master_node.is_spot()
+
+
+def test_everything_is_tagged_by_the_call_that_makes_it(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters, cluster_size=2, spot_bid=0.1)
+    for request in ec2.instances.requests.values():
+        assert request.tags[record.CLUSTER] == "c"
+        assert request.tags[record.ALIAS] == request.tags[record.NAME]
+    assert cluster.group.tags[record.CLUSTER] == "c"
+    assert [spot.tags[record.ALIAS] for spot in cluster.spot_requests] == ["node001"]
+
+
+def test_ssh_is_let_in_from_the_caller_only(clusters: Clusters, ec2: FakeEc2) -> None:
+    rules = clusters.get(begin(clusters).tag).group.permissions
+    assert [(rule.protocol, rule.from_port, rule.cidr) for rule in rules if rule.cidr] == [
+        ("tcp", 22, "203.0.113.9/32")
+    ]
+    assert any(rule.group_id and rule.protocol == "-1" for rule in rules)
+
+
+def test_a_permission_that_covers_ssh_takes_the_callers_place() -> None:
+    own = PermissionSettings(name="lan", from_port=1, to_port=1000, cidr_ip="10.0.0.0/8")
+    rules = starting.permissions_of([own], caller="203.0.113.9/32", group_id="sg-1")
+    assert [rule.cidr for rule in rules if rule.cidr] == ["10.0.0.0/8"]
+
+
+def test_types_per_worker_and_names_with_prefix() -> None:
+    wanted = record_with(
+        cluster_size=4,
+        dns_prefix="c",
+        node_kinds=(NodeKind(instance_type="m5.large"), NodeKind(instance_type="c5.large")),
+    )
+    specs = starting.specs_of(wanted, [], zone="")
+    assert [(spec.alias, spec.instance_type) for spec in specs] == [
+        ("c-master", "t3.micro"),
+        ("c-node001", "m5.large"),
+        ("c-node002", "c5.large"),
+        ("c-node003", "t3.micro"),
+    ]
+
+
+def test_workers_go_to_the_masters_zone(clusters: Clusters) -> None:
+    cluster = begin(clusters, cluster_size=3, zone="")
+    assert len({node.placement for node in cluster.nodes}) == 1
+
+
+def test_a_start_that_was_killed_is_taken_up_without_launching_twice(
+    clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2.fail_next("instances.find", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        begin(clusters, cluster_size=3)
+    before = set(ec2.instances.all)
+    assert before
+    cluster = begin(clusters, cluster_size=3)
+    assert len(cluster.nodes) == 3
+    assert before <= {node.id for node in cluster.nodes}
+    assert len(ec2.instances.all) == 3
+
+
+def test_an_unfinished_start_is_not_taken_up_with_other_settings(clusters: Clusters, ec2: FakeEc2) -> None:
+    ec2.fail_next("instances.find", KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        begin(clusters)
+    with pytest.raises(exception.ClusterExists, match="other settings"):
+        begin(clusters, cluster_size=2)
+
+
+def test_an_existing_cluster_is_refused(clusters: Clusters) -> None:
+    begin(clusters)
+    with pytest.raises(exception.ClusterExists) as caught:
+        begin(clusters)
+    assert "restart" in caught.value.hint
+
+
+def test_a_stopped_cluster_is_refused_with_start_x(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    ec2.instances.stop([cluster.master_node.id])
+    ec2.advance()
+    with pytest.raises(exception.ClusterExists) as caught:
+        begin(clusters)
+    assert "start -x" in caught.value.hint
+
+
+def test_a_refused_launch_leaves_nothing(clusters: Clusters, ec2: FakeEc2) -> None:
+    ec2.refuse("InsufficientInstanceCapacity", market="spot")
+    with pytest.raises(exception.ShortageError):
+        begin(clusters, cluster_size=2, spot_bid=0.1)
+    assert clusters.find("c") is None
+    assert all(one.state.is_gone for one in ec2.instances.all.values())
+
+
+def test_a_shortage_of_a_named_spot_worker_does_not_stop_the_start(clusters: Clusters, ec2: FakeEc2) -> None:
+    ec2.refuse("InsufficientInstanceCapacity", market="spot")
+    cluster = begin(clusters, Wants(WantedNode(alias="alice")))
+    assert [node.alias for node in cluster.nodes] == ["master"]
+
+
+def test_named_workers_are_launched_with_the_cluster(clusters: Clusters) -> None:
+    cluster = begin(clusters, Wants(WantedNode(alias="VD2D", instance_type="c5.large", bid=0.2)))
+    node = cluster.get_node("vd2d")
+    assert (node.alias, node.instance_type, node.is_spot()) == ("VD2D", "c5.large", True)
+
+
+def test_passing_troubles_are_waited_out(clusters: Clusters, ec2: FakeEc2) -> None:
+    ec2.fail_next("instances.launch", exception.TransientError("busy", code="RequestLimitExceeded"), times=3)
+    assert len(begin(clusters).nodes) == 1
+
+
+def test_a_name_is_launched_again_after_its_instance_is_gone(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters, cluster_size=2)
+    first = cluster.get_node("node001").id
+    ec2.instances.terminate([first])
+    ec2.advance()
+    spec = starting.specs_of(cluster.record, [], zone="us-east-1a")[1]
+    again = lifecycle.launch_nodes(cluster, [spec])
+    assert again[0].id != first
+    assert again[0].alias == "node001"
+
+
+def test_resume_starts_what_is_stopped(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters, cluster_size=2)
+    lifecycle.stop(cluster, force=True)
+    assert {node.state for node in cluster.load().nodes} == {InstanceState.STOPPED}
+    starting.resume(cluster, create_only=True)
+    assert {node.state for node in cluster.nodes} == {InstanceState.RUNNING}
+
+
+def test_check_same_ignores_the_programs_version(clusters: Clusters) -> None:
+    cluster = begin(clusters)
+    starting.check_same(cluster, dataclasses.replace(cluster.record, version="other"))

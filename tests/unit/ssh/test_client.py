@@ -1,0 +1,115 @@
+"""SSHClient against a server in this process: results, failures, host keys, lost connections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from starcluster import exception
+from starcluster.ssh.client import SSHClient, with_profile
+from starcluster.ssh.hostkeys import HostKey, KnownHosts
+from tests.unit.ssh.server import FakeServer, PairDialer
+
+
+def test_execute_returns_stripped_lines_stdout_first(client: SSHClient) -> None:
+    assert client.execute("anything") == ["out", "err"]
+
+
+def test_execute_reads_the_profile_first_unless_told_otherwise(client: SSHClient, server: FakeServer) -> None:
+    client.execute("ls /x")
+    client.execute("ls /y", source_profile=False)
+    assert server.commands == [with_profile("ls /x"), "ls /y"]
+
+
+def test_a_failed_command_names_the_node_and_its_output(client: SSHClient, server: FakeServer) -> None:
+    server.answer = lambda command, data: (3, b"some output\n", b"no such thing\n")
+    with pytest.raises(exception.RemoteCommandFailed) as caught:
+        client.execute("make it")
+    assert caught.value.exit_status == 3
+    assert caught.value.command == "make it"
+    assert "node001" in caught.value.msg
+    assert "no such thing" in caught.value.msg
+
+
+def test_failures_can_be_ignored(client: SSHClient, server: FakeServer) -> None:
+    server.answer = lambda command, data: (1, b"", b"oops\n")
+    assert client.execute("x", ignore_exit_status=True) == ["oops"]
+    assert client.execute("x", raise_on_failure=False) == ["oops"]
+    assert client.get_status("x") == 1
+    assert client.get_last_status() == 1
+
+
+def test_a_lot_on_both_streams_does_not_block(client: SSHClient, server: FakeServer) -> None:
+    server.answer = lambda command, data: (0, b"o" * 3_000_000, b"e" * 3_000_000)
+    status, output, errors = client.run("x")
+    assert (status, len(output), len(errors)) == (0, 3_000_000, 3_000_000)
+
+
+def test_script_goes_through_stdin_and_stops_at_the_first_failure(client: SSHClient, server: FakeServer) -> None:
+    sent: list[bytes] = []
+
+    def answer(command: str, data: bytes) -> tuple[int, bytes, bytes]:
+        sent.append(data)
+        return 4, b"", b"mount: no such device\n"
+
+    server.answer = answer
+    with pytest.raises(exception.RemoteCommandFailed, match="mount /home: status 4 on node001\nmount: no such device"):
+        client.script("mount /dev/x /home", what="mount /home")
+    assert b"set -eu" in sent[0]
+    assert b"mount /dev/x /home" in sent[0]
+
+
+def test_a_lost_connection_is_made_anew(client: SSHClient, dialer: PairDialer) -> None:
+    client.execute("one")
+    dialer.transports[0].close()
+    assert client.execute("two") == ["out", "err"]
+    assert len(dialer.transports) == 2
+
+
+def test_switch_user_stays_until_switched_back(client: SSHClient, server: FakeServer) -> None:
+    client.execute("x")
+    client.switch_user("alice")
+    client.execute("x")
+    assert client.get_current_user() == "alice"
+    assert server.users == ["root", "alice"]
+
+
+def test_refused_key_is_an_auth_error(client: SSHClient) -> None:
+    with pytest.raises(exception.SSHAuthException, match="nobody"):
+        client.switch_user("nobody")
+
+
+def test_another_host_key_than_the_consoles_is_refused_before_login(
+    server: FakeServer, dialer: PairDialer, known: KnownHosts, key_file: Path
+) -> None:
+    other = paramiko.ECDSAKey.generate()
+    known.add("i-2", [HostKey(kind=other.get_name(), blob=other.get_base64())])
+    client = SSHClient("h", private_key=str(key_file), dialer=dialer, known=known, instance_id="i-2")
+    with pytest.raises(exception.HostKeyMismatch):
+        client.execute("x")
+    assert server.users == []
+
+
+def test_an_unknown_host_key_is_remembered_or_refused(dialer: PairDialer, known: KnownHosts, key_file: Path) -> None:
+    strict = SSHClient("h", private_key=str(key_file), dialer=dialer, known=known, instance_id="i-3", strict=True)
+    with pytest.raises(exception.HostKeyMismatch, match="SSH_STRICT"):
+        strict.connect()
+    assert known.keys("i-3") == []
+    with SSHClient("h", private_key=str(key_file), dialer=dialer, known=known, instance_id="i-3") as trusting:
+        trusting.execute("x")
+    assert len(known.keys("i-3")) == 1
+
+
+def test_no_route_is_a_connection_error(known: KnownHosts, key_file: Path) -> None:
+    class Nowhere:
+        def dial(self, host: str, port: int, timeout: float) -> object:
+            raise ConnectionRefusedError("refused")
+
+        def proxy_command(self) -> None:
+            return None
+
+    client = SSHClient("h", private_key=str(key_file), dialer=Nowhere(), known=known)  # type: ignore[arg-type]
+    with pytest.raises(exception.SSHConnectionError, match="refused"):
+        client.execute("x")

@@ -1,0 +1,71 @@
+"""The ssh program's words, read back by a real shell where quoting matters."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from starcluster.cluster.transfer import shell_pattern
+from starcluster.ssh import login
+from starcluster.ssh.access import Access
+from starcluster.ssh.client import with_profile
+from starcluster.ssh.hostkeys import HostKey, KnownHosts
+from tests.unit.ssh.server import PairDialer
+
+
+@pytest.fixture
+def access(known: KnownHosts, key_file: Path, dialer: PairDialer) -> Access:
+    return Access(key_file=key_file, dialer=dialer, known=known)
+
+
+def test_the_node_is_known_by_its_instance(access: Access) -> None:
+    access.known.add("i-1", [HostKey(kind="ssh-ed25519", blob="AAAA")])
+    words = login.argv(access, instance_id="i-1", host="203.0.113.9", user="alice")
+    assert "HostKeyAlias=i-1" in words
+    assert f"UserKnownHostsFile={access.known.path}" in words
+    assert "StrictHostKeyChecking=yes" in words
+    assert "ProxyCommand=dial %h %p" in words
+    assert words[-3:] == ["-l", "alice", "203.0.113.9"]
+
+
+def test_an_unknown_node_is_accepted_once_unless_strict(access: Access, key_file: Path, dialer: PairDialer) -> None:
+    assert "StrictHostKeyChecking=accept-new" in login.argv(access, instance_id="i-2", host="h")
+    strict = Access(key_file=key_file, dialer=dialer, known=access.known, strict=True)
+    assert "StrictHostKeyChecking=yes" in login.argv(strict, instance_id="i-2", host="h")
+
+
+def test_flags(access: Access) -> None:
+    words = login.argv(access, instance_id="i", host="h", forward_x11=True, forward_agent=True, pseudo_tty=True)
+    assert {"-Y", "-A", "-t"} <= set(words)
+
+
+@pytest.mark.parametrize("command", ["echo 'it''s'", 'printf %s "a  b"', "exit 7", 'echo $((1+1)) "$0"; false'])
+def test_a_command_survives_its_quoting(command: str) -> None:
+    plain = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    wrapped = subprocess.run(
+        ["bash", "-c", with_profile(command)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"SHELL": "/bin/bash", "PATH": "/usr/bin:/bin"},
+    )
+    assert wrapped.returncode == plain.returncode
+    assert wrapped.stdout.replace("/bin/bash", "bash") == plain.stdout
+
+
+def test_wildcards_live_and_all_else_is_quoted(tmp_path: Path) -> None:
+    for name in ("a b1.txt", "a b2.txt", "$(touch evil).txt"):
+        (tmp_path / name).touch()
+
+    def shown(pattern: str) -> list[str]:
+        script = f"for path in {shell_pattern(pattern)}; do printf '%s\\n' \"$path\"; done"
+        run = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return run.stdout.splitlines()
+
+    assert shown("a b*.txt") == ["a b1.txt", "a b2.txt"]
+    assert shown("a b[12].txt") == ["a b1.txt", "a b2.txt"]
+    assert shown("$(touch evil).txt") == ["$(touch evil).txt"]
+    assert not (tmp_path / "evil").exists()
+    assert shell_pattern("~/x y") == "~/'x y'"
