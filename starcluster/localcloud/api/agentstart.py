@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, Protocol
 
-from starcluster.localcloud.hosts.client import Hosts, HostsError
+from starcluster.localcloud.hosts.client import HostsError
 from starcluster.localcloud.places import Places
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,12 @@ START_LIMIT = 60.0
 _started: list[subprocess.Popen[bytes]] = []
 
 
+class Pinged(Protocol):
+    """The hosts' client, as far as it is needed here."""
+
+    def ping(self) -> dict[str, Any]: ...
+
+
 class CannotStart(Exception):
     """The local cloud cannot come up; `hint` says what to do."""
 
@@ -31,7 +38,7 @@ class CannotStart(Exception):
         self.hint = hint
 
 
-def start_agent(places: Places, hosts: Hosts, owner_pid: int | None) -> int:
+def start_agent(places: Places, hosts: Pinged, owner_pid: int | None) -> int:
     """The pid of the cloud's agent: the one that runs, or a new one."""
     try:
         return int(hosts.ping()["pid"])
@@ -50,7 +57,7 @@ def start_agent(places: Places, hosts: Hosts, owner_pid: int | None) -> int:
     return _wait_agent(child, hosts, log_file, begins)
 
 
-def _wait_agent(child: subprocess.Popen[bytes], hosts: Hosts, log_file: Path, begins: int) -> int:
+def _wait_agent(child: subprocess.Popen[bytes], hosts: Pinged, log_file: Path, begins: int) -> int:
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         try:

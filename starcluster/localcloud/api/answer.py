@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 # Actions of moto's that would work on moto's own instances, which have no hosts behind them.
 LACKING = frozenset(
     {
+        "AllocateAddress",
+        "AssociateAddress",
+        "AttachNetworkInterface",
         "CopyImage",
         "CreateFleet",
         "CreateSnapshots",

@@ -91,9 +91,13 @@ class CloudImage(Ami):
         self.local_image = local_image
         self.default_user = default_user
         super().__init__(backend, image_id, root_device_type="ebs", hypervisor="xen", **options)
-        self.imds_support = "v2.0"
-        self.ena_support = True
-        self.sriov_net_support = "simple"
+        # EC2 marks the newer stock images so: their instances answer IMDSv2 only, unless asked otherwise.
+        self.imds_support = None if local_image == "ubuntu-22.04" else "v2.0"
+
+    @property
+    def metadata_defaults(self) -> dict[str, Any]:
+        """The metadata options of a launch that names none."""
+        return {"HttpTokens": "required", "HttpPutResponseHopLimit": 2} if self.imds_support else {}
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:

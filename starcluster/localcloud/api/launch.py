@@ -335,6 +335,7 @@ def _make_instance(cloud: Cloud, plan: LaunchPlan, index: int) -> CloudInstance:
     backend = cloud.backend
     options = dict(plan.options)
     options.pop("profile")
+    options["metadata_options"] = {**plan.image.metadata_defaults, **options["metadata_options"]}
     template = options.pop("template")
     data = Base64EncodedString(plan.user_data) if plan.user_data else None
     instance = CloudInstance(

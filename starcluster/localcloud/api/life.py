@@ -103,12 +103,18 @@ class Life:
                 tree, spec = metadata_tree(cloud, instance), self._spec(instance)
             try:
                 cloud.hosts.set_metadata(instance_id, tree)
-                cloud.hosts.boot(spec)
+                if not self._is_up(instance_id):
+                    cloud.hosts.boot(spec)
                 self._volumes.attach_at_boot(instance)
             except HostsError as error:
                 self._boot_failed(instance, error)
                 return
         cloud.jobs.at(began + cloud.timing.wall(cloud.timing.boot_to_running), "running", instance_id)
+
+    def _is_up(self, instance_id: str) -> bool:
+        """Whether an earlier daemon, that died in this job, has booted the host already."""
+        node = self._cloud.hosts.nodes().get(instance_id)
+        return node is not None and node.alive
 
     def _boot_failed(self, instance: CloudInstance, error: HostsError) -> None:
         log.error("boot of %s: %s", instance.id, error)

@@ -68,19 +68,26 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
         )  # fmt: skip
         if stored is None:
             import_key(cloud, places)
-        cloud.life.reconcile(hosts.nodes())
+        keeper = HostKeeper(places, hosts, cloud, options.owner_pid)
+        keeper.catch_up()
     except store.StoreError as error:
         raise CannotStart(error.message, error.hint) from error
     except (HostsError, OSError) as error:
         raise CannotStart(str(error)) from error
-    running = _threads(places, hosts, cloud, options, remembered.port, down)
+    running = _threads(places, hosts, cloud, keeper, options, remembered.port, down)
     _Remembered(port=running.server.port, speed=speed).write(places)
     _announce(places, running, agent_pid, speed)
     return running
 
 
 def _threads(
-    places: Places, hosts: Hosts, cloud: Cloud, options: Namespace, port: int, down: Callable[[], None]
+    places: Places,
+    hosts: Hosts,
+    cloud: Cloud,
+    keeper: HostKeeper,
+    options: Namespace,
+    port: int,
+    down: Callable[[], None],
 ) -> Running:
     keep = store.Store(places.store, cloud.lock, lambda: assembly.collect(cloud))
     faults = Faults()
@@ -89,7 +96,7 @@ def _threads(
         cloud=cloud,
         server=assembly.Server(cloud, faults, keep, port),
         control=ControlServer(places.control_socket, Operations(cloud, faults), down=down, commit=keep.commit),
-        keeper=HostKeeper(places, hosts, cloud, options.owner_pid),
+        keeper=keeper,
         store=keep,
         exposure=Exposure(cloud, hosts) if options.expose else None,
     )

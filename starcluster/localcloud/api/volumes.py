@@ -274,7 +274,8 @@ class Volumes:
             left = float(attachment.detach_from - time.time())
         if instance.now in (State.SHUTTING_DOWN, State.STOPPING):
             return RETRY_DETACH  # EC2 keeps a detachment back while the system goes down
-        if instance.now.is_up and not self._release(instance, volume_id, force=attachment.force):
+        # A stopped host is told too: it would show the disk again at its next start.
+        if not self._release(instance, volume_id, force=attachment.force):
             with self._cloud.lock:
                 attachment.status = "busy"
             return RETRY_DETACH

@@ -39,3 +39,4 @@ class World:
     rebalances: dict[str, datetime.datetime] = field(default_factory=dict)
     placement_groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     spot_requests: dict[str, Any] = field(default_factory=dict)
+    events_seen: int = 0  # the number of the hosts' last event that has been acted on

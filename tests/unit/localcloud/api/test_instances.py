@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from starcluster.localcloud.api.images import STOCK
 from tests.unit.localcloud.api.conftest import ARM, UBUNTU, Api, code_of, until
 
 
@@ -246,6 +247,14 @@ def test_instance_profile(api: Api) -> None:
     iam.create_instance_profile(InstanceProfileName="worker")
     instance_id = api.run(IamInstanceProfile={"Name": "worker"})
     assert api.instance(instance_id)["IamInstanceProfile"]["Arn"].endswith(":instance-profile/worker")
+
+
+def test_newer_images_want_tokens(api: Api) -> None:
+    old = next(each.image_id for each in STOCK if each.local_image == "ubuntu-22.04")
+    told = {each: api.instance(api.run(ImageId=each))["MetadataOptions"]["HttpTokens"] for each in (UBUNTU, old)}
+    assert told == {UBUNTU: "required", old: "optional"}
+    chosen = api.run(MetadataOptions={"HttpTokens": "optional"})
+    assert api.instance(chosen)["MetadataOptions"]["HttpTokens"] == "optional"
 
 
 def test_metadata_of_a_node(api: Api) -> None:

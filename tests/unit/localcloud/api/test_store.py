@@ -12,7 +12,10 @@ import pytest
 from starcluster.localcloud.api import assembly, store
 from starcluster.localcloud.api.cloud import Cloud
 from starcluster.localcloud.api.faults import Faults
+from starcluster.localcloud.api.hostkeeper import HostKeeper
+from starcluster.localcloud.api.machines import State
 from starcluster.localcloud.api.store import Store, StoreError
+from starcluster.localcloud.places import Places
 from tests.unit.localcloud.api.conftest import UBUNTU, build, client, until
 from tests.unit.localcloud.api.fake_hosts import FakeHosts
 
@@ -25,7 +28,9 @@ class Running:
         self.store = Store(folder, self.cloud.lock, lambda: assembly.collect(self.cloud))
         self.cloud.jobs.changed = self.store.changed
         self.server = assembly.Server(self.cloud, Faults(), self.store)
-        self.cloud.life.reconcile(hosts.nodes())
+        self.keeper = HostKeeper(Places(folder), hosts, self.cloud, None)
+        self.keeper.catch_up()
+        self.keeper.start()
         self.store.start()
         self.cloud.jobs.start()
         self.server.start()
@@ -33,6 +38,7 @@ class Running:
 
     def stop(self) -> None:
         self.server.stop()
+        self.keeper.stop()
         self.cloud.jobs.stop()
         self.store.stop()
 
@@ -98,6 +104,45 @@ def test_a_host_that_is_gone_ends_its_instance(tmp_path: Path) -> None:
         until(lambda: second.state(instance_id) == "terminated")
         found = second.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
         assert found["StateReason"]["Code"] == "Server.InternalError"
+    finally:
+        second.stop()
+
+
+def test_what_hosts_did_while_no_daemon_ran_is_told_right(tmp_path: Path) -> None:
+    hosts = FakeHosts()
+    first = Running(tmp_path, hosts)
+    instance_id = first.ec2.run_instances(**LAUNCH)["Instances"][0]["InstanceId"]
+    until(lambda: first.state(instance_id) == "running")
+    first.stop()
+    hosts.exit(instance_id, "poweroff")
+    second = Running(tmp_path, hosts)
+    try:
+        until(lambda: second.state(instance_id) == "stopped")
+        second.ec2.start_instances(InstanceIds=[instance_id])
+        until(lambda: second.state(instance_id) == "running")
+    finally:
+        second.stop()
+    third = Running(tmp_path, hosts)
+    try:
+        assert third.state(instance_id) == "running"  # the old event is not acted on twice
+    finally:
+        third.stop()
+
+
+def test_a_boot_that_a_dead_daemon_began_is_not_done_twice(tmp_path: Path) -> None:
+    hosts = FakeHosts()
+    first = Running(tmp_path, hosts)
+    instance_id = first.ec2.run_instances(**LAUNCH)["Instances"][0]["InstanceId"]
+    until(lambda: first.state(instance_id) == "running")
+    first.stop()
+    instance = first.cloud.backend.find_instance(instance_id)
+    instance.become(State.PENDING)
+    first.cloud.at_once("boot", instance_id)
+    first.store.stop()
+    second = Running(tmp_path, hosts)
+    try:
+        until(lambda: second.state(instance_id) == "running")
+        assert hosts.ops("boot").count(("boot", instance_id)) == 1
     finally:
         second.stop()
 

@@ -133,6 +133,19 @@ def test_attach_to_a_stopped_instance(api: Api) -> None:
     assert api.hosts.attached[volume_id] == instance_id
 
 
+def test_detach_from_a_stopped_instance(api: Api) -> None:
+    volume_id, instance_id = make(api), node(api)
+    attach(api, volume_id, instance_id)
+    api.ec2.stop_instances(InstanceIds=[instance_id])
+    api.wait(instance_id, "stopped")
+    api.ec2.detach_volume(VolumeId=volume_id)
+    until(lambda: api.volume(volume_id)["State"] == "available")
+    assert ("detach", instance_id, volume_id) in api.hosts.asked
+    api.ec2.start_instances(InstanceIds=[instance_id])
+    api.wait(instance_id, "running")
+    assert volume_id not in api.hosts.attached
+
+
 SHAPES = [
     ({"Size": 0}, "InvalidParameterValue"),
     ({"Size": 70000}, "InvalidParameterValue"),
