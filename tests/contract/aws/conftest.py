@@ -32,19 +32,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     control.down(folder, delete=True)
 
 
-@pytest.fixture
-def cloud(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    monkeypatch.setenv("STARCLUSTER_LOCAL", str(folder))
-    return open_cloud(Config(path="none", cloud=CloudName.LOCAL))
+@pytest.fixture(scope="session")
+def cloud(folder: Path) -> Cloud:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STARCLUSTER_LOCAL", str(folder))
+        return open_cloud(Config(path="none", cloud=CloudName.LOCAL))
 
 
-@pytest.fixture
-def ec2(cloud: Cloud, until: Callable[..., object]) -> Iterator[Ec2]:
-    door = Ec2(cloud)
-    yield door
-    door.instances.terminate([one.id for one in door.instances.find() if one.state.is_in_cluster])
-    # the next test counts what there is: let the dying be gone, and their root volumes
-    until(lambda: all(one.state.is_gone for one in door.instances.find()), "all terminated")
+@pytest.fixture(scope="session")
+def door(cloud: Cloud) -> Ec2:
+    """One door for all tests: making clients takes longer than most of the tests."""
+    return Ec2(cloud)
 
 
 @pytest.fixture
@@ -59,6 +57,14 @@ def until() -> Callable[..., object]:
         return answer
 
     return wait
+
+
+@pytest.fixture
+def ec2(door: Ec2, until: Callable[..., object]) -> Iterator[Ec2]:
+    yield door
+    door.instances.terminate([one.id for one in door.instances.find() if one.state.is_in_cluster])
+    # the next test counts what there is: let the dying be gone, and their root volumes
+    until(lambda: all(one.state.is_gone for one in door.instances.find()), "all terminated")
 
 
 @pytest.fixture

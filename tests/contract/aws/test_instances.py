@@ -49,10 +49,10 @@ def test_find_by_each_word(ec2: Ec2, launched: Launched) -> None:
     assert ec2.instances.find(cluster="nobody") == []
 
 
-def test_find_reads_all_pages(ec2: Ec2, launched: Launched, request_of: RequestOf) -> None:
+def test_find_reads_all_pages(ec2: Ec2, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch) -> None:
     request = request_of(count=7)
     made = ec2.instances.launch(request)
-    ec2.api.page_size = 5
+    monkeypatch.setattr(ec2.api, "page_size", 5)
     assert {one.id for one in ec2.instances.find(cluster=request.tags["@sc-cluster"])} == {one.id for one in made}
     assert len(made) == 7
 

@@ -141,11 +141,6 @@ def test_a_host_of_another_zone_is_refused(run: Run, launched: Launched) -> None
     assert (done.returncode, "is in us-east-1b" in done.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("words", [["0", "us-east-1a"], ["many", "us-east-1a"], ["1"], ["-b", "x", "1", "us-east-1a"]])
-def test_wrong_usage_of_createvolume(run: Run, words: list[str]) -> None:
-    assert run("createvolume", *words).returncode == 2
-
-
 # -- local
 
 
@@ -189,20 +184,6 @@ def test_capacity_and_price(run: Run, ec2: Ec2, request_of: RequestOf) -> None:
     assert "us-east-1a: $0.0300\n" in run("local", "price", "t3.medium", "0.03").stdout
     assert ec2.spot.current_prices(["t3.medium"])["t3.medium", "us-east-1a"] == 0.03
     run("local", "price", "t3.medium", "none")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["capacity", "t3.micro", "few"],
-        ["price", "t3.micro", "cheap"],
-        ["price", "t3.micro", "nan"],
-        ["up", "--speed", "0"],
-        ["interrupt", "a", "b", "--notice", "-1"],
-    ],
-)
-def test_wrong_usage_of_local(run: Run, words: list[str]) -> None:
-    assert run("local", *words).returncode == 2
 
 
 def test_ssh_config_lets_ssh_in(

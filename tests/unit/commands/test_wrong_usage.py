@@ -1,0 +1,55 @@
+"""Wrong words are told before anything is touched: no cloud, no config."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.ec2 import FakeEc2
+from tests.unit.commands.conftest import Run
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["createvolume", "0", "us-east-1a"],
+        ["createvolume", "many", "us-east-1a"],
+        ["createvolume", "1"],
+        ["createvolume", "-b", "x", "1", "us-east-1a"],
+        ["createvolume", "-t", "=x", "1", "us-east-1a"],
+        ["spothistory"],
+        ["spothistory", "-d", "1", "-s", "2026-01-01", "t3.micro"],
+        ["spothistory", "-c", "-v", "t3.micro"],
+        ["spothistory", "-s", "yesterday", "t3.micro"],
+        ["local", "nonsense"],
+        ["local", "capacity", "t3.micro", "few"],
+        ["local", "price", "t3.micro", "cheap"],
+        ["local", "price", "t3.micro", "nan"],
+        ["local", "up", "--speed", "0"],
+        ["local", "interrupt", "a", "b", "--notice", "-1"],
+        ["removevolume"],
+        ["removekey"],
+        ["listvolumes", "-S", "nonsense"],
+    ],
+)
+def test_wrong_usage(run: Run, ec2: FakeEc2, words: list[str]) -> None:
+    result = run(*words)
+    assert (result.code, result.out, ec2.calls) == (2, "", [])
+    assert "!!! ERROR - " in result.said
+
+
+def test_spothistory(run: Run) -> None:
+    assert run("shi", "t3.micro").out == (
+        ">>> Fetching spot history for t3.micro (VPC)\n"
+        ">>> Current price: $0.0300\n>>> Max price: $0.0300\n>>> Average price: $0.0300\n"
+    )
+
+
+def test_spothistory_of_what_is_not_offered(run: Run, ec2: FakeEc2) -> None:
+    ec2.zone_names.clear()
+    result = run("spothistory", "t9.huge")
+    assert (result.code, "no spot price of t9.huge" in result.said) == (1, True)
+
+
+def test_showconsole(run: Run, ec2: FakeEc2) -> None:
+    result = run("showconsole", "i-1")
+    assert (result.code, "instance 'i-1' does not exist" in result.said) == (1, True)
