@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,22 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 def test_a_directory(tmp_path: Path) -> None:
     with pytest.raises(exception.ConfigError, match="directory"):
         ini.read(str(tmp_path))
+
+
+def test_a_config_from_a_url() -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/config" else 404)
+            self.end_headers()
+            self.wfile.write(b"[global]\na = 1\n")
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert ini.read(f"{url}/config").get("global").text("a") == "1"
+        with pytest.raises(exception.ConfigNotFound, match="404"):
+            ini.read(f"{url}/nothing")
+        server.shutdown()
