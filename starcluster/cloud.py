@@ -60,7 +60,7 @@ def _local(config: Config, region: str | None) -> Cloud:
     folder = files.local_folder()
     facts = start_local(folder)
     if region and region != facts["region"]:
-        raise exception.UsageError(f"the local cloud has the region {facts['region']} only, not {region}")
+        raise exception.UserMustAct(f"the local cloud has the region {facts['region']} only, not {region}")
     return Cloud(
         name=CloudName.LOCAL,
         region=facts["region"],

@@ -6,21 +6,22 @@ import click
 
 
 @click.command()
-@click.argument("verb", required=False)
+@click.argument("verbs", metavar="[VERB]...", nargs=-1)
 @click.pass_context
-def command(ctx: click.Context, verb: str | None) -> None:
+def command(ctx: click.Context, verbs: tuple[str, ...]) -> None:
     """Show this program's verbs, or one verb's help.
 
     \b
-    Example:
+    Examples:
       starcluster help start
+      starcluster help local interrupt
     """
-    parent = ctx.parent
-    if parent is None or not isinstance(parent.command, click.Group):
-        raise click.UsageError("help is a verb of starcluster")
-    if verb is None:
-        click.echo(parent.get_help())
-        return
-    _, found, _ = parent.command.resolve_command(parent, [verb])
+    found: click.Context | None = ctx.parent
+    for verb in verbs:
+        if found is None or not isinstance(found.command, click.Group):
+            raise click.UsageError(f"{verbs[0]} has no verbs of its own")
+        name, command, _ = found.command.resolve_command(found, [verb])
+        if command is not None:
+            found = click.Context(command, info_name=name, parent=found)
     if found is not None:
-        click.echo(found.get_help(click.Context(found, info_name=verb, parent=parent)))
+        click.echo(found.get_help())

@@ -14,7 +14,7 @@ class Words(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None:
             return name, command, rest
-        if rest == ["help"] and not isinstance(command, click.Group):
+        if rest == ["help"]:
             rest = ["--help"]
         return name, command, whole_options(command, rest)
 

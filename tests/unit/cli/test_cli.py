@@ -53,6 +53,25 @@ def test_three_ways_to_a_verbs_help(run, words: list[str]) -> None:
     assert "Example" in out
 
 
+@pytest.mark.parametrize(
+    "words", [["help", "local", "interrupt"], ["local", "interrupt", "help"], ["local", "interrupt", "--help"]]
+)
+def test_help_of_a_verb_of_a_verb(run, words: list[str]) -> None:
+    code, out, _ = run(*words)
+    assert code == 0
+    assert out.startswith("Usage: starcluster local interrupt [OPTIONS] TAG NODE\n")
+
+
+def test_help_of_local_names_its_verbs(run) -> None:
+    code, out, _ = run("local", "help")
+    assert (code, "ssh-config" in out) == (0, True)
+
+
+def test_help_of_what_is_no_verb(run) -> None:
+    assert run("help", "nonsense")[0] == 1
+    assert run("help", "start", "more")[0] == 2
+
+
 def test_version(run) -> None:
     assert run("--version")[:2] == (0, "0.1.0\n")
 
