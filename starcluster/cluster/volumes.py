@@ -183,7 +183,9 @@ def _given_host(clusters: Clusters, wish: VolumeWish) -> Node:
             f"host instance {wish.host} is in {instance.zone}, the volume shall be in {wish.zone}",
             hint="name an instance of that zone, or leave -H out",
         )
-    return _node(clusters, instance, wish.keyname)
+    node = _node(clusters, instance, wish.keyname)
+    waiting.wait_ssh(node)
+    return node
 
 
 def _node(clusters: Clusters, instance: Instance, keyname: str) -> Node:

@@ -135,6 +135,18 @@ def test_what_createvolume_refuses_before_it_makes_anything(run: Run, ec2: Ec2, 
     assert everything(ec2) == before
 
 
+def test_a_given_host_formats_the_volume_and_stays(run: Run, ec2: Ec2, launched: Launched) -> None:
+    one = launched(user_data=b"#cloud-config\ndisable_root: false\n")
+    before = everything(ec2)
+    done = run("createvolume", "-H", one.id, "1", "us-east-1a")
+    assert done.returncode == 0, done.stderr
+    volume = ec2.volumes.get(done.stdout.splitlines()[-1])
+    assert volume.holder is None
+    ec2.volumes.delete(volume.id)
+    assert everything(ec2) == before
+    assert ec2.instances.get(one.id).state.is_alive
+
+
 def test_a_host_of_another_zone_is_refused(run: Run, launched: Launched) -> None:
     one = launched(zone="us-east-1b")
     done = run("createvolume", "-H", one.id, "1", "us-east-1a")
