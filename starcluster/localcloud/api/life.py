@@ -241,7 +241,8 @@ class Life:
             for instance in self._cloud.backend.every_instance():
                 node = nodes.get(instance.id)
                 gone = node is None or not node.alive
-                if gone and instance.now is State.RUNNING:
+                booting = self._cloud.jobs.is_pending("boot", instance.id)
+                if gone and instance.now.is_up and not booting:
                     log.warning("%s: its host is gone", instance.id)
                     self.terminate(instance, Reason.INTERNAL, sudden=True)
         for instance_id in nodes:
