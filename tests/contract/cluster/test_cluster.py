@@ -1,0 +1,162 @@
+"""A cluster's whole life through the public commands, on real hosts. One cluster serves the tests of this file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.cluster.conftest import Shell, everything
+
+
+@pytest.fixture(scope="module")
+def cluster(shell: Shell, aws: Any) -> Iterator[str]:
+    before = everything(aws)
+    shell("start", "-s", "2", "one")
+    yield "one"
+    shell("terminate", "-c", "one")
+    assert everything(aws) == before
+
+
+def test_home_is_shared_both_ways(shell: Shell, cluster: str) -> None:
+    shell.on(cluster, "master", "echo from-master > /home/a")
+    assert shell.on(cluster, "node001", "cat /home/a; echo from-worker > /home/b") == "from-master\n"
+    assert shell.on(cluster, "master", "cat /home/b") == "from-worker\n"
+
+
+def test_nodes_know_each_other(shell: Shell, cluster: str) -> None:
+    hop = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes"
+    assert shell.on(cluster, "master", f"{hop} node001 hostname") == "node001\n"
+    assert shell.on(cluster, "node001", f"{hop} master hostname") == "master\n"
+    assert shell.on(cluster, "node001", f"su - alice -c '{hop} master id -un'") == "alice\n"
+
+
+def test_the_user_is_the_same_everywhere(shell: Shell, cluster: str) -> None:
+    assert shell.on(cluster, "master", "id alice") == shell.on(cluster, "node001", "id alice")
+    assert shell("sshmaster", cluster, "-u", "alice", "pwd; touch /scratch/alice/x").out == "/home/alice\n"
+    assert shell("sshmaster", cluster, "-u", "ubuntu", "id -un").out == "ubuntu\n"
+
+
+def test_exit_codes_output_and_input_pass_through(shell: Shell, cluster: str) -> None:
+    ran = shell("sshnode", cluster, "node001", 'echo "it\'s  here"; echo bad >&2; exit 7', check=False)
+    assert (ran.code, ran.out) == (7, "it's  here\n")
+    assert ran.err.endswith("bad\n")
+    assert shell("sshnode", cluster, "1", "--", "ls", "-d", "/home").out == "/home\n"
+    echoed = shell("sshmaster", cluster, "cat", stdin=b"\x00\xff binary").out
+    assert echoed.encode(errors="surrogateescape") == b"\x00\xff binary"
+    assert shell("sshmaster", cluster, "ls", "-l", check=False).code == 2
+
+
+def test_unknown_names_are_told(shell: Shell, cluster: str) -> None:
+    ran = shell("sshnode", cluster, "nobody", check=False)
+    assert ran.code == 1
+    assert "has no node 'nobody'" in ran.err
+    assert "master, node001" in ran.err
+    other = shell("sshmaster", "none", check=False)
+    assert other.code == 1
+    assert "active clusters: one" in other.err
+
+
+def test_put_and_get_keep_modes_and_times(shell: Shell, cluster: str) -> None:
+    code = shell.folder / "code"
+    (code / "deep").mkdir(parents=True)
+    (code / "deep" / "run me.sh").write_bytes(b"\x00\x01" * 5000)
+    (code / "deep" / "run me.sh").chmod(0o750)
+    os.utime(code / "deep" / "run me.sh", (981173106, 981173106))
+    shell("put", cluster, "code", "/home/there")
+    shell("get", cluster, "/home/there", "back")
+    back = shell.folder / "back" / "deep" / "run me.sh"
+    assert back.read_bytes() == b"\x00\x01" * 5000
+    assert stat.S_IMODE(back.stat().st_mode) == 0o750
+    assert back.stat().st_mtime == 981173106
+    shell("put", cluster, "code/deep/run me.sh", "config", "/home/there")
+    shell("get", cluster, "/home/there/r*", "/home/there/conf?g", str(back.parent))
+    assert sorted(path.name for path in back.parent.iterdir()) == ["config", "run me.sh"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("put", "one", "missing", "/home"), "missing does not exist"),
+        (("put", "one", "config", "/none/x"), "there is no folder /none"),
+        (("put", "one", "config", "config", "/home/new"), "is not a folder"),
+        (("get", "one", "/home/no*", "."), "does not exist"),
+        (("get", "one", "/etc/hosts", "none/x"), "there is no folder none"),
+        (("get", "one", "/etc/hosts", "/etc/fstab", "new"), "need a folder"),
+    ],
+)
+def test_copies_that_can_not_be_are_told(shell: Shell, cluster: str, words: tuple[str, ...], told: str) -> None:
+    ran = shell(*words, check=False)
+    assert ran.code == 1
+    assert told in ran.err
+    assert not (shell.folder / "new").exists()
+
+
+def test_a_node_comes_and_goes(shell: Shell, cluster: str) -> None:
+    shell("addnode", "-a", "Carol", "-b", "1", cluster)
+    assert shell.on(cluster, "carol", "cat /home/a 2>/dev/null; hostname").endswith("Carol\n")
+    taken = shell("addnode", "-a", "carol", cluster, check=False)
+    assert taken.code == 1
+    assert "already" in taken.err
+    shell("removenode", "-c", "-a", "carol", cluster)
+    left = shell.on(cluster, "master", "cat /etc/hosts /etc/exports /root/.ssh/known_hosts")
+    assert "carol" not in left.lower()
+
+
+def test_a_dead_node_is_removed_at_once(shell: Shell, cluster: str) -> None:
+    shell("addnode", "-a", "dave", "-b", "1", cluster)
+    shell("sshnode", cluster, "dave", "kill -STOP -1; true", check=False)
+    shell("local", "interrupt", cluster, "dave", "--notice", "0")
+    shell("removenode", "-c", "-f", "-a", "dave", cluster, check=False)
+    assert "dave" not in shell("listclusters", cluster).out
+
+
+def test_start_is_refused_for_what_exists(shell: Shell, cluster: str) -> None:
+    ran = shell("start", cluster, check=False)
+    assert ran.code == 1
+    assert "exists already" in ran.err
+
+
+def test_restart_comes_back_with_home(shell: Shell, cluster: str) -> None:
+    shell.on(cluster, "master", "echo kept > /home/kept")
+    before = shell.on(cluster, "node001", "cat /proc/sys/kernel/random/boot_id")
+    shell("restart", cluster)
+    after = shell.on(cluster, "node001", "cat /proc/sys/kernel/random/boot_id; cat /home/kept")
+    assert before not in after
+    assert after.endswith("kept\n")
+
+
+def test_stop_and_start_x(shell: Shell, cluster: str) -> None:
+    shell.on(cluster, "master", "echo kept > /home/kept")
+    shell("stop", "-c", cluster)
+    shown = shell("listclusters", cluster).out
+    assert shown.count(" stopped ") == 2
+    stopped = shell("sshmaster", cluster, "true", check=False)
+    assert stopped.code == 1
+    assert "start -x" in shell("start", cluster, check=False).err
+    shell("start", "-x", cluster)
+    assert shell.on(cluster, "node001", "cat /home/kept") == "kept\n"
+
+
+def test_host_keys_are_the_consoles(shell: Shell, cluster: str, aws: Any) -> None:
+    """A node that shows another key than its console told is not talked to."""
+    known = Path(shell.env["STARCLUSTER_HOME"]) / "known_hosts"
+    lines = known.read_text()
+    node = shell("listclusters", cluster).out.split("node001 running ")[1].split()[0]
+    console = aws.get_console_output(InstanceId=node)["Output"]
+    keys = [line.split()[2] for line in lines.splitlines() if line.startswith(node)]
+    assert keys
+    assert all(key in console for key in keys)
+    try:
+        known.write_text(
+            "".join(line[:-3] + "AAA\n" if line.startswith(node) else line + "\n" for line in lines.splitlines())
+        )
+        ran = shell("sshnode", cluster, "node001", "echo in", check=False)
+        assert ran.code == 255
+        assert "in\n" not in ran.out
+    finally:
+        known.write_text(lines)

@@ -1,0 +1,118 @@
+"""The default set-up's steps and their order, on nodes that only write down what they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from starcluster import exception
+from starcluster.clustersetup import DefaultClusterSetup
+
+VOLUMES = {"data": {"volume_id": "vol-1", "mount_path": "/data", "device": "", "partition": None}}
+
+
+class Recorder:
+    """A node that notes every call of a method; answers from a table."""
+
+    def __init__(self, alias: str, journal: list[tuple[str, str]], **answers: Any) -> None:
+        self.alias, self.id, self._journal = alias, f"i-{alias}", journal
+        self._answers = {
+            "is_master": alias == "master",
+            "is_running": True,
+            "mount_points_of": [],
+            "filesystem": "ext4",
+            "generate_key_for_user": ["private", "public"],
+            **answers,
+        }
+        self.attached_vols: dict[str, Any] = {}
+        self.ssh = SimpleNamespace(script=self._script, which=lambda program: ["/usr/sbin/" + program])
+
+    def _script(self, text: str, *, what: str) -> list[str]:
+        self._journal.append((self.alias, what.split(" ")[0]))
+        return ["7 8"] if "stat -c" in text and "look for the user" in what else ["1000"]
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            quiet = name in ("is_master", "is_running")
+            if not quiet:
+                self._journal.append((self.alias, name))
+            answer = self._answers.get(name)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+def run(hook: str, nodes: Sequence[Recorder], *first: Recorder) -> None:
+    setup = DefaultClusterSetup(disable_threads=True)
+    getattr(setup, hook)(*first, list(nodes), nodes[0], "alice", "bash", VOLUMES)
+
+
+def test_run_does_all_steps_in_order() -> None:
+    journal: list[tuple[str, str]] = []
+    run("run", [Recorder("master", journal), Recorder("node001", journal)])
+    steps = [
+        ("node001", "set_hostname"),
+        ("master", "mount_device"),
+        ("node001", "add_user"),
+        ("node001", "add_to_etc_hosts"),
+        ("master", "start_nfs_server"),
+        ("master", "export_fs_to_nodes"),
+        ("node001", "mount_nfs_shares"),
+        ("node001", "install_key"),
+    ]
+    places = [journal.index(step) for step in steps]
+    assert places == sorted(places)
+    assert ("master", "mount_nfs_shares") not in journal
+
+
+def test_a_volume_is_checked_before_it_is_mounted_and_left_alone_when_it_is() -> None:
+    journal: list[tuple[str, str]] = []
+    run("run", [Recorder("master", journal)])
+    assert journal.index(("master", "check_filesystem")) < journal.index(("master", "mount_device"))
+    journal.clear()
+    run("run", [Recorder("master", journal, mount_points_of=["/data"])])
+    assert ("master", "mount_device") not in journal
+    assert ("master", "check_filesystem") not in journal
+
+
+def test_a_volume_without_file_system_ends_the_setup() -> None:
+    with pytest.raises(exception.InvalidOperation, match="no file system"):
+        run("run", [Recorder("master", [], filesystem="")])
+
+
+def test_a_new_node_is_set_up_alone_and_introduced_to_all() -> None:
+    journal: list[tuple[str, str]] = []
+    master, old, new = (Recorder(alias, journal) for alias in ("master", "node001", "bob"))
+    run("on_add_node", [master, old, new], new)
+    assert ("node001", "add_to_etc_hosts") in journal
+    assert ("node001", "set_hostname") not in journal
+    assert ("node001", "mount_nfs_shares") not in journal
+    assert ("bob", "mount_nfs_shares") in journal
+
+
+def test_a_dead_worker_does_not_stop_the_new_one() -> None:
+    journal: list[tuple[str, str]] = []
+    master, new = Recorder("master", journal), Recorder("bob", journal)
+    dead = [Recorder(f"node00{n}", journal, add_to_etc_hosts=exception.SSHConnectionError("gone")) for n in (1, 2)]
+    run("on_add_node", [master, *dead, new], new)
+    assert ("bob", "install_key") in journal
+
+
+def test_the_new_node_itself_may_not_fail() -> None:
+    new = Recorder("bob", [], mount_nfs_shares=exception.RemoteCommandFailed("no"))
+    with pytest.raises(exception.RemoteCommandFailed):
+        run("on_add_node", [Recorder("master", []), new], new)
+
+
+def test_a_node_that_goes_is_forgotten_by_the_others() -> None:
+    journal: list[tuple[str, str]] = []
+    master, old, gone = (Recorder(alias, journal) for alias in ("master", "node001", "bob"))
+    run("on_remove_node", [master, old, gone], gone)
+    assert ("node001", "remove_from_etc_hosts") in journal
+    assert ("master", "stop_exporting_fs_to_nodes") in journal
+    assert not [entry for entry in journal if entry[0] == "bob"]

@@ -1,0 +1,53 @@
+"""StarCluster's thread pool interface."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from starcluster import exception
+from starcluster.threadpool import get_thread_pool
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_results_come_in_order(disabled: bool) -> None:
+    pool = get_thread_pool(4, disable_threads=disabled)
+    for number in range(20):
+        pool.simple_job(lambda n: n * n, (number,), jobid=str(number))
+    assert pool.wait(numtasks=20) == [n * n for n in range(20)]
+    assert pool.get_results() == []
+    pool.shutdown()
+
+
+def test_an_argument_that_is_no_list_is_the_only_one() -> None:
+    with get_thread_pool(2) as pool:
+        pool.simple_job(len, "word")
+        assert pool.wait() == [4]
+
+
+def test_jobs_run_side_by_side() -> None:
+    barrier = threading.Barrier(3)
+    with get_thread_pool(3) as pool:
+        for _ in range(3):
+            pool.simple_job(barrier.wait, (20,))
+        assert sorted(pool.wait()) == [0, 1, 2]
+
+
+def test_all_failures_are_gathered_and_the_rest_is_done() -> None:
+    done: list[int] = []
+
+    def job(number: int) -> None:
+        if number % 2:
+            raise ValueError(f"odd {number}")
+        done.append(number)
+
+    with get_thread_pool(3) as pool:
+        for number in range(4):
+            pool.simple_job(job, (number,), jobid=f"node{number}")
+        with pytest.raises(exception.ThreadPoolException) as caught:
+            pool.wait()
+        assert sorted(done) == [0, 2]
+        assert [jobid for _, _, jobid in caught.value.exceptions] == ["node1", "node3"]
+        assert "ValueError: odd 1" in caught.value.format_excs()
+        assert pool.map(lambda a, b: a + b, [1, 2], [10, 20]) == [11, 22]
