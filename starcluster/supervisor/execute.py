@@ -59,10 +59,12 @@ class Executor:
         me: lease.Holder,
         busy: dict[str, str],
         settings: Settings,
+        spawn: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         self.cluster, self.ec2, self.records, self.machines = cluster, ec2, records, machines
         self.memory, self.journal, self.clock, self.me = memory, journal, clock, me
         self.busy, self.settings = busy, settings
+        self._spawn = spawn or _in_thread
         self._acts: dict[type[act.Action], Callable[[Any, Wish, NameLook], None]] = {
             act.Begin: self._begin,
             act.Adopt: self._adopt,
@@ -245,10 +247,7 @@ class Executor:
         if instance is None or folded in self.busy:
             return
         self.busy[folded] = f"{instance.id} is being set up"
-        # a daemon thread: what it does may be cut off at any moment, and is then done again by the next driver
-        threading.Thread(
-            target=self._set_up_job, args=(instance, wish, action.whole), name=f"set-up {folded}", daemon=True
-        ).start()
+        self._spawn(lambda: self._set_up_job(instance, wish, action.whole))
 
     def _set_up_job(self, instance: Instance, wish: Wish, whole: bool) -> None:
         try:
@@ -288,7 +287,8 @@ class Executor:
         failures = self.memory.set_up_failures.get(instance.id, 0) + 1
         self.memory.set_up_failures[instance.id] = failures
         told = str(error).splitlines()
-        words = f"the set-up of {instance.id} failed: {told[0] if told else repr(error)}"
+        why = self.memory.set_up_errors[instance.id] = told[0] if told else repr(error)
+        words = f"the set-up of {instance.id} failed: {why}"
         self.memory.back_off(names.fold(wish.name), words)
         self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
         log.warning("%s: %s", wish.name, words)
@@ -363,3 +363,8 @@ class Executor:
 def _generation_and_intent(known: NameLook) -> tuple[int, Intent | None]:
     record = known.record
     return (record.generation, record.intent) if record else (0, None)
+
+
+def _in_thread(job: Callable[[], None]) -> None:
+    """A daemon thread: its work may be cut off at any moment, and is then done again by the next driver."""
+    threading.Thread(target=job, name="set-up", daemon=True).start()

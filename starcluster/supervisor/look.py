@@ -126,6 +126,7 @@ class NameLook:
     pause: float = 0
     pause_because: str = ""
     set_up_failures: int = 0
+    set_up_error: str = ""
     complaint: str = ""
     busy: str = ""
 

@@ -189,8 +189,9 @@ def _tell_instance(journal: Journal, name: str, instance: Instance) -> None:
         return
     reason = instance.reason_code
     key = ("instance", instance.id, str(instance.state))
-    if journal.add_once(name, key, event, instance=instance.id, reason=reason):
-        log.info("%s: %s is %s%s", name, instance.id, instance.state, f" ({reason})" if reason else "")
+    fresh = journal.add_once(name, key, event, instance=instance.id, reason=reason)
+    if fresh and instance.state.is_gone:  # the other states are told by the plan's own sentences
+        log.info("%s: %s is gone%s", name, instance.id, f" ({reason})" if reason else "")
 
 
 def _tell_report(journal: Journal, name: str, report: Report) -> None:

@@ -29,6 +29,7 @@ class Memory:
         self._first: dict[tuple[str, ...], float] = {}
         self._complaints: dict[str, str] = {}
         self.set_up_failures: dict[str, int] = {}
+        self.set_up_errors: dict[str, str] = {}
         self.begun: set[str] = set()
         self.seen: dict[str, int] = {}
 

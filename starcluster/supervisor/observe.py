@@ -172,6 +172,7 @@ class Observer:
             "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
             "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
             "set_up_failures": self.memory.set_up_failures.get(current.id, 0) if current else 0,
+            "set_up_error": self.memory.set_up_errors.get(current.id, "") if current else "",
         }
 
     def _answer(self, name: str, current: Instance | None, word: Mapping[str, Any]) -> Answer:

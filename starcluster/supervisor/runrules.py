@@ -74,7 +74,7 @@ def has_no_agent(case: Case) -> Action | None:
     if case.known.set_up_failures >= AGENT_TRIES:
         return Hold(
             name=case.wish.name,
-            because=f"the agent can not be started on {here.id}: {answer.why}",
+            because=f"the agent can not be started on {here.id}: {case.known.set_up_error or answer.why}",
             hint=f"starcluster sshnode {case.wish.cluster} {case.wish.name}",
         )
     return SetUp(name=case.wish.name, because=f"no agent runs on {here.id}", instance_id=here.id, whole=False)

@@ -1,0 +1,319 @@
+"""Looks, plans and acts together, against EC2 in memory and fake agents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from starcluster import exception
+from starcluster.cluster.namerecord import OutcomeState
+from starcluster.model import InstanceState
+from starcluster.supervisor.loop import Driver, Ended
+from starcluster.supervisor.wishes import Fallback
+from tests.fakes.ec2 import fake_error
+from tests.unit.supervisor.stage import Scene
+from tests.unit.supervisor.world import wish
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def working(scene: Scene, rounds: int = 8) -> Driver:
+    driver = scene.driver(wish())
+    scene.rounds(driver, rounds)
+    assert scene.agent().ran
+    return driver
+
+
+def test_from_nothing_to_a_running_command(scene: Scene) -> None:
+    working(scene)
+    (node,) = scene.alive()
+    assert scene.record().born == node.id
+    assert scene.agent().ran == [1]
+    assert scene.agent().orders[-1]["op"] in ("run", "report")
+
+
+def test_when_it_works_nothing_more_is_changed(scene: Scene) -> None:
+    driver = working(scene)
+    scene.ec2.calls.clear()
+    scene.rounds(driver, 5)
+    assert {name for name, _ in scene.ec2.calls} == {"instances.find", "spot.find", "templates.find"}
+
+
+def test_a_constant_number_of_calls_a_round(scene: Scene) -> None:
+    def calls(count: int) -> int:
+        wishes = [wish(f"n{number}") for number in range(count)]
+        driver = scene.driver(*wishes)
+        scene.rounds(driver, 10)
+        scene.ec2.calls.clear()
+        scene.rounds(driver, 1)
+        return len(scene.ec2.calls)
+
+    assert calls(1) == calls(12)
+
+
+def test_a_finished_command_is_recorded_and_its_node_released(scene: Scene) -> None:
+    driver = working(scene)
+    scene.agent().end(0)
+    scene.rounds(driver, 5)
+    assert not scene.alive()
+    outcome = scene.record().outcome
+    assert outcome is not None
+    assert outcome.state is OutcomeState.FINISHED
+    assert scene.record().lease is None
+    again = scene.driver(wish())
+    scene.rounds(again, 5)
+    assert again.sites[0].results == {"mynode": Ended.FINISHED}
+    assert len(scene.nodes()) == 1
+
+
+def test_again_runs_anew_with_a_new_number(scene: Scene) -> None:
+    driver = working(scene)
+    scene.agent().end(0)
+    scene.rounds(driver, 5)
+    scene.rounds(scene.driver(wish(), again=True), 12)
+    assert len(scene.alive()) == 1
+    assert scene.agent().ran == [2]
+
+
+def test_a_failing_command_is_tried_again_and_given_up(scene: Scene) -> None:
+    driver = scene.driver(wish(max_restarts=1))
+    scene.rounds(driver, 8)
+    scene.agent().end(3)
+    scene.rounds(driver, 6)
+    assert scene.agent().ran == [1, 2]
+    scene.agent().end(3)
+    scene.rounds(driver, 6)
+    assert driver.sites[0].results == {"mynode": Ended.GAVE_UP}
+    assert not scene.alive()
+    scene.rounds(scene.driver(wish()), 12)
+    assert scene.agent().ran == [3], "asked again, a job that was given up begins anew"
+    assert scene.record().attempt.failures == 0
+
+
+def test_a_drained_node_is_replaced_while_it_lives(scene: Scene) -> None:
+    driver = working(scene)
+    (old,) = scene.alive()
+    scene.agent().drain()
+    scene.rounds(driver, 8)
+    assert old.id in {one.id for one in scene.alive()}
+    (new,) = [one for one in scene.alive() if one.id != old.id]
+    assert scene.machines.agent(new.id).ran == [2]
+    assert scene.record().drained == 1
+
+
+def test_a_lost_node_is_replaced(scene: Scene) -> None:
+    driver = working(scene)
+    scene.lose(scene.alive()[0])
+    scene.rounds(driver, 10)
+    assert len(scene.alive()) == 1
+    assert len(scene.nodes()) == 2
+    assert scene.agent().ran == [2]
+
+
+def test_a_silent_node_is_left_alone_for_ever(scene: Scene) -> None:
+    driver = working(scene)
+    scene.agent().reachable = False
+    scene.machines.shared = False
+    scene.rounds(driver, 50, pause=600)
+    assert len(scene.nodes()) == 1
+    assert scene.alive()
+
+
+def test_a_new_driver_adopts(scene: Scene) -> None:
+    working(scene)
+    scene.rounds(scene.driver(wish(), me="other@there:2:2"), 3)
+    assert scene.agent().ran == [1]
+    scene.clock.time += 500
+    scene.rounds(scene.driver(wish(), me="other@there:2:2"), 8)
+    assert scene.agent().ran == [1]
+    assert len(scene.nodes()) == 1
+
+
+def test_a_second_driver_steps_back_until_the_lease_runs_out(scene: Scene) -> None:
+    working(scene)
+    second = scene.driver(wish(), me="other@there:2:2")
+    scene.rounds(second, 2)
+    assert scene.record().lease is not None
+    assert scene.record().lease.holder == "me@here:1:1"  # type: ignore[union-attr]
+    assert "supervises it" in second.sites[0].said["mynode"]
+    scene.clock.time += 200
+    scene.rounds(second, 2)
+    assert scene.record().lease.holder == "other@there:2:2"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("rounds", range(1, 9))
+def test_a_driver_that_dies_after_any_round_leaves_one_node_and_one_start(scene: Scene, rounds: int) -> None:
+    scene.rounds(scene.driver(wish()), rounds)
+    scene.rounds(scene.driver(wish()), 12)
+    assert len(scene.nodes()) == 1
+    assert scene.agent().ran == [1]
+
+
+def test_a_lost_answer_makes_no_second_instance(scene: Scene) -> None:
+    launch = scene.ec2.instances.launch
+    lost = []
+
+    def loses_the_first(request: object) -> object:
+        made = launch(request)
+        if not lost:
+            lost.append(made)
+            raise fake_error("InternalError")
+        return made
+
+    scene.ec2.instances.launch = loses_the_first  # type: ignore[method-assign, assignment]
+    scene.rounds(scene.driver(wish()), 15)
+    assert len(scene.nodes()) == 1
+    assert scene.agent().ran == [1]
+
+
+def test_a_describe_that_lags_makes_no_second_instance(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 2)
+    scene.ec2.lag = 6
+    scene.rounds(driver, 15)
+    assert len(scene.nodes()) == 1
+
+
+def test_a_shortage_is_not_asked_about_all_the_time(scene: Scene) -> None:
+    scene.ec2.refuse(market="spot")
+    driver = scene.driver(wish())
+    scene.rounds(driver, 60, pause=5)
+    assert scene.ec2.count("instances.launch") <= 4
+    scene.ec2.relent()
+    scene.rounds(driver, 60, pause=5)
+    assert scene.agent().ran == [1]
+
+
+def test_after_a_long_shortage_on_demand_if_that_is_wished(scene: Scene) -> None:
+    scene.ec2.refuse(market="spot")
+    driver = scene.driver(wish(fallback=Fallback.ON_DEMAND, spot_max_wait=600))
+    scene.rounds(driver, 100, pause=5)
+    assert not scene.nodes()
+    scene.rounds(driver, 40, pause=5)
+    assert [str(one.market) for one in scene.nodes()] == ["on-demand"]
+
+
+def test_a_quota_ends_the_driver_with_what_to_do(scene: Scene) -> None:
+    scene.ec2.refuse(code="MaxSpotInstanceCountExceeded")
+    driver = scene.driver(wish())
+    scene.rounds(driver, 5)
+    assert driver.sites[0].results == {"mynode": Ended.USER_MUST_ACT}
+    assert scene.ec2.count("instances.launch") == 2  # the master's and one more
+
+
+def test_a_spent_token_is_followed_by_another(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.ec2.fail_next("instances.launch", fake_error("IdempotentParameterMismatch"))
+    scene.rounds(driver, 12)
+    assert scene.agent().ran == [1]
+    assert scene.record().try_number == 2
+
+
+def test_what_a_person_ends_is_not_undone_until_it_is_asked_for_again(scene: Scene) -> None:
+    driver = working(scene)
+    scene.lose(scene.alive()[0], "Client.UserInitiatedShutdown")
+    scene.rounds(driver, 5)
+    assert driver.sites[0].results == {"mynode": Ended.USER_MUST_ACT}
+    assert not scene.alive()
+    scene.rounds(scene.driver(wish()), 10)
+    assert len(scene.alive()) == 1
+
+
+def test_no_look_no_act(scene: Scene) -> None:
+    driver = working(scene)
+    scene.lose(scene.alive()[0])
+    scene.ec2.advance()
+    scene.ec2.fail_next("spot.find", fake_error("RequestLimitExceeded"), times=3)
+    scene.rounds(driver, 3)
+    assert len(scene.nodes()) == 1
+    scene.rounds(driver, 8)
+    assert len(scene.nodes()) == 2
+
+
+def test_an_unexpected_fault_does_not_end_the_driver(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    site = driver.sites[0]
+    scene.ec2.fail_next("instances.find", ZeroDivisionError("a bug"))
+    assert driver.safe_round(site) > 0
+    scene.rounds(driver, 10)
+    assert scene.agent().ran == [1]
+
+
+def test_without_the_master_nothing_is_done(scene: Scene) -> None:
+    driver = working(scene)
+    scene.ec2.instances._set(scene.master.id, state=InstanceState.STOPPED)
+    scene.lose(scene.alive()[0])
+    scene.rounds(driver, 10)
+    assert len(scene.nodes()) == 1
+    scene.ec2.instances._set(scene.master.id, state=InstanceState.RUNNING)
+    scene.rounds(driver, 10)
+    assert len(scene.alive()) == 1
+
+
+def test_a_cluster_that_is_gone_ends_the_driver(scene: Scene) -> None:
+    driver = working(scene)
+    scene.ec2.instances.all.clear()
+    group = scene.ec2.network.group("@sc-mycluster")
+    assert group is not None
+    scene.ec2.network.delete_group(group.id)
+    scene.rounds(driver, 2)
+    assert driver.sites[0].results == {"mynode": Ended.USER_MUST_ACT}
+
+
+def test_a_set_up_that_fails_is_done_again(scene: Scene) -> None:
+    scene.machines.fail_set_up = [exception.SSHConnectionError("refused"), exception.WaitTimeout("no ssh")]
+    scene.rounds(scene.driver(wish()), 20)
+    assert scene.agent().ran == [1]
+    assert len(scene.nodes()) == 1
+
+
+def test_a_set_up_that_never_works_is_tried_on_another_machine(scene: Scene) -> None:
+    scene.machines.fail_set_up = [exception.SSHConnectionError("refused") for _ in range(8)]
+    driver = scene.driver(wish())
+    scene.rounds(driver, 60, pause=60)
+    assert len(scene.nodes()) == 2
+    assert len(scene.alive()) == 1
+    assert scene.agent().ran == [1]
+
+
+def test_an_agent_that_died_is_started_again_and_the_command_is_not(scene: Scene) -> None:
+    driver = working(scene)
+    scene.agent().started = False
+    scene.machines.shared = False
+    scene.rounds(driver, 6)
+    assert scene.agent().started
+    assert scene.agent().ran == [1]
+    assert scene.machines.set_ups == [scene.nodes()[0].id]
+
+
+def test_an_order_that_the_agent_refuses_is_given_again(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 4)
+    scene.agent().refuse = "no space left"
+    scene.rounds(driver, 3)
+    scene.agent().refuse = ""
+    scene.rounds(driver, 10)
+    assert scene.agent().ran == [1]
+
+
+def test_a_node_without_python_is_told_to_the_user(scene: Scene) -> None:
+    scene.machines.python = False
+    driver = scene.driver(wish())
+    scene.rounds(driver, 40, pause=60)
+    hold = driver.sites[0].holds["mynode"]
+    assert "the node has no python3" in hold.because
+    assert "sshnode mycluster mynode" in hold.hint
+
+
+def test_the_journal_tells_the_story_in_its_order(scene: Scene) -> None:
+    driver = working(scene)
+    scene.lose(scene.alive()[0])
+    scene.rounds(driver, 10)
+    events = [one["event"] for one in driver.sites[0].journal.read("mynode")]
+    wanted = ["begin", "request", "launched", "running", "ssh-up", "agent", "run"]
+    rest = iter(events)
+    assert all(event in rest for event in [*wanted, "gone", *wanted[1:]]), events
