@@ -1,0 +1,266 @@
+"""Journal, lease, name record, agent link and the train verb's words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from starcluster import exception
+from starcluster.cluster.namerecord import (
+    Attempt,
+    Intent,
+    Lease,
+    NameRecord,
+    NameRecords,
+    Outcome,
+    OutcomeState,
+    read_record,
+    record_tags,
+)
+from starcluster.commands.train import split
+from starcluster.model import LaunchTemplate, Market, Pool
+from starcluster.supervisor import agentlink, lease
+from starcluster.supervisor.agentlink import AgentError
+from starcluster.supervisor.journal import Journal
+from tests.fakes.ec2 import FakeEc2
+from tests.unit.supervisor.world import NOW, record
+
+# the journal ------------------------------------------------------------------------------------------------
+
+
+def test_a_torn_line_is_left_out_and_the_next_is_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "c")
+    journal.add("mynode", "one", number=1)
+    with journal.path("mynode").open("a") as file:
+        file.write('{"event": "torn", "at')
+    journal.add("mynode", "two")
+    assert [one["event"] for one in journal.read("mynode")] == ["one", "two"]
+
+
+def test_what_was_told_once_is_not_told_again_by_another_driver(tmp_path: Path) -> None:
+    assert Journal(tmp_path, "c").add_once("mynode", ("gone", "i-1"), "gone")
+    second = Journal(tmp_path, "c")
+    assert not second.add_once("mynode", ("gone", "i-1"), "gone")
+    assert second.add_once("mynode", ("gone", "i-2"), "gone")
+    assert len(second.read("mynode")) == 2
+
+
+def test_a_disk_that_is_away_costs_the_history_only(tmp_path: Path) -> None:
+    (tmp_path / "c").write_text("a file where a folder should be")
+    journal = Journal(tmp_path, "c")
+    journal.add("mynode", "one")
+    assert journal.read("mynode") == []
+
+
+def test_names_share_a_journal_without_case(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "c")
+    journal.add("VD2D", "one")
+    assert journal.path("vd2d").exists()
+
+
+# the lease --------------------------------------------------------------------------------------------------
+
+ME = lease.Holder.of_this_process()
+
+
+def held(holder: str, seconds: float = 60) -> NameRecord:
+    return record(lease=Lease(holder=holder, until=NOW + timedelta(seconds=seconds)))
+
+
+def test_a_good_lease_of_another_keeps_us_away_until_it_runs_out() -> None:
+    assert lease.other_holder(held("you@there/b:1:2"), ME, NOW) == "you@there/b:1:2"
+    assert lease.other_holder(held("you@there/b:1:2", -1), ME, NOW) == ""
+    assert lease.other_holder(held(ME.text), ME, NOW) == ""
+    assert lease.other_holder(record(), ME, NOW) == ""
+    assert lease.other_holder(None, ME, NOW) == ""
+
+
+def test_a_holder_that_died_on_this_machine_holds_nothing() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    place = ME.text.rsplit(":", 2)[0]
+    start = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    holder = f"{place}:{child.pid}:{start}"
+    assert lease.other_holder(held(holder), ME, NOW) == holder
+    child.kill()
+    child.wait()
+    assert lease.other_holder(held(holder), ME, NOW) == ""
+
+
+def test_a_lease_is_renewed_when_half_of_it_is_gone() -> None:
+    mine = record(lease=lease.new_lease(ME, NOW, 1.0))
+    assert not lease.wants_renewal(mine, ME, NOW, 1.0)
+    assert lease.wants_renewal(mine, ME, NOW + timedelta(seconds=100), 1.0)
+    assert lease.wants_renewal(record(), ME, NOW, 1.0)
+    assert lease.length(1000.0) == timedelta(seconds=lease.LEAST)
+
+
+# the name's record ------------------------------------------------------------------------------------------
+
+pools = some.builds(
+    Pool,
+    instance_type=some.sampled_from(["c5.large", "g4dn.xlarge"]),
+    zone=some.just("us-east-1a"),
+    market=some.sampled_from(Market),
+)
+moments = some.integers(0, 4_000_000_000).map(lambda seconds: NOW.fromtimestamp(seconds, NOW.tzinfo))
+records = some.builds(
+    NameRecord,
+    name=some.just("mynode"),
+    cluster=some.just("c"),
+    template_id=some.just("lt-1"),
+    generation=some.integers(0, 9999),
+    try_number=some.integers(0, 9999),
+    intent=some.none() | some.builds(Intent, token=some.just("sc-" + "a" * 48), pool=pools, at=moments),
+    asking_since=some.none() | moments,
+    born=some.sampled_from(["", "i-0123456789abcdef0"]),
+    attempt=some.builds(Attempt, number=some.integers(0, 99), failures=some.integers(0, 99), floor=some.integers(0, 9)),
+    outcome=some.none()
+    | some.builds(
+        Outcome, state=some.sampled_from(OutcomeState), at=moments, exit=some.none() | some.integers(-64, 255)
+    ),
+    lease=some.none() | some.builds(Lease, holder=some.just("me@here/b:1:2"), until=moments),
+    drained=some.integers(0, 99),
+    released=some.lists(some.from_regex(r"i-[0-9a-f]{17}", fullmatch=True), max_size=6).map(tuple),
+)
+
+
+@given(records)
+def test_a_record_is_its_tags(written: NameRecord) -> None:
+    tags = record_tags(written)
+    assert all(len(value) <= 256 and len(key) <= 128 for key, value in tags.items())
+    assert len(tags) < 40
+    assert read_record(LaunchTemplate(id="lt-1", name="sc-c-mynode", tags=tags)) == written
+
+
+def test_only_what_differs_is_written() -> None:
+    ec2 = FakeEc2()
+    store = NameRecords(ec2.templates, "c")
+    made = store.ensure("MyNode")
+    assert store.ensure("mynode").name == "MyNode"
+    changed = store.change(made, generation=3)
+    assert (changed.generation, store.find()["mynode"].generation) == (3, 3)
+    before = ec2.count("templates.tag")
+    store.change(changed, generation=3)
+    assert ec2.count("templates.tag") == before
+
+
+def test_a_newer_record_is_not_touched() -> None:
+    ec2 = FakeEc2()
+    store = NameRecords(ec2.templates, "c")
+    made = store.ensure("mynode")
+    ec2.templates.tag(made.template_id, {"@sc-schema": "99"})
+    assert store.find() == {}
+    with pytest.raises(exception.RecordError, match="99"):
+        store.ensure("mynode")
+
+
+def test_a_broken_record_is_told() -> None:
+    ec2 = FakeEc2()
+    store = NameRecords(ec2.templates, "c")
+    ec2.templates.tag(store.ensure("mynode").template_id, {"@sc-intent": "{"})
+    with pytest.raises(exception.RecordError, match="sc-c-mynode"):
+        store.get("mynode")
+
+
+# the agent's link -------------------------------------------------------------------------------------------
+
+
+class Answers:
+    """A shell that answers with one thing."""
+
+    def __init__(self, status: int = 0, output: bytes = b"", errors: bytes = b"") -> None:
+        self.answer = (status, output, errors)
+        self.commands: list[str] = []
+
+    def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
+        self.commands.append(command)
+        return self.answer
+
+
+def test_the_package_is_the_same_each_time_and_runs_with_nothing_installed(tmp_path: Path) -> None:
+    version, archive = agentlink.package()
+    agentlink.package.cache_clear()
+    assert agentlink.package() == (version, archive)
+    path = tmp_path / "agent.pyz"
+    path.write_bytes(archive)
+    assert "starcluster/agent/node.py" in zipfile.ZipFile(path).namelist()
+    words = [sys.executable, "-I", "-S", str(path), "call", '{"v": 1, "op": "look", "names": []}']
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert json.loads(done.stdout) == {"ok": True, "v": 1, "reports": {}}
+
+
+def test_the_agent_installs_itself_by_an_ordinary_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agentlink, "PROGRAM", str(tmp_path / "bin" / "starcluster-agent"))
+    monkeypatch.setattr(agentlink, "_FOLDER", str(tmp_path / "lib"))
+
+    class Local:
+        runs = 0
+
+        def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
+            self.runs += 1
+            done = subprocess.run(["sh", "-c", command], input=data, capture_output=True)
+            return done.returncode, done.stdout, done.stderr
+
+    shell = Local()
+    agentlink.install(shell)
+    assert agentlink.call(shell, "look", names=["x"])["reports"]["x"]["report"] is None
+    before = shell.runs
+    agentlink.install(shell)
+    assert shell.runs == before + 1
+
+
+@pytest.mark.parametrize(
+    ("shell", "kind"),
+    [
+        (Answers(127, b"", b"not found"), "absent"),
+        (Answers(0, b'{"ok": false, "kind": "busy", "error": "no"}'), "busy"),
+        (Answers(0, b"[1]"), "failed"),
+        (Answers(1, b"", b"Traceback\nboom"), "failed"),
+    ],
+)
+def test_an_answer_that_is_none_says_what_kind(shell: Answers, kind: str) -> None:
+    with pytest.raises(AgentError) as caught:
+        agentlink.call(shell, "hello")
+    assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize("words", [{}, {"instance_id": "i", "boot_id": "b", "phase": "dancing"}])
+def test_a_report_that_can_not_be_read_is_an_error(words: dict[str, str]) -> None:
+    with pytest.raises(AgentError):
+        agentlink.parse_report(words)
+
+
+# the words of train -----------------------------------------------------------------------------------------
+
+
+def test_words() -> None:
+    found = split(["a", "b"], everything=False)
+    assert (found.nodes, found.file, found.config) == (("a", "b"), Path("train.cfg"), None)
+    found = split(["a", "x.cfg", "my.config"], everything=False)
+    assert (found.nodes, found.file, found.config) == (("a",), Path("x.cfg"), "my.config")
+    assert split(["a", "dir/train"], everything=False).file == Path("dir/train")
+    assert split(["x.cfg"], everything=True).nodes == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "everything"), [([], False), (["x.cfg"], False), (["a"], True), (["a", "x.cfg", "c", "d"], False)]
+)
+def test_wrong_words(words: list[str], everything: bool) -> None:
+    with pytest.raises(exception.UsageError):
+        split(words, everything=everything)
+
+
+def test_released_instances_beyond_the_last_few_are_forgotten() -> None:
+    many = tuple(f"i-{number:017x}" for number in range(20))
+    tags = record_tags(replace(record(), released=many))
+    assert len(tags["@sc-released"]) <= 256
+    assert many[-1] in tags["@sc-released"]
