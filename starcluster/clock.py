@@ -1,7 +1,8 @@
 """The only place that tells the time and sleeps.
 
 A local cloud runs its own durations `scale` times faster than EC2 (`starcluster local up --speed`), so the
-limits and pauses of this program, which are written in EC2's seconds, are divided by the same number.
+limits and pauses of this program, which are written in EC2's seconds, are divided by the same number. What
+happens inside a node is not made faster, so a limit is never cut below LEAST_LIMIT of wall time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 T = TypeVar("T")
+LEAST_LIMIT = 20.0
 
 
 class Clock:
@@ -27,6 +29,10 @@ class Clock:
         """Seconds since some moment, in EC2's seconds: grows `scale` times faster than wall time."""
         return time.monotonic() * self.scale
 
+    def end_of(self, limit: float) -> float:
+        """The moment, as `monotonic` tells it, at which a wait of `limit` seconds that begins now is over."""
+        return self.monotonic() + max(limit, min(limit, LEAST_LIMIT) * self.scale)
+
     def sleep(self, seconds: float) -> None:
         """Sleep so many of EC2's seconds."""
         time.sleep(max(seconds, 0) / self.scale)
@@ -38,7 +44,7 @@ class Clock:
 
 def wait_until(condition: Callable[[], T | None], *, limit: float, pause: float, clock: Clock) -> T | None:
     """Ask until the answer is not None/False or `limit` of EC2's seconds have passed; None when they have."""
-    end = clock.monotonic() + limit
+    end = clock.end_of(limit)
     while True:
         answer = condition()
         if answer:

@@ -71,8 +71,8 @@ def wait_ssh(node: Node, *, limit: float = SSH_LIMIT) -> None:
     trusted with a warning after CONSOLE_LIMIT, unless SSH_STRICT is on.
     """
     clock = node.clock
-    end = clock.monotonic() + limit
-    trust_after = clock.monotonic() + min(CONSOLE_LIMIT, limit)
+    end = clock.end_of(limit)
+    trust_after = clock.end_of(min(CONSOLE_LIMIT, limit))
     problem: exception.SSHError | None = None
     while clock.monotonic() < end:
         known = node.learn_host_keys(limit=0)
