@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from math import inf
 from typing import Any
 
 from starcluster.localcloud.api import catalog, errors
@@ -11,6 +13,7 @@ from starcluster.localcloud.api.faults import Fault, Faults, When
 from starcluster.localcloud.api.machines import CloudInstance, Reason
 from starcluster.localcloud.api.market import MarketKind
 from starcluster.localcloud.api.spotstates import Cause
+from starcluster.localcloud.api.timing import Timing
 
 Answer = dict[str, Any]
 LOG_LIMIT = 5000
@@ -147,6 +150,23 @@ class Operations:
         if zone not in offered:
             raise UsageError(f"{instance_type} is not offered in '{zone}'; it is in {', '.join(offered)}")
         return [zone]
+
+    # --- durations -------------------------------------------------------------------------------------------
+
+    def timing(self, **durations: float) -> Answer:
+        """Set how long the cloud's own work takes, in EC2's seconds, until the daemon ends; tells all durations.
+
+        What is under way already keeps its time. The speed is not one of them: drivers have been told it.
+        """
+        known = {field.name for field in fields(Timing)} - {"speed"}
+        for name, seconds in durations.items():
+            if name not in known:
+                raise UsageError(f"there is no duration '{name}'; there are {', '.join(sorted(known))}")
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < inf:
+                raise UsageError(f"{name} is {seconds!r}, not a number of seconds")
+        with self._cloud.lock:
+            self._cloud.timing = replace(self._cloud.timing, **durations)
+            return {"timing": asdict(self._cloud.timing)}
 
     # --- faults ----------------------------------------------------------------------------------------------
 
