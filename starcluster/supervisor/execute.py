@@ -33,7 +33,7 @@ class Machines(Protocol):
     def shell(self, instance: Instance) -> Shell: ...
     def group_id(self) -> str: ...
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest: ...
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> None: ...
+    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance: ...
     def remove(self, instance: Instance) -> None: ...
 
 
@@ -65,6 +65,7 @@ class Executor:
         self.memory, self.journal, self.clock, self.me = memory, journal, clock, me
         self.busy, self.settings = busy, settings
         self._spawn = spawn or _in_thread
+        self.wake = threading.Event()  # set when a set-up has ended: the loop need not wait to see it
         self._acts: dict[type[act.Action], Callable[[Any, Wish, NameLook], None]] = {
             act.Begin: self._begin,
             act.Adopt: self._adopt,
@@ -259,10 +260,11 @@ class Executor:
             self.memory.went_well(names.fold(wish.name))
         finally:
             self.busy.pop(names.fold(wish.name), None)
+            self.wake.set()
 
     def _set_up_now(self, instance: Instance, wish: Wish, *, whole: bool) -> None:
         if whole:
-            self.machines.set_up(instance, progress=lambda word: self._progress(wish, instance, word))
+            instance = self.machines.set_up(instance, progress=lambda word: self._progress(wish, instance, word))
         shell = self.machines.shell(instance)
         agentlink.install(shell)
         agentlink.call(shell, "start", settings=self._agent_settings(instance, wish))
@@ -319,8 +321,19 @@ class Executor:
         self.journal.add(wish.name, "run", attempt=action.attempt, instance=instance.id, started=answer.get("started"))
 
     def _record_drained(self, action: act.RecordDrained, wish: Wish, known: NameLook) -> None:
-        self.records.change(self._fresh(wish), drained=action.generation)
+        record = self.records.change(self._fresh(wish), drained=action.generation)
         self.journal.add(wish.name, "drained-recorded", generation=action.generation)
+        drained = next((one for one in known.instances if one.id == record.born), None)
+        if drained is not None:
+            self._free_volumes(drained, wish)
+
+    def _free_volumes(self, instance: Instance, wish: Wish) -> None:
+        """Detach what the agent has unmounted: while the old node lives it takes seconds, later minutes."""
+        for device in instance.data_devices:
+            try:
+                self.ec2.volumes.detach(device.volume_id, instance_id=instance.id)
+            except exception.AWSError as error:
+                log.debug("%s: %s is freed by the end of %s only: %s", wish.name, device.volume_id, instance.id, error)
 
     def _record_outcome(self, action: act.RecordOutcome, wish: Wish, known: NameLook) -> None:
         outcome = Outcome(

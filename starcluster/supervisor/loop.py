@@ -146,8 +146,11 @@ class Driver:
     def _rest(self, seconds: float) -> None:
         """Wait, and come back early when an agent has news."""
         open_sites = [site for site in self.sites if site.wishes]
-        if len(open_sites) != 1 or seconds <= QUICK or not self._listen(open_sites[0], seconds):
-            _sleep(seconds)
+        if len(open_sites) == 1 and seconds > QUICK and self._listen(open_sites[0], seconds):
+            return
+        wake = open_sites[0].executor.wake if len(open_sites) == 1 else threading.Event()
+        wake.wait(seconds)
+        wake.clear()
 
     def _listen(self, site: Site, seconds: float) -> bool:
         """Let the master's agent hold the line; False when there is none to listen to."""
@@ -156,10 +159,6 @@ class Driver:
         if not wanted or master is None or master.state is not InstanceState.RUNNING:
             return False
         return bool(site.observer.wait_for_news(master, wanted, seconds=seconds))
-
-
-def _sleep(seconds: float) -> None:
-    threading.Event().wait(seconds)
 
 
 def tell_changes(journal: Journal, name: str, known: NameLook) -> None:

@@ -51,12 +51,17 @@ class ClusterMachines:
             max_price=intent.max_price,
         )
 
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> None:
-        """The whole set-up of one instance, on a view of the cluster of its own (it runs in a thread)."""
+    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance:
+        """The whole set-up of one instance, on a view of the cluster of its own (it runs in a thread).
+
+        Returns the instance as it is then: plugins may have attached volumes.
+        """
         cluster: Cluster = self._clusters.get(self._tag)
         cluster.load()
         node = next((one for one in cluster.nodes if one.id == instance.id), None) or cluster.node_of(instance)
         lifecycle.set_up_node(cluster, node, progress=progress)
+        node.update()
+        return node.instance
 
     def remove(self, instance: Instance) -> None:
         """Out of the cluster, then terminated; hooks that fail do not keep it alive and costing."""

@@ -211,7 +211,7 @@ def is_stopped(case: Case) -> Action | None:
 def is_pending(case: Case) -> Action | None:
     if case.current is None or case.current.state is not InstanceState.PENDING:
         return None
-    return case.wait(f"{case.current.id} is booting")
+    return case.wait(f"{case.current.id} is booting", 2)
 
 
 def is_not_set_up(case: Case) -> Action | None:

@@ -71,6 +71,7 @@ class Observer:
         self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
         self.busy: dict[str, str] = {}
         self.last_master: Instance | None = None
+        self._installed_on = ""
 
     def look(self, wishes: Sequence[Wish]) -> Look:
         """Everything about the wished-for names; raises AWSError when EC2 can not be read."""
@@ -101,28 +102,23 @@ class Observer:
     def wait_for_news(self, master: Instance, wanted: list[str], *, seconds: float) -> dict[str, dict[str, Any]]:
         """Ask the master's agent; it answers at once if there is news, else after so many wall seconds."""
         try:
+            shell = self.machines.shell(master)
+            if self._installed_on != master.id:
+                agentlink.install(shell)
+                self._installed_on = master.id
             answer = agentlink.call(
-                self.machines.shell(master),
+                shell,
                 "look",
                 limit=seconds + DIRECT_LIMIT,
                 names=wanted,
                 wait=seconds,
                 seen={name: self.memory.seen.get(name) for name in wanted} if seconds else {},
             )
-        except AgentError as error:
-            if error.kind == "absent":
-                self._install_on(master)
-            return {}
-        except exception.SSHError:
-            return {}
+        except (AgentError, exception.SSHError):
+            self._installed_on = ""
+            return {}  # then the nodes are asked directly
         found = answer.get("reports")
         return found if isinstance(found, dict) else {}
-
-    def _install_on(self, master: Instance) -> None:
-        try:
-            agentlink.install(self.machines.shell(master))
-        except (AgentError, exception.SSHError):
-            return  # the nodes are asked directly
 
     def _name(
         self,

@@ -167,12 +167,13 @@ class FakeMachines:
             max_price=intent.max_price,
         )
 
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> None:
+    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance:
         if self.fail_set_up:
             raise self.fail_set_up.pop(0)
         progress("ssh up")
         self.set_ups.append(instance.id)
         self.ec2.instances.tag([instance.id], {READY: "boot-1"})
+        return self.ec2.instances.all[instance.id]
 
     def remove(self, instance: Instance) -> None:
         self.ec2.instances.terminate([instance.id])

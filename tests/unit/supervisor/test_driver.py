@@ -105,6 +105,19 @@ def test_a_drained_node_is_replaced_while_it_lives(scene: Scene) -> None:
     assert scene.record().drained == 1
 
 
+def test_a_drained_nodes_volumes_are_freed_while_it_lives(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 3)
+    (node,) = scene.alive()
+    volume = scene.ec2.volumes.create(10, "us-east-1a")
+    scene.ec2.advance()
+    scene.ec2.volumes.attach(volume.id, node.id, "/dev/sdf")
+    scene.rounds(driver, 5)
+    scene.agent().drain()
+    scene.rounds(driver, 3)
+    assert scene.ec2.volumes.get(volume.id).holder is None
+
+
 def test_a_lost_node_is_replaced(scene: Scene) -> None:
     driver = working(scene)
     scene.lose(scene.alive()[0])
