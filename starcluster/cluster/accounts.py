@@ -132,7 +132,9 @@ class Accounts(Hosts):
             lines.append(f"{_LAUNCH_KEYS} | while IFS= read -r key; do\n{_authorize(_EACH)}done")
         lines.append(f'chmod 600 "$ssh/authorized_keys"; chown -R {user}:"$(id -g {user})" "$ssh"')
         self.ssh.script("\n".join(lines), what=f"make {username}'s SSH key")
-        return self.ssh.script(f'{_ssh_folder(user)}cat "$ssh/id_rsa" "$ssh/id_rsa.pub"', what="read the key", secret=True)
+        return self.ssh.script(
+            f'{_ssh_folder(user)}cat "$ssh/id_rsa" "$ssh/id_rsa.pub"', what="read the key", secret=True
+        )
 
     def install_key(self, username: str, key: Sequence[str]) -> None:
         """Give the user here the key pair that generate_key_for_user returned on another node."""

@@ -25,6 +25,7 @@ from starcluster.clustersetup import DefaultClusterSetup
 from starcluster.logger import log
 from starcluster.model import Instance, InstanceState
 from starcluster.ssh.hostkeys import KnownHosts
+from starcluster.threadpool import get_thread_pool
 
 __all__ = [
     "NodeSpec",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _ROUNDS = 5
+_THREADS = 20
 _GROUP_TRIES = 60
 _GROUP_PAUSE = 5.0
 _REBOOT_LIMIT = 600.0
@@ -153,8 +155,12 @@ def _shut_down(cluster: Cluster, *, force: bool) -> None:
             if not force:
                 raise
             log.warning("the plugins' shutdown is left out: %s", error)
-    for node in sorted(running, key=Node.is_master):
-        _quiet(node)
+    workers = [node for node in running if not node.is_master()]
+    with get_thread_pool(_THREADS) as pool:
+        pool.map(_quiet, workers, jobid_fn=lambda node: node.alias)
+    for node in running:
+        if node.is_master():
+            _quiet(node)
 
 
 def _quiet(node: Node) -> None:
