@@ -62,8 +62,10 @@ def test_keys_are_kept_by_instance_and_forgotten(tmp_path: Path) -> None:
 
 def test_many_writers_lose_nothing(tmp_path: Path) -> None:
     known = KnownHosts(tmp_path / "known_hosts")
+    for number in range(20):
+        known.add(f"old-{number}", [B, C])
     threads = [
-        threading.Thread(target=lambda n=number: (known.add(f"i-{n}", [A]), known.forget([f"x-{n}"])))
+        threading.Thread(target=lambda n=number: (known.add(f"i-{n}", [A]), known.forget([f"old-{n}"])))
         for number in range(20)
     ]
     for thread in threads:
