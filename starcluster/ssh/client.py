@@ -253,7 +253,7 @@ class SSHClient(RemoteFiles):
         try:
             channel.exec_command(command)
             errors: list[bytes] = []
-            reader = threading.Thread(target=_drain, args=(channel.recv_stderr, errors, False), daemon=True)
+            reader = threading.Thread(target=_drain_patiently, args=(channel, errors), daemon=True)
             reader.start()
             if data:
                 channel.sendall(data)
@@ -361,6 +361,16 @@ def _drain(receive: Any, parts: list[bytes], echo: bool) -> None:
         if echo:
             sys.stdout.write(block.decode("utf-8", "replace"))
             sys.stdout.flush()
+
+
+def _drain_patiently(channel: paramiko.Channel, parts: list[bytes]) -> None:
+    """Read standard error to its end; its silence means nothing, the reader of standard output keeps the time."""
+    while not channel.closed:
+        try:
+            _drain(channel.recv_stderr, parts, False)
+        except TimeoutError:
+            continue
+        return
 
 
 Connection = SSHClient
