@@ -17,6 +17,7 @@ from starcluster.cluster import attaching, record
 from starcluster.cluster.accounts import Accounts
 from starcluster.cluster.facts import Facts
 from starcluster.cluster.shares import Shares
+from starcluster.logger import log
 from starcluster.model import Instance, InstanceState, SpotRequest
 from starcluster.ssh import hostkeys, login
 from starcluster.ssh.access import Access
@@ -161,7 +162,12 @@ class Node(Facts, Accounts, Shares):
 
     @property
     def host_keys(self) -> Sequence[HostKey]:
-        return self.access.known.keys(self.id)
+        """As known here, else as its console tells: another machine may have launched it."""
+        try:
+            return self.learn_host_keys(limit=_QUICK_LOOK)
+        except exception.AWSError as error:
+            log.debug("no host keys of %s: %s", self.alias, error)
+            return []
 
     def learn_host_keys(self, *, limit: float) -> list[HostKey]:
         """Its host keys, asked of its console for up to `limit` EC2 seconds; [] when it tells none."""

@@ -82,13 +82,11 @@ def set_up_node(cluster: Cluster, node: Node, *, progress: Progress = _silent) -
 
     May be repeated at any time. Raises SSHError, WaitTimeout, RemoteCommandFailed or PluginError.
     """
-    master = cluster.running_master()
+    cluster.running_master()
     waiting.wait_ssh(node)
     progress("ssh up")
     nodes = [one for one in cluster.running_nodes if one.id != node.id and one.alias != node.alias]
     arguments = (node, *cluster.hook_arguments([*nodes, node]))
-    if not master.host_keys:
-        master.learn_host_keys(limit=0)
     DefaultClusterSetup().on_add_node(*arguments)
     progress("mounted /home")
     for plugin in cluster.plugins:
