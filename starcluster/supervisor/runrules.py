@@ -150,7 +150,9 @@ def is_working(case: Case) -> Action | None:
 
 def has_failed(case: Case) -> Action | None:
     run = _run_of_this_job(case)
-    if run is None or run.interrupted or run.attempt < case.record.attempt.number:
+    if run is None or run.state is RunState.RUNNING or run.interrupted:
+        return None
+    if run.attempt < case.record.attempt.number:
         return None
     rebooted = bool(case.report and run.boot_id != case.report.boot_id)
     if rebooted or (run.state is RunState.EXITED and run.exit == 0):

@@ -127,9 +127,18 @@ def test_an_instance_that_ec2_does_not_show_yet_is_waited_for_and_then_given_up(
     assert found.generation == 2
 
 
-@pytest.mark.parametrize("state", [InstanceState.SHUTTING_DOWN, InstanceState.STOPPING, InstanceState.PENDING])
-def test_what_is_on_its_way_is_waited_for(state: InstanceState) -> None:
-    assert isinstance(now(known(instances=(instance(state=state),))), act.Wait)
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (InstanceState.SHUTTING_DOWN, "is shutting down"),
+        (InstanceState.STOPPING, "is stopping"),
+        (InstanceState.PENDING, "is booting"),
+    ],
+)
+def test_what_is_on_its_way_is_waited_for(state: InstanceState, word: str) -> None:
+    found = now(known(instances=(instance(state=state, ready=""),)))
+    assert isinstance(found, act.Wait)
+    assert word in found.because
 
 
 def test_a_stopped_node_is_started_unless_a_person_stopped_it() -> None:
@@ -205,8 +214,12 @@ def test_no_number_is_used_twice_where_home_is_older_than_the_record() -> None:
 
 
 def test_a_running_command_is_left_alone() -> None:
-    case = known(instances=(instance(),), answer=report(phase=NodePhase.RUNNING, run=run()))
-    assert isinstance(now(case), act.Wait)
+    case = known(instances=(instance(),), answer=report(phase=NodePhase.RUNNING, run=run()), failed_for=10_000)
+    found = now(case)
+    assert isinstance(found, act.Wait)
+    assert found.because == "attempt 1 runs on i-1"
+    left = replace(case, answer=report(phase=NodePhase.RUNNING, run=run(lingering=2)))
+    assert "2 of its processes go on" in now(left).because
 
 
 def test_a_clean_end_is_written_down_before_the_node_is_released() -> None:
@@ -241,7 +254,9 @@ def test_a_drained_node_is_replaced_while_it_still_lives() -> None:
 
 def test_a_notice_alone_replaces_nothing() -> None:
     case = known(instances=(instance(),), answer=report(phase=NodePhase.DRAINING, notice="terminate", run=run()))
-    assert isinstance(now(case), act.Wait)
+    found = now(case)
+    assert isinstance(found, act.Wait)
+    assert "asked to save its work" in found.because
 
 
 def test_a_closed_request_of_a_silent_node_is_waited_out() -> None:
