@@ -9,7 +9,8 @@ from starcluster import exception
 from starcluster.cluster.disks import Disks, fstab_lines
 from starcluster.cluster.nodebase import lock, words
 
-_EXPORT_OPTIONS = "async,no_root_squash,no_subtree_check,rw"
+# sync, where StarCluster had async: a checkpoint that was fsynced on a node is on the master's disk, not in its memory
+_EXPORT_OPTIONS = "sync,no_root_squash,no_subtree_check,rw"
 _MOUNT_OPTIONS = "rw,exec,noauto"
 _START_SERVER = (
     "systemctl enable --now nfs-server >/dev/null 2>&1 || systemctl enable --now nfs-kernel-server >/dev/null 2>&1 "
