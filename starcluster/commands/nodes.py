@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starcluster.cluster.namerecord import NameRecord
     from starcluster.model import Instance
 
-_HEADS = ("NAME", "STATE", "INSTANCE", "TYPE", "ZONE", "MARKET", "ATTEMPT", "LOST", "PROGRESS", "WHAT")
+_HEADS = ("NAME", "STATE", "INSTANCE", "TYPE", "ZONE", "MARKET", "MACHINES", "ATTEMPT", "PROGRESS", "WHAT")
 
 
 @click.command()
@@ -22,6 +22,8 @@ _HEADS = ("NAME", "STATE", "INSTANCE", "TYPE", "ZONE", "MARKET", "ATTEMPT", "LOS
 @click.pass_obj
 def command(app: App, tag: str) -> None:
     """Show the named nodes of a cluster: where they are, how far, what became of them.
+
+    MACHINES counts the instances that had the name so far, ATTEMPT the starts of its command.
 
     \b
     Example:
@@ -72,8 +74,8 @@ def _row(record: NameRecord, instance: Instance | None, report: Mapping[str, Any
         instance.instance_type if instance else "-",
         instance.zone if instance else "-",
         str(instance.market) if instance else "-",
+        str(record.generation),
         str(record.attempt.number or "-"),
-        str(max(record.generation - 1, 0)),
         progress,
         _what(record, report if here else None),
     )

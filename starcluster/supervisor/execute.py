@@ -90,6 +90,8 @@ class Executor:
         known = look.names.get(folded, NameLook())
         try:
             doing(action, wish, known)
+        except exception.CredentialsError as error:
+            self._trouble(wish, error)  # they ran out under way: whoever owns them may renew them
         except exception.UserMustAct as error:
             self._complain(wish, error)
         except exception.BaseException as error:
@@ -106,6 +108,8 @@ class Executor:
         """Pause; what does not pass by itself after many times is told to the user."""
         count = self.memory.back_off(names.fold(wish.name), str(error).splitlines()[0])
         self.journal.add(wish.name, "trouble", error=str(error), times=count)
+        if count == 1:
+            log.warning("%s: %s", wish.name, error.explain())
         log.debug("%s: %s", wish.name, error, exc_info=error)
         lasting = isinstance(error, exception.ConflictError | exception.NotFoundError | AgentError)
         if lasting and count >= _MANY:
@@ -208,7 +212,7 @@ class Executor:
             launched = self.ec2.instances.launch(request)
         except exception.TokenSpent:
             self._find_by_token(record, intent, wish)
-        except exception.TransientError:
+        except (exception.TransientError, exception.CredentialsError):
             raise
         except exception.BaseException as error:
             self._refused(record, intent, wish, error)

@@ -58,6 +58,7 @@ class FakeAgent:
     ran: list[int] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
     refuse: str = ""
+    ends_with: int | None = None
 
     def report(self) -> dict[str, Any]:
         phase = "running" if self.phase == "idle" and self.run and self.run["state"] == "running" else self.phase
@@ -105,6 +106,8 @@ class FakeAgent:
         self.ran.append(number)
         self.seq += 1
         self.run = {"attempt": number, "state": "running", "started": 1.0, "boot_id": "boot-1"}
+        if self.ends_with is not None:
+            self.end(self.ends_with)
         return {"ok": True, "started": True}
 
 
@@ -133,9 +136,10 @@ class FakeMachines:
         self.fail_set_up: list[Exception] = []
         self.shared = True
         self.python = True
+        self.ends_with: int | None = None
 
     def agent(self, instance_id: str) -> FakeAgent:
-        return self.agents.setdefault(instance_id, FakeAgent(instance_id, python=self.python))
+        return self.agents.setdefault(instance_id, FakeAgent(instance_id, python=self.python, ends_with=self.ends_with))
 
     def group_id(self) -> str:
         return "sg-1"

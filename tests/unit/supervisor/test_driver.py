@@ -218,6 +218,13 @@ def test_a_quota_ends_the_driver_with_what_to_do(scene: Scene) -> None:
     assert scene.ec2.count("instances.launch") == 2  # the master's and one more
 
 
+def test_credentials_that_run_out_at_the_launch_are_waited_for(scene: Scene) -> None:
+    scene.ec2.fail_next("instances.launch", fake_error("ExpiredToken"), times=2)
+    scene.rounds(scene.driver(wish()), 20)
+    assert scene.agent().ran == [1]
+    assert len(scene.nodes()) == 1
+
+
 def test_a_spent_token_is_followed_by_another(scene: Scene) -> None:
     driver = scene.driver(wish())
     scene.ec2.fail_next("instances.launch", fake_error("IdempotentParameterMismatch"))
