@@ -60,8 +60,6 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.packages:
-        raise CannotStart("this version cannot let nodes install packages", "start without --packages")
     lacks = probe.missing()
     if lacks:
         raise CannotStart(probe.message(lacks))
@@ -120,6 +118,7 @@ class Daemon:
         finally:
             running.stop()
             if self._take_down:
+                service.forget_openings(self._places)
                 self._quit_hosts()
             self._places.cloud_json.unlink(missing_ok=True)
         log.info("ended")

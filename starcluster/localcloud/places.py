@@ -62,6 +62,11 @@ class Places:
         return self.folder / "keys"
 
     @property
+    def packages(self) -> Path:
+        """What nodes get to know of this machine's registries, see api.packages."""
+        return self.folder / "packages"
+
+    @property
     def key_file(self) -> Path:
         return self.keys / "local"
 

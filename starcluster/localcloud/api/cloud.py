@@ -69,6 +69,7 @@ class Cloud:
         self.snapshots: Any = None
         self.life: Any = None
         self.spot: Any = None
+        self.tree = ""  # what hosts get laid over their /, see hosts.spec
         self._host_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def host_lock(self, instance_id: str) -> threading.Lock:

@@ -11,6 +11,7 @@ import selectors
 import socket
 import threading
 
+from starcluster.localcloud.api import pump
 from starcluster.localcloud.api.cloud import Cloud
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 
@@ -18,7 +19,6 @@ log = logging.getLogger(__name__)
 
 PORT = 22
 LOOK = 0.3
-CHUNK = 1 << 18
 DIAL_LIMIT = 10.0
 
 
@@ -90,16 +90,4 @@ class Exposure:
             with node:
                 for end in (link, node):
                     end.settimeout(None)
-                back = threading.Thread(target=_pump, args=(node, link), daemon=True)
-                back.start()
-                _pump(link, node)
-                back.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy until the end of one direction, and pass that end on."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(CHUNK):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+                pump.join(link, node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from starcluster.localcloud.api.agentstart import CannotStart, start_agent
 from starcluster.localcloud.api.cloud import Cloud, HostsLike
@@ -24,6 +25,7 @@ class HostKeeper:
         self._hosts = hosts
         self._cloud = cloud
         self._owner_pid = owner_pid
+        self.on_new_agent: Callable[[], None] = lambda: None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hosts", daemon=True)
 
@@ -62,6 +64,7 @@ class HostKeeper:
         try:
             pid = start_agent(self._places, self._hosts, self._owner_pid)
             self._cloud.log.event("agent-started", "agent", pid=pid)
+            self.on_new_agent()
             self.catch_up()
         except (CannotStart, HostsError) as failure:
             log.error("%s", failure)

@@ -138,6 +138,7 @@ class Life:
             metadata=metadata_tree(self._cloud, instance),
             boot_seconds=self._cloud.timing.boot_to_ssh,
             mac=instance.nics[0].mac_address,
+            tree=self._cloud.tree,
         )
 
     def _running(self, instance_id: str) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from starcluster.localcloud.api.expose import Exposure
 from starcluster.localcloud.api.faults import Faults
 from starcluster.localcloud.api.hostkeeper import HostKeeper
 from starcluster.localcloud.api.operations import Operations
+from starcluster.localcloud.api.packages import Packages
 from starcluster.localcloud.api.timing import DEFAULT_SPEED, Timing
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 from starcluster.localcloud.places import Places
@@ -37,6 +38,7 @@ class Running:
     keeper: HostKeeper
     store: store.Store
     exposure: Exposure | None
+    packages: Packages | None
 
     @property
     def endpoint(self) -> str:
@@ -48,6 +50,8 @@ class Running:
         self.control.stop()
         if self.exposure is not None:
             self.exposure.stop()
+        if self.packages is not None:
+            self.packages.stop()
         self.keeper.stop()
         self.cloud.jobs.stop()
         self.store.stop()
@@ -60,34 +64,44 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
         stored = store.load(places.store)
         make_key(places)
         make_aws_files(places, options.region)
-        remembered = _Remembered.read(places)
-        speed = options.speed or remembered.speed
+        remembered = _Remembered.read(places).with_options(options)
         cloud = assembly.assemble(
-            region=options.region, keys=store.keys(places.store), timing=Timing(speed=speed),
+            region=options.region, keys=store.keys(places.store), timing=Timing(speed=remembered.speed),
             hosts=hosts, log_file=places.calls, stored=stored,
         )  # fmt: skip
         if stored is None:
             import_key(cloud, places)
         keeper = HostKeeper(places, hosts, cloud, options.owner_pid)
+        packages = _start_packages(places, hosts, cloud, keeper) if remembered.packages else None
         keeper.catch_up()
     except store.StoreError as error:
         raise CannotStart(error.message, error.hint) from error
     except (HostsError, OSError) as error:
         raise CannotStart(str(error)) from error
-    running = _threads(places, hosts, cloud, keeper, options, remembered.port, down)
-    _Remembered(port=running.server.port, speed=speed).write(places)
-    _announce(places, running, agent_pid, speed)
+    exposure = Exposure(cloud, hosts) if remembered.expose else None
+    running = _threads(places, cloud, keeper, remembered.port, down, exposure=exposure, packages=packages)
+    replace(remembered, port=running.server.port).write(places)
+    _announce(places, running, agent_pid, remembered)
     return running
+
+
+def _start_packages(places: Places, hosts: Hosts, cloud: Cloud, keeper: HostKeeper) -> Packages:
+    packages = Packages(hosts, places.packages)
+    packages.start()
+    cloud.tree = str(packages.tree)
+    keeper.on_new_agent = packages.listen
+    return packages
 
 
 def _threads(
     places: Places,
-    hosts: Hosts,
     cloud: Cloud,
     keeper: HostKeeper,
-    options: Namespace,
     port: int,
     down: Callable[[], None],
+    *,
+    exposure: Exposure | None,
+    packages: Packages | None,
 ) -> Running:
     keep = store.Store(places.store, cloud.lock, lambda: assembly.collect(cloud))
     faults = Faults()
@@ -98,7 +112,8 @@ def _threads(
         control=ControlServer(places.control_socket, Operations(cloud, faults), down=down, commit=keep.commit),
         keeper=keeper,
         store=keep,
-        exposure=Exposure(cloud, hosts) if options.expose else None,
+        exposure=exposure,
+        packages=packages,
     )
     keep.start()
     keep.commit()
@@ -111,7 +126,7 @@ def _threads(
     return running
 
 
-def _announce(places: Places, running: Running, agent_pid: int, speed: float) -> None:
+def _announce(places: Places, running: Running, agent_pid: int, settings: _Remembered) -> None:
     cloud = running.cloud
     facts = {
         "version": 1,
@@ -122,7 +137,9 @@ def _announce(places: Places, running: Running, agent_pid: int, speed: float) ->
         "access_key": cloud.keys.access_key,
         "secret_key": cloud.keys.secret_key,
         "region": cloud.region,
-        "speed": speed,
+        "speed": settings.speed,
+        "expose": settings.expose,
+        "packages": settings.packages,
         "agent_socket": str(places.agent_socket),
         "control_socket": str(places.control_socket),
         "key_name": KEY_NAME,
@@ -165,10 +182,15 @@ def import_key(cloud: Cloud, places: Places) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Remembered:
-    """What a restart without options takes over: exported endpoints stay true, the speed stays the same."""
+    """What a restart without options takes over: exported endpoints stay true, the speed stays the same.
+
+    What opens the cloud to the outside is kept over the daemon's death only, not over an orderly `down`.
+    """
 
     port: int = 0
     speed: float = DEFAULT_SPEED
+    expose: bool = False
+    packages: bool = False
 
     @classmethod
     def read(cls, places: Places) -> _Remembered:
@@ -177,5 +199,19 @@ class _Remembered:
         except (OSError, ValueError, TypeError):
             return cls()
 
+    def with_options(self, options: Namespace) -> _Remembered:
+        """With what this start asks for."""
+        return replace(
+            self,
+            speed=options.speed or self.speed,
+            expose=options.expose or self.expose,
+            packages=options.packages or self.packages,
+        )
+
     def write(self, places: Places) -> None:
         write_private(places.store / "last.json", asdict(self))
+
+
+def forget_openings(places: Places) -> None:
+    """After an orderly end: the next start opens the cloud to nobody unless told to."""
+    replace(_Remembered.read(places), expose=False, packages=False).write(places)

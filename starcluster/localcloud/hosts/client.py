@@ -106,6 +106,13 @@ class Hosts:
             raise HostsError(f"no connection came with the agent's answer {answer}")
         return socket.socket(fileno=fds[0])
 
+    def listen(self, address: str, port: int) -> socket.socket:
+        """A socket that listens in the cloud's network, at an address of our own there."""
+        answer, fds = self._exchange("listen", _PATIENCE, {"address": address, "port": port})
+        if not fds:
+            raise HostsError(f"no socket came with the agent's answer {answer}")
+        return socket.socket(fileno=fds[0])
+
     def wait_events(self, after: int, *, timeout: float) -> tuple[int, list[Event]]:
         """Events with a number above `after`, waiting up to `timeout` for the first; with the newest number."""
         answer = self._ask("wait_events", patience=timeout + _PATIENCE, after=after, timeout=timeout)

@@ -124,6 +124,10 @@ class Cloud:
             raise HostsError(f"{address} cannot be dialled")
         return network.dial(node.spec.private_ip, port, timeout=timeout).detach()
 
+    def do_listen(self, address: str, port: int) -> int:
+        """The listening socket's descriptor."""
+        return network.listen(address, port).detach()
+
     def do_wait_events(self, after: int, timeout: float) -> Answer:
         newest, events = self.nodes.events.after(after, timeout=timeout)
         return {"newest": newest, "events": [one.plain() for one in events]}

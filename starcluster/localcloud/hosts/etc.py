@@ -1,6 +1,6 @@
 """What a node's /etc is made of: texts of our own, and the few host files that programs need and that tell nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _ACCOUNTS = (
     ("root", 0, "/root", "/bin/bash"),
@@ -151,6 +151,19 @@ def _group() -> str:
     groups = {name: uid for name, uid, _, _ in _ACCOUNTS if name not in ("_apt", "nobody")}
     groups |= {"nogroup": 65534, **_GROUPS}
     return "".join(f"{name}:x:{gid}:\n" for name, gid in groups.items())
+
+
+def known_overrides(lines: Iterable[str]) -> str:
+    """The lines of a dpkg statoverride table whose user and group exist in a node (or are numbers, as #0)."""
+    users = {line.split(":")[0] for line in _passwd().splitlines()}
+    groups = {line.split(":")[0] for line in _group().splitlines()}
+    kept = []
+    for line in lines:
+        user, _, rest = line.partition(" ")
+        group = rest.partition(" ")[0]
+        if (user in users or user.startswith("#")) and (group in groups or group.startswith("#")):
+            kept.append(f"{line}\n")
+    return "".join(kept)
 
 
 def _shadow() -> str:

@@ -26,6 +26,8 @@ DATABASES = ("var/lib/dpkg", "var/lib/rpm")
 
 PYTHON = "usr/lib/localcloud/python"
 
+_STATOVERRIDE = "var/lib/dpkg/statoverride"
+
 _VERSION = 1
 _DIRECTORIES = {
     "boot": 0o755,
@@ -117,7 +119,7 @@ def _key(shims: Mapping[str, str], python: str | None) -> str:
     cache = Path("/etc/ld.so.cache")
     host = cache.stat().st_mtime_ns if cache.exists() else 0
     built = [dict(shims), dict(etc.built_files()), etc.COPIED, etc.COPIED_PATTERNS, _DIRECTORIES, _LINKS]
-    known = json.dumps([_VERSION, python, host, built], sort_keys=True)
+    known = json.dumps([_VERSION, python, host, built, _overrides()], sort_keys=True)
     return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
@@ -159,8 +161,17 @@ def _build_skeleton(target: Path, shims: Mapping[str, str], python: str | None) 
     _write(root / "etc/ssl/private/.keep", "", 0o600)
     for path, text in {**shims}.items():
         _write(_in_layer(target, path), text, 0o755)
+    if Path("/", _STATOVERRIDE).exists():
+        _write(root / _STATOVERRIDE, _overrides(), 0o644)
     if python is not None:
         _link_python(target)
+
+
+def _overrides() -> str:
+    """The host's table of file owners less the lines that name accounts which nodes lack: dpkg would refuse to work."""
+    path = Path("/", _STATOVERRIDE)
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    return etc.known_overrides(lines)
 
 
 def _show_directory(target: Path, name: str) -> None:

@@ -75,7 +75,9 @@ def run(plan: Plan, *, go_fd: int, ready_fd: int, console_fd: int) -> NoReturn:
         _end_when_told()
         _take_streams(console_fd, keep=(go_fd, ready_fd))
         _build_root(plan)
+        laid_over = _read_tree(plan.tree)
         _leave_host(plan.root)
+        _lay_over(laid_over)
         syscalls.sethostname(plan.hostname)
         if os.read(go_fd, 1) != b"g":
             sys.exit("the agent went away while the node was starting")
@@ -235,6 +237,22 @@ def _write_identity(root: Path, plan: Plan) -> None:
     if plan.first_boot or not hosts.exists():
         hosts.write_text("".join(_hosts_lines(plan)))
         (root / "etc/machine-id").write_text(plan.boot_id.replace("-", "") + "\n")
+
+
+def _read_tree(tree: str) -> list[tuple[Path, bytes, int]]:
+    """The files below a directory of the host: path in the node, content, mode."""
+    top = Path(tree)
+    found = sorted(path for path in top.rglob("*") if path.is_file()) if tree else []
+    return [("/" / path.relative_to(top), path.read_bytes(), path.stat().st_mode & 0o777) for path in found]
+
+
+def _lay_over(files: list[tuple[Path, bytes, int]]) -> None:
+    """Put files in their places. Only inside: a link that the node's root has made must not lead to the host."""
+    for path, content, mode in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode)
 
 
 def _hosts_lines(plan: Plan) -> Iterator[str]:

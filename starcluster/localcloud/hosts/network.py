@@ -44,10 +44,24 @@ def _cable(pid: int) -> str:
 
 def metadata_listener() -> socket.socket:
     """The socket on which the metadata service listens."""
+    return _listener(METADATA, 80)
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket at an address that the bridge has, or gets now."""
+    _ip(f"addr replace {address}/32 dev {_BRIDGE}\n")
+    return _listener(address, port)
+
+
+def _listener(address: str, port: int) -> socket.socket:
     sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((METADATA, 80))
-    sock.listen(256)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        sock.listen(256)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

@@ -243,6 +243,7 @@ class Nodes:
             user_data=spec.user_data,
             boot_seconds=spec.boot_seconds,
             disks=tuple(self._disks_of(node)),
+            tree=spec.tree,
         )
         return dataclasses.asdict(plan) | {"user_data": spec.user_data.decode("latin-1")}
 

@@ -44,6 +44,7 @@ class Plan:
     user_data: bytes
     boot_seconds: float
     disks: tuple[Disk, ...]
+    tree: str = ""
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Plan":

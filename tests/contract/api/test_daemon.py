@@ -133,11 +133,6 @@ def test_the_aws_program_through_the_environment(cloud: RealCloud) -> None:
     assert done.stdout.strip() == "1"
 
 
-def test_packages_are_refused_as_long_as_they_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(control.LocalCloudError, match="packages"):
-        control.up(tmp_path / "packages", packages=True, owner_pid=os.getpid())
-
-
 def test_two_clouds_side_by_side_and_nothing_left(cloud: RealCloud, tmp_path: Path) -> None:
     folder = tmp_path / "second"
     control.up(folder, speed=200, owner_pid=os.getpid())

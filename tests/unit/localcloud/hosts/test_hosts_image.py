@@ -129,3 +129,8 @@ def test_an_ordinary_user_is_told_that_root_is_needed(monkeypatch: pytest.Monkey
 )
 def test_kernel_releases_are_read(release: str, version: tuple[int, int]) -> None:
     assert probe.kernel_version(release) == version
+
+
+def test_owners_that_nodes_lack_leave_dpkgs_table() -> None:
+    lines = ["root ssl-cert 710 /etc/ssl/private", "root mail 2755 /usr/bin/x", "#0 #0 755 /y", "nosuch root 1 /z"]
+    assert etc.known_overrides(lines) == "root mail 2755 /usr/bin/x\n#0 #0 755 /y\n"
