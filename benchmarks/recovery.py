@@ -32,6 +32,7 @@ COMMAND = "exec sleep 100000"
 NOTICE = 120
 SETTLED = 1.5
 KINDS = {"notice": "EC2's notice", "death": "sudden death"}
+LET_IN = "the driver is let in"
 # (event in the journal, what has been done when it is written), in the order of a recovery
 STEPS = (
     ("notice", "the agent hears of it"),
@@ -40,7 +41,7 @@ STEPS = (
     ("drained", "the node is drained"),
     ("drained-recorded", "the driver has it on record"),
     ("request", "the driver asks for another"),
-    ("ssh-up", "the driver is let in"),
+    ("ssh-up", LET_IN),
     ("mounted", "/home is mounted"),
     ("set-up", "the node is set up"),
     ("agent", "its agent runs"),
@@ -141,8 +142,10 @@ def recovery(made: Ground, kind: str, old: str, new: str) -> Recovery:
     moments += driver_moments(made, loss, (old, new))
     moments.append(Moment(at=pending, what="the new instance is pending"))
     moments.append(Moment(at=instant(entries, "running", new), what="it is running", cloud=True))
-    moments.append(Moment(at=made.ssh_up[new], what="its SSH server is up", cloud=True))
-    moments.sort(key=lambda one: one.at)
+    let_in = min(one.at for one in moments if one.what == LET_IN)
+    # Both see it within a moment; what has let the driver in was up.
+    moments.append(Moment(at=min(made.ssh_up[new], let_in), what="its SSH server is up", cloud=True))
+    moments.sort(key=lambda one: (one.at, not one.cloud))
     last = moments[-1].at
     calls = tuple(one for one in entries if one["kind"] == "call" and one["ended"] > loss and one["at"] < last)
     return Recovery(moments=tuple(moments), calls=calls)
