@@ -55,7 +55,7 @@ def test_it_learns_to_read_digits(uninterrupted: Path) -> None:
 
 
 def test_sigterm_loses_and_repeats_no_step(tmp_path: Path, uninterrupted: Path) -> None:
-    first = start(tmp_path, "--pace", "0.02", "--every", "0.1")
+    first = start(tmp_path, "--pace", "0.1", "--every", "0.3")
     printed = interrupt(first, signal.SIGTERM, after="because=interval")
     assert first.returncode == 128 + signal.SIGTERM
     taken = printed.split("because=SIGTERM sha256=")[1].split()[0]
@@ -66,18 +66,18 @@ def test_sigterm_loses_and_repeats_no_step(tmp_path: Path, uninterrupted: Path) 
 
 
 def test_kill_repeats_at_most_the_steps_since_the_checkpoint(tmp_path: Path, uninterrupted: Path) -> None:
-    first = start(tmp_path, "--pace", "0.02", "--every", "0.2")
+    first = start(tmp_path, "--pace", "0.1", "--every", "0.5")
     interrupt(first, signal.SIGKILL, after="because=interval")
     assert first.returncode == -signal.SIGKILL
     start(tmp_path, attempt=2).communicate()
     steps = executed(tmp_path)
     assert sorted(set(steps)) == list(range(STEPS))
-    assert len(steps) - STEPS <= 0.2 / 0.02 + 1
+    assert len(steps) - STEPS <= 0.5 / 0.1 + 1
     assert digest(tmp_path) == digest(uninterrupted)
 
 
 def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path: Path) -> None:
-    interrupt(start(tmp_path, "--pace", "0.02", "--every", "0.1"), signal.SIGTERM, after="because=interval")
+    interrupt(start(tmp_path, "--pace", "0.1", "--every", "0.3"), signal.SIGTERM, after="because=interval")
     path = tmp_path / "checkpoint.bin"
     damaged = path.read_bytes()[:-8] + b"\0" * 8
     path.write_bytes(damaged)
