@@ -38,9 +38,9 @@ def table(title: str, rows: Sequence[Sequence[str]]) -> None:
 
 
 def spread(values: Sequence[float], *, unit: str = "s", digits: int = 2) -> str:
-    """median (min to max)"""
+    """median unit (min to max)"""
     middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} {unit} ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{middle:.{digits}f}{unit and ' ' + unit} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def machine() -> str:
