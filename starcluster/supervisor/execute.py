@@ -248,10 +248,9 @@ class Executor:
     def _set_up(self, action: act.SetUp, wish: Wish, known: NameLook) -> None:
         """In a thread of its own: it takes minutes, and the other names are not to wait."""
         instance = next((one for one in known.instances if one.id == action.instance_id), None)
-        folded = names.fold(wish.name)
-        if instance is None or folded in self.busy:
+        if instance is None or instance.id in self.busy:
             return
-        self.busy[folded] = f"{instance.id} is being set up"
+        self.busy[instance.id] = f"{instance.id} is being set up"
         self._spawn(lambda: self._set_up_job(instance, wish, action.whole))
 
     def _set_up_job(self, instance: Instance, wish: Wish, whole: bool) -> None:
@@ -263,7 +262,7 @@ class Executor:
             self.memory.set_up_failures.pop(instance.id, None)
             self.memory.went_well(names.fold(wish.name))
         finally:
-            self.busy.pop(names.fold(wish.name), None)
+            self.busy.pop(instance.id, None)
             self.wake.set()
 
     def _set_up_now(self, instance: Instance, wish: Wish, *, whole: bool) -> None:

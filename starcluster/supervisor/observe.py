@@ -69,7 +69,7 @@ class Observer:
     ) -> None:
         self.cluster, self.ec2, self.records = cluster, ec2, records
         self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
-        self.busy: dict[str, str] = {}
+        self.busy: dict[str, str] = {}  # instance id -> what is done to it beside the loop
         self.last_master: Instance | None = None
         self._installed_on = ""
 
@@ -144,12 +144,16 @@ class Observer:
             last_run=int(word.get("last_run") or 0),
             begun=folded in self.memory.begun,
             holder=lease.other_holder(record, self.me, self._now()),
-            busy=self.busy.get(folded, ""),
+            busy=self._busy(current),
             pause=pause,
             pause_because=because,
             complaint=self.memory.complaint(folded),
             **self._ages(folded, record, current, answer),
         )
+
+    def _busy(self, current: Instance | None) -> str:
+        """Whether a set-up of this very instance goes on; that of a dead one may hang, and nobody waits for it."""
+        return self.busy.get(current.id, "") if current and current.state is InstanceState.RUNNING else ""
 
     def _now(self) -> datetime:
         return self.clock.now().astimezone(UTC)

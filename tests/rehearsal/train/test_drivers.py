@@ -8,6 +8,7 @@ import pytest
 
 from tests.rehearsal.train.conftest import TAG, Scene, until
 
+LONG = pytest.mark.long
 ONCE = "echo started >> /home/{0}.starts; while test ! -e /home/{0}.go; do sleep 0.1; done"
 
 
@@ -34,7 +35,7 @@ def test_a_driver_killed_in_mid_run_is_followed_by_one_that_adopts(scene: Scene)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("action", ["CreateLaunchTemplate", "RunInstances"])
+@pytest.mark.parametrize("action", [pytest.param("CreateLaunchTemplate", marks=LONG), "RunInstances"])
 def test_a_driver_killed_around_a_call_leaves_one_instance(scene: Scene, when: str, action: str) -> None:
     name = f"k{when}{action}"[:20].lower()
     scene.write(**{name: "true"})
@@ -49,7 +50,9 @@ def test_a_driver_killed_around_a_call_leaves_one_instance(scene: Scene, when: s
     assert [one["LaunchTemplateName"] for one in templates].count(f"sc-{TAG}-{name}") == 1
 
 
-@pytest.mark.parametrize("word", ["setting it up", "mounted", "starting the command"])
+@pytest.mark.parametrize(
+    "word", [pytest.param("setting it up", marks=LONG), pytest.param("mounted", marks=LONG), "starting the command"]
+)
 def test_a_driver_killed_in_the_middle_of_its_work_leaves_one_command(scene: Scene, word: str) -> None:
     name = "mid" + word.split()[0]
     scene.write(**{name: ONCE.format(name)})

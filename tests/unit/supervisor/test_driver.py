@@ -291,6 +291,21 @@ def test_a_set_up_that_fails_is_done_again(scene: Scene) -> None:
     assert len(scene.nodes()) == 1
 
 
+def test_a_set_up_that_hangs_on_a_dead_machine_is_not_waited_for(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    jobs: list[object] = []
+    executor = driver.sites[0].executor
+    at_once = executor._spawn
+    executor._spawn = jobs.append
+    scene.rounds(driver, 5)
+    assert len(jobs) == 1, "a set-up in progress was begun again"
+    scene.lose(scene.alive()[0])
+    executor._spawn = at_once
+    scene.rounds(driver, 10)
+    assert len(scene.nodes()) == 2
+    assert scene.agent().ran == [1]
+
+
 def test_a_set_up_that_never_works_is_tried_on_another_machine(scene: Scene) -> None:
     scene.machines.fail_set_up = [exception.SSHConnectionError("refused") for _ in range(8)]
     driver = scene.driver(wish())
