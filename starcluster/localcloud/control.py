@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from starcluster.localcloud.places import Places
+from starcluster.localcloud import presence
+from starcluster.localcloud.places import Places, digest
 
 DOWN_LIMIT = 90.0
 LAST_LINES = 40
@@ -164,7 +165,9 @@ def down(folder: Path, *, delete: bool = False) -> None:
     facts = status(folder)
     if facts is not None:
         call(folder, "down")
-        _wait_gone(int(facts["pid"]), places.folder)
+        _wait_gone(lambda: _is_daemon(int(facts["pid"]), places.folder), f"daemon (pid {facts['pid']})")
+    else:
+        _end_orphans(places)
     if delete and places.folder.exists():
         _refuse_foreign(places)
         shutil.rmtree(places.folder)
@@ -178,11 +181,26 @@ def _refuse_foreign(places: Places) -> None:
     raise LocalCloudError(f"{places.folder} is not a local cloud's folder", "nothing was deleted")
 
 
-def _wait_gone(pid: int, folder: Path) -> None:
+def _end_orphans(places: Places) -> None:
+    """End hosts whose daemon is dead: by their agent, or by what holds them if that is dead too."""
+    from starcluster.localcloud.hosts import plan, wire
+    from starcluster.localcloud.hosts.client import Hosts, HostsError
+
+    try:
+        Hosts(places.agent_socket).quit()
+    except HostsError:
+        try:
+            wire.ask(places.sockets / plan.HOLDER_SOCKET, {"op": "quit"}, timeout=DOWN_LIMIT)
+        except OSError:
+            return
+    _wait_gone(lambda: digest(places.folder) in presence.names_of_living(), "hosts")
+
+
+def _wait_gone(is_there: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DOWN_LIMIT
-    while _is_daemon(pid, folder):
+    while is_there():
         if time.monotonic() > deadline:
-            raise LocalCloudError(f"the local cloud's daemon (pid {pid}) does not end", f"kill {pid}")
+            raise LocalCloudError(f"the local cloud's {what} does not end", "kill its processes")
         time.sleep(0.02)
 
 

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from starcluster.localcloud import presence
 from starcluster.localcloud.api.agentstart import CannotStart, start_agent
 from starcluster.localcloud.hosts import probe
 from starcluster.localcloud.hosts.client import Hosts, HostsError
@@ -65,13 +66,17 @@ def _run(options: argparse.Namespace) -> None:
         raise CannotStart(probe.message(lacks))
     places = Places(options.folder)
     try:
-        places.make()
+        held = presence.hold(places)
     except OSError as error:
         raise CannotStart(
             f"cannot make the local cloud's folder: {error}", "choose another STARCLUSTER_LOCAL"
         ) from None
-    with _only_one(places):
-        Daemon(places, options).run()
+    try:
+        presence.sweep()
+        with _only_one(places):
+            Daemon(places, options).run()
+    finally:
+        presence.leave(places, held)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,11 @@ def default_folder() -> Path:
     return Path(os.environ.get("STARCLUSTER_LOCAL") or DEFAULT_FOLDER).expanduser()
 
 
+def digest(folder: Path) -> str:
+    """A short name for a folder."""
+    return hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+
+
 class Places:
     """Every path of the cloud that lives in `folder`."""
 
@@ -73,8 +78,7 @@ class Places:
     @property
     def sockets(self) -> Path:
         """A short directory: a Unix socket's path may be 108 bytes long, a home's is often longer."""
-        digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()
-        return SOCKET_ROOT / digest[:12]
+        return SOCKET_ROOT / digest(self.folder)
 
     @property
     def agent_socket(self) -> Path:

@@ -1,4 +1,4 @@
-"""Addresses of instances: private ones in their subnet, public ones in 127.77.0.0/16 and nowhere else."""
+"""Addresses of instances: private ones in their subnet, public ones in the cloud's part of 127.77.0.0/16 only."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import ipaddress
 from collections.abc import Container
 from dataclasses import dataclass, field
 
+from starcluster.localcloud import parts
+
 PUBLIC_PREFIX = "127.77"
-PUBLIC_SIZE = 1 << 16
 # EC2 keeps the first four addresses of every subnet and the last for itself.
 RESERVED_LOW = 4
 
@@ -20,18 +21,20 @@ class AddressesExhausted(Exception):
 class Addresses:
     """Hands out addresses in order; a freed one is not given again before the range has been gone through."""
 
+    part: int = 0
     next_public: int = 1
     next_private: dict[str, int] = field(default_factory=dict)
 
     def public(self, taken: Container[str]) -> str:
         """The next free public address."""
-        for step in range(PUBLIC_SIZE):
-            number = (self.next_public + step - 1) % (PUBLIC_SIZE - 2) + 1
+        for step in range(parts.SIZE - 2):
+            offset = (self.next_public + step - 1) % (parts.SIZE - 2) + 1
+            number = self.part * parts.SIZE + offset
             address = f"{PUBLIC_PREFIX}.{number >> 8}.{number & 255}"
             if address not in taken:
-                self.next_public = number + 1
+                self.next_public = offset + 1
                 return address
-        raise AddressesExhausted(f"{PUBLIC_PREFIX}.0.0/16")
+        raise AddressesExhausted(f"{PUBLIC_PREFIX}.{self.part * parts.SIZE >> 8}.0/22")
 
     def private(self, subnet_id: str, cidr: str, taken: Container[str]) -> str:
         """The next free private address of a subnet."""

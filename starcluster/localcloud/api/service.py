@@ -69,6 +69,7 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
             region=options.region, keys=store.keys(places.store), timing=Timing(speed=remembered.speed),
             hosts=hosts, log_file=places.calls, stored=stored,
         )  # fmt: skip
+        cloud.world.addresses.part = int(hosts.ping().get("part", 0))
         if stored is None:
             import_key(cloud, places)
         keeper = HostKeeper(places, hosts, cloud, options.owner_pid)

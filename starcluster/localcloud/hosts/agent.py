@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 
+from starcluster.localcloud import presence
 from starcluster.localcloud.hosts import held, image, imds, network, probe, scratch, shims
 from starcluster.localcloud.hosts.cloud import Cloud
 from starcluster.localcloud.hosts.disks import Disks
@@ -64,7 +65,8 @@ def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
     nodes.adopt()
     nfs.serve(holder)
     imds.serve(network.metadata_listener(), metadata.of_address)
-    cloud = Cloud(holder=holder, disks=disks, nodes=nodes, volumes=volumes, metadata=metadata)
+    part = held.part(places, holder)
+    cloud = Cloud(part=part, holder=holder, disks=disks, nodes=nodes, volumes=volumes, metadata=metadata)
     return cloud, Server(places.agent_socket, cloud)
 
 
@@ -101,12 +103,13 @@ def main(argv: list[str] | None = None) -> int:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))  # some descriptors a node
     places = Places(options.folder)
-    places.make()
+    here = presence.hold(places)
     try:
         lock = _lock(places)
         cloud, server = start(places, options.owner_pid)
     except (HostsError, OSError) as error:
         sys.stderr.write(f"the hosts agent could not start: {error}\n")
+        presence.leave(places, here)
         return 1
     if options.owner_pid is not None:
         arguments = (options.owner_pid, cloud, server)
@@ -114,8 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = (cloud.holder.pid(), cloud, server)
     threading.Thread(target=_watch_holder, args=arguments, daemon=True, name="holder").start()
     server.serve_until_stopped()
-    if cloud.has_ended:
-        scratch.clear_run(places)
+    scratch.clear_run(places, here)
     os.close(lock)
     return 0 if cloud.has_ended else 1
 

@@ -27,7 +27,7 @@ class Hosts:
         self.agent_socket = agent_socket
 
     def ping(self) -> dict[str, Any]:
-        """{"pid": the agent's, "version": 1, "nodes": [ids of the live nodes]}."""
+        """{"pid": the agent's, "version": 1, "nodes": [ids of the live nodes], "part": of the addresses}."""
         return self._ask("ping")
 
     def boot(self, spec: NodeSpec) -> None:

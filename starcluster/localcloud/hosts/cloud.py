@@ -30,6 +30,7 @@ Answer = dict[str, Any]
 class Cloud:
     """The parts, and what they do together."""
 
+    part: int
     holder: HolderClient
     disks: Disks
     nodes: Nodes
@@ -44,7 +45,8 @@ class Cloud:
         return self.ended.is_set()
 
     def do_ping(self) -> Answer:
-        return {"pid": os.getpid(), "version": VERSION, "nodes": [node.id for node in self.nodes.living()]}
+        living = [node.id for node in self.nodes.living()]
+        return {"pid": os.getpid(), "version": VERSION, "part": self.part, "nodes": living}
 
     def do_boot(self, spec: Answer) -> Answer:
         wanted = NodeSpec.of(spec)

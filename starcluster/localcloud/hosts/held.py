@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from starcluster.localcloud import parts
 from starcluster.localcloud.hosts import syscalls, wire
-from starcluster.localcloud.hosts.plan import HOLDER_SOCKET
+from starcluster.localcloud.hosts.plan import HOLDER_SOCKET, PART
 from starcluster.localcloud.hosts.spec import HostsError
 from starcluster.localcloud.places import Places
 
@@ -62,6 +63,22 @@ class HolderClient:
         """The holder's process id, by its socket's credentials."""
         with wire.dialled(self.path, 5) as sock:
             return int.from_bytes(sock.getsockopt(1, 17, 12)[:4], sys.byteorder)  # SOL_SOCKET, SO_PEERCRED
+
+
+def part(places: Places, client: HolderClient) -> int:
+    """The cloud's part of the public addresses, which its holder keeps."""
+    for name in client.names():
+        if name.startswith(PART):
+            return int(name.removeprefix(PART))
+    try:
+        number, fd = parts.take(places.folder)
+    except parts.NoPartFree as error:
+        raise HostsError(str(error)) from error
+    try:
+        client.keep(f"{PART}{number}", fd)
+    finally:
+        os.close(fd)
+    return number
 
 
 def join(places: Places, *, owner_pid: int | None) -> tuple[HolderClient, bool]:

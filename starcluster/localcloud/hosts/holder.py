@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from starcluster.localcloud import parts, presence
 from starcluster.localcloud.hosts import init, sshd, syscalls, wire
-from starcluster.localcloud.hosts.plan import HELPER_SOCKET, HOLDER_SOCKET, Plan
+from starcluster.localcloud.hosts.plan import HELPER_SOCKET, HOLDER_SOCKET, PART, Plan
 from starcluster.localcloud.hosts.scratch import clear_run
 from starcluster.localcloud.hosts.watch import process_lives
 from starcluster.localcloud.places import Places
@@ -99,6 +100,12 @@ class Holder:
         """End after the answer, the remaining nodes with us."""
         self.quitting = True
         return {}, []
+
+    def give_part_back(self) -> None:
+        """The cloud's public addresses are free for others."""
+        for name in self.kept:
+            if name.startswith(PART):
+                parts.give_back(int(name.removeprefix(PART)))
 
     def reap(self) -> None:
         """Note which children have ended; strangers that were left to us are buried, too."""
@@ -237,6 +244,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
     places = Places(options.folder)
+    held = presence.hold(places)
     os.chdir("/")
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET)
     syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
@@ -253,9 +261,8 @@ def main(argv: list[str] | None = None) -> int:
     holder.kill_nodes()
     for name in (HOLDER_SOCKET, HELPER_SOCKET):
         (places.sockets / name).unlink(missing_ok=True)
-    if not holder.quitting:  # no agent is there to do it
-        places.agent_socket.unlink(missing_ok=True)
-        clear_run(places)
+    holder.give_part_back()
+    clear_run(places, held)
     return 0
 
 

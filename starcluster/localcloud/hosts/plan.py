@@ -10,6 +10,7 @@ from starcluster.localcloud.hosts import syscalls
 
 HOLDER_SOCKET = "holder.sock"
 HELPER_SOCKET = "helper.sock"
+PART = "part:"  # how the lock on the cloud's part of the addresses is named among what the holder keeps
 _LOOP_MAJOR = 7
 PARTITIONS = "run/localcloud/partitions"  # bound over /proc/partitions of a node
 

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from starcluster.localcloud import presence
 from starcluster.localcloud.hosts import syscalls
 from starcluster.localcloud.places import Places
 
@@ -18,11 +19,8 @@ def make(places: Places, *, mounted: bool) -> Path:
     return directory
 
 
-def clear_run(places: Places) -> None:
-    """Remove the scratch directory below /run, and the sockets' directory if nobody else has something there."""
-    scratch = places.sockets / _NAME
+def clear_run(places: Places, held: int) -> None:
+    """Leave the sockets' directory, see presence; the scratch directory in it goes with the last who does."""
     with contextlib.suppress(OSError):
-        syscalls.umount(scratch, syscalls.MNT_DETACH)
-    with contextlib.suppress(OSError):
-        scratch.rmdir()
-        places.sockets.rmdir()
+        syscalls.umount(places.sockets / _NAME, syscalls.MNT_DETACH)
+    presence.leave(places, held)

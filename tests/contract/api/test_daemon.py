@@ -109,20 +109,54 @@ def test_the_death_of_its_owner_ends_everything(tmp_path: Path) -> None:
     control.down(folder, delete=True)
 
 
-def test_exposed_nodes_answer_on_their_public_address(tmp_path: Path) -> None:
-    folder = tmp_path / "exposed"
-    control.up(folder, speed=200, owner_pid=os.getpid(), expose=True)
-    exposed = RealCloud(folder=folder)
+def says_ssh(address: str) -> bool:
     try:
-        instance_id = exposed.run()
-        address = exposed.wait(instance_id, "running")["PublicIpAddress"]
-        exposed.on(instance_id, "true")
         with socket.create_connection((address, 22), timeout=10) as link:
-            assert link.recv(8).startswith(b"SSH-2.0-")
+            return link.recv(8).startswith(b"SSH-2.0-")
+    except OSError:
+        return False
+
+
+def test_exposed_nodes_answer_on_their_public_address(tmp_path: Path) -> None:
+    """Of two clouds at once, and after the death of a daemon."""
+    folders = (tmp_path / "one", tmp_path / "two")
+    addresses = []
+    try:
+        for folder in folders:
+            control.up(folder, speed=200, owner_pid=os.getpid(), expose=True)
+            exposed = RealCloud(folder=folder)
+            instance_id = exposed.run()
+            addresses.append(exposed.wait(instance_id, "running")["PublicIpAddress"])
+            exposed.on(instance_id, "true")
+            assert says_ssh(addresses[-1])
+        assert addresses[0].split(".")[2] != addresses[1].split(".")[2]
+        os.kill(exposed.facts["pid"], signal.SIGKILL)
+        until(lambda: control.status(folders[1]) is None)
+        assert control.up(folders[1], owner_pid=os.getpid())["expose"] is True
+        until(lambda: says_ssh(addresses[1]))
     finally:
+        for folder in folders:
+            control.down(folder)
+    assert not any(says_ssh(address) for address in addresses)
+    assert control.up(folders[0], owner_pid=os.getpid())["expose"] is False
+    for folder in folders:
         control.down(folder, delete=True)
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address, 22), timeout=10)
+
+
+@pytest.mark.parametrize("agent_too", [False, True])
+def test_down_ends_hosts_whose_daemon_is_dead(tmp_path: Path, agent_too: bool) -> None:
+    folder = tmp_path / "orphaned"
+    facts = control.up(folder, speed=200, owner_pid=os.getpid())
+    orphaned = RealCloud(folder=folder)
+    orphaned.wait(orphaned.run(), "running")
+    os.kill(facts["pid"], signal.SIGKILL)
+    if agent_too:
+        os.kill(facts["agent_pid"], signal.SIGKILL)
+    until(lambda: control.status(folder) is None)
+    assert processes_of(folder)
+    control.down(folder, delete=True)
+    assert not processes_of(folder)
+    assert not Places(folder).sockets.exists()
 
 
 def test_the_aws_program_through_the_environment(cloud: RealCloud) -> None:

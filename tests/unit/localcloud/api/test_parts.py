@@ -111,11 +111,21 @@ def test_tokens() -> None:
         tokens.before("CreateVolume", {"ClientToken": "x" * 65})
 
 
+def test_public_addresses_are_of_the_clouds_part() -> None:
+    addresses = Addresses(part=63)
+    assert addresses.public(set()) == "127.77.252.1"
+    every = {addresses.public(set()) for _ in range(1022)}
+    assert len(every) == 1022
+    assert all(252 <= int(one.split(".")[2]) <= 255 for one in every)
+    with pytest.raises(AddressesExhausted):
+        addresses.public(every)
+
+
 def test_addresses_come_in_order_and_do_not_come_back_at_once() -> None:
     addresses = Addresses()
     assert [addresses.public(set()) for _ in range(2)] == ["127.77.0.1", "127.77.0.2"]
-    addresses.next_public = 65534
-    assert addresses.public(set()) == "127.77.255.254"
+    addresses.next_public = 1022
+    assert addresses.public(set()) == "127.77.3.254"
     assert addresses.public({"127.77.0.1"}) == "127.77.0.2"
     small = "172.31.0.0/29"
     assert [addresses.private("s", small, set()) for _ in range(4)] == [
