@@ -97,7 +97,8 @@ class Ground:
         (self.folder / "train.cfg").write_text("\n".join(lines) + "\n")
         with (self.folder / "driver.log").open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, str(ROOT / "aws_train.py"), name],
+                # setpriv: a driver outlives whoever started it, as it should, but not a benchmark that was killed
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, str(ROOT / "aws_train.py"), name],
                 env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._processes.append(process)
