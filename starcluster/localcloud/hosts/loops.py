@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAJOR = 7
+_LOOP_SET_FD = 0x4C00
+_LOOP_CLR_FD = 0x4C01
+_LOOP_SET_STATUS64 = 0x4C04
 _LOOP_CONFIGURE = 0x4C0A
 _LOOP_SET_CAPACITY = 0x4C07
 _LOOP_CTL_GET_FREE = 0x4C82
@@ -86,13 +89,39 @@ class LoopDevices:
         name = os.fsencode(image.name)[:63]
         info = _INFO64.pack(0, 0, 0, 0, 0, 0, 0, 0, _LO_FLAGS_AUTOCLEAR, name, b"", b"", b"")
         try:
-            fcntl.ioctl(fd, _LOOP_CONFIGURE, _CONFIG.pack(backing, 0, info, b""))
+            _bind(fd, backing, info)
         except OSError as error:
             os.close(fd)
             if error.errno == errno.EBUSY:
                 return None
             raise
         return Loop(fd=fd, minor=minor, image=image)
+
+
+def _bind(fd: int, backing: int, info: bytes) -> None:
+    """Put a file behind a device: in one call, or before Linux 5.8 in two."""
+    try:
+        fcntl.ioctl(fd, _LOOP_CONFIGURE, _CONFIG.pack(backing, 0, info, b""))
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTTY):
+            raise
+        _bind_in_two_calls(fd, backing, info)
+
+
+def _bind_in_two_calls(fd: int, backing: int, info: bytes) -> None:
+    fcntl.ioctl(fd, _LOOP_SET_FD, backing)
+    try:
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.ioctl(fd, _LOOP_SET_STATUS64, info)
+                return
+            except OSError as error:
+                if error.errno != errno.EAGAIN or not left:  # EAGAIN: pages of the device's last use are there still
+                    raise
+                time.sleep(_PAUSE)
+    except OSError:
+        fcntl.ioctl(fd, _LOOP_CLR_FD, 0)
+        raise
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ its server: when that ends, or no longer exports the path, each clone is replace
 everything (a FUSE file system whose server has hung up: ENOTCONN).
 """
 
+import errno
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ class Nfs:
     def __init__(self, nodes: Nodes, scratch: Path) -> None:
         """`scratch` is where device files may be made."""
         self._nodes = nodes
+        self._scratch = scratch
         self._fuse = scratch / "fuse"
         if not self._fuse.exists():
             os.mknod(self._fuse, stat.S_IFCHR | 0o600, os.makedev(*_FUSE))
@@ -105,7 +107,7 @@ class Nfs:
             tree, device = inside(_pid(node), lambda: _clone(path))
             try:
                 if permission.read_only or "ro" in options.split(","):
-                    _make_read_only(tree)
+                    tree = read_only(tree, self._scratch)
                 if not _is_mounted(pid, target, device):  # as `mount -a` does, which does not know our mounts
                     mounts.inside_namespace(namespace, lambda: syscalls.move_mount(tree, target))
             finally:
@@ -202,8 +204,29 @@ def _clone(path: str) -> tuple[int, str]:
     return tree, f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
 
 
-def _make_read_only(tree: int) -> None:
-    syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+def read_only(tree: int, scratch: Path) -> int:
+    """The detached mount made read-only; before Linux 5.12 a read-only copy in its place."""
+    try:
+        syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        return _read_only_copy(tree, scratch / "ro")
+    return tree
+
+
+def _read_only_copy(tree: int, place: Path) -> int:
+    """A mount can be changed only where it is attached, so it is for a moment where no node can see it."""
+    place.mkdir(exist_ok=True)
+    syscalls.move_mount(tree, str(place))
+    try:
+        kept = os.statvfs(place).f_flag & (syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
+        syscalls.mount("none", place, None, syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY | kept)
+        copy = syscalls.open_tree(str(place))
+    finally:
+        syscalls.umount(place, syscalls.MNT_DETACH)
+    os.close(tree)
+    return copy
 
 
 def _replace(client: Node, devices: set[str], source: str, fuse_device: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starcluster.localcloud.hosts import syscalls
 
-_KERNEL = (5, 8)  # open_tree came with 5.2, the one-call set-up of loop devices with 5.8
+_KERNEL = (5, 3)  # open_tree came with 5.2, pidfd_open with 5.3
 _PROGRAMS = {
     "ip": "iproute2",
     "mkfs.ext4": "e2fsprogs",
