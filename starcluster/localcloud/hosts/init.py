@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from starcluster.localcloud.hosts import cloudinit, sshd, syscalls
+from starcluster.localcloud.hosts import cloudinit, sshd, syscallfilter, syscalls
 from starcluster.localcloud.hosts.image import PYTHON, overlay_options
 from starcluster.localcloud.hosts.plan import Plan, show_disk
 
@@ -85,6 +85,7 @@ def run(plan: Plan, *, go_fd: int, ready_fd: int, console_fd: int) -> NoReturn:
         # the holder has adopted us by now: whoever kills it takes its nodes along, so that nothing can be left
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         _configure_network(plan)
+        syscallfilter.refuse_machine_calls()
         syscalls.keep_capabilities(KEPT_CAPABILITIES)
         syscalls.set_process_name("init")
         syscalls.set_command_line(f"/sbin/init {plan.folder}")

@@ -127,9 +127,9 @@ def sethostname(name: str) -> None:
     _checked(_libc.sethostname(raw, len(raw)), "sethostname")
 
 
-def prctl(option: int, value: int = 0) -> int:
-    """prctl(2) with one argument."""
-    unsigned = [ctypes.c_ulong(number) for number in (value, 0, 0, 0)]
+def prctl(option: int, value: int = 0, other: int = 0) -> int:
+    """prctl(2) with up to two arguments."""
+    unsigned = [ctypes.c_ulong(number) for number in (value, other, 0, 0)]
     return _checked(_libc.prctl(option, *unsigned), f"prctl({option})")
 
 
