@@ -42,7 +42,13 @@ class Stage:
     def run(self, *words: str, expect: int | None = 0, limit: float = COMMAND_LIMIT, **more: Any) -> Done:
         """Run to the end; with `expect` (an exit status, None for any) another status is an error with all output."""
         result = subprocess.run(
-            words, env=self.env, cwd=more.pop("cwd", self.folder), capture_output=True, text=True, timeout=limit, **more
+            words,
+            env=more.pop("with_env", self.env),
+            cwd=more.pop("cwd", self.folder),
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            **more,
         )
         if expect is not None and result.returncode != expect:
             raise AssertionError(

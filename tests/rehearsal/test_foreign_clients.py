@@ -1,0 +1,86 @@
+"""What programs that nobody here wrote see of the job: the aws command, ssh, scp, and boto3 counting everything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tests.rehearsal.stage import Stage
+from tests.rehearsal.train.conftest import Driver
+
+TRAIN = """[mynode]
+cluster_name = mycluster
+instance_type = c5.large
+command = until [ -e /home/go ]; do sleep 0.1; done
+"""
+
+
+def everything(env: dict[str, str]) -> dict[str, int]:
+    """How many of each there are in the account, without filters; what is terminated or closed does not count."""
+    ec2: Any = boto3.client(
+        "ec2",
+        endpoint_url=env["AWS_ENDPOINT_URL"],
+        region_name=env["AWS_REGION"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+        config=Config(proxies={}),
+    )
+    instances = [one for group in ec2.describe_instances()["Reservations"] for one in group["Instances"]]
+    requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+    return {
+        "instances": sum(one["State"]["Name"] != "terminated" for one in instances),
+        "requests": sum(one["State"] in ("open", "active") for one in requests),
+        "volumes": len(ec2.describe_volumes()["Volumes"]),
+        "groups": len(ec2.describe_security_groups()["SecurityGroups"]),
+        "templates": len(ec2.describe_launch_templates()["LaunchTemplates"]),
+        "keys": len(ec2.describe_key_pairs()["KeyPairs"]),
+        "snapshots": len(ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]),
+        "images": len(ec2.describe_images(Owners=["self"])["Images"]),
+    }
+
+
+def running(stage: Stage, env: dict[str, str], alias: str) -> list[str]:
+    """The ids that the aws command shows under this name."""
+    words = ["aws", "ec2", "describe-instances", "--output", "json", "--filters", f"Name=tag:Name,Values={alias}"]
+    done = stage.run(*words, "Name=instance-state-name,Values=running", with_env=env)
+    groups = json.loads(done.stdout)["Reservations"]
+    return [one["InstanceId"] for group in groups for one in group["Instances"]]
+
+
+def test_the_job_as_others_see_it(stage: Stage, tmp_path: Path) -> None:
+    stage.starcluster("local", "up")
+    env = stage.client_env()
+    before = everything(env)
+    stage.starcluster("start", "mycluster")
+    (tmp_path / "train.cfg").write_text(TRAIN)
+    driver = Driver(stage.train("mynode"))
+
+    driver.says("attempt 1 runs on")
+    (first,) = running(stage, env, "mynode")
+    ssh = write_ssh_config(stage, tmp_path)
+    boot = stage.run("ssh", "-F", ssh, "mycluster-mynode", "cat /proc/sys/kernel/random/boot_id").stdout
+    stage.starcluster("local", "interrupt", "mycluster", "mynode")
+
+    driver.says("attempt 2 runs on")
+    (second,) = [one for one in running(stage, env, "mynode") if one != first]
+    ssh = write_ssh_config(stage, tmp_path)
+    again = stage.run("ssh", "-F", ssh, "mycluster-mynode", "cat /proc/sys/kernel/random/boot_id").stdout
+    assert second
+    assert len(boot) == len(again) == 37
+    assert boot != again
+
+    (tmp_path / "go").write_text("")
+    stage.run("scp", "-F", ssh, str(tmp_path / "go"), "mycluster-mynode:/home/go")
+    driver.ends(0)
+    stage.starcluster("terminate", "-c", "mycluster")
+    assert everything(env) == before
+
+
+def write_ssh_config(stage: Stage, folder: Path) -> str:
+    path = folder / "ssh-config"
+    path.write_text(stage.starcluster("local", "ssh-config").stdout)
+    return str(path)
