@@ -7,6 +7,9 @@ import time
 GATEWAY = "172.31.0.1"
 METADATA = "169.254.169.254"
 _BRIDGE = "br0"
+# Without one of its own the bridge takes the lowest of its cables' addresses: it would change as nodes come and go, and
+# what the others then send to the old one is lost for seconds, until they ask anew who has the gateway's address.
+_BRIDGE_MAC = "0e:00:ac:1f:00:01"
 _LOST = 1.0  # how long a dial to an address that nobody has takes at most, instead of its whole limit
 
 
@@ -17,7 +20,7 @@ def _ip(batch: str, *, check: bool = True) -> None:
 def make_bridge() -> None:
     """Set up the bridge, in a namespace that has none yet."""
     _ip(
-        f"link set lo up\nlink add {_BRIDGE} type bridge forward_delay 0 stp_state 0\n"
+        f"link set lo up\nlink add {_BRIDGE} address {_BRIDGE_MAC} type bridge forward_delay 0 stp_state 0\n"
         f"addr add {GATEWAY}/16 dev {_BRIDGE}\naddr add {METADATA}/32 dev {_BRIDGE}\nlink set {_BRIDGE} up\n"
     )
 
