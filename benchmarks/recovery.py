@@ -9,6 +9,8 @@ that time less what was spent in waiting for the cloud, by the cloud's stamps:
     shutting-down -> terminated      after a sudden death: before it nobody may launch another one
     pending -> running -> ssh up     the new instance
 
+After a notice the command still runs until "the command ends": what is before it is in the figures, but costs nothing.
+
 All is in seconds of the wall. The driver's own pauses are divided by --speed too: what they would add on EC2 shows
 with --speed 1 (a round then takes some minutes). The command ends at once when it is asked to: how long a training
 needs for its checkpoint is its own affair.
