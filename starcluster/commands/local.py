@@ -1,4 +1,4 @@
-"""starcluster local up|down|status|env|ssh-config|interrupt|capacity|price: the cloud on this machine.
+"""starcluster local up|down|status|env|ssh-config|interrupt|capacity|price|scenario: the cloud on this machine.
 
 These verbs need no config. Only `up` starts the cloud.
 """
@@ -112,6 +112,8 @@ def status(as_json: bool) -> int:
 def _show_status(facts: Facts, more: Facts) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in more["instances"].items() if count) or "none"
     click.echo(f"up at {facts['endpoint']} ({facts['folder']}, speed {facts['speed']:g}, pid {facts['pid']})")
+    if more.get("trouble"):
+        log.warning("%s", more["trouble"])
     click.echo(f"instances: {counts}")
     for node in more["nodes"]:
         tags = node["tags"]
@@ -258,3 +260,39 @@ def _dollars(text: str) -> float | None:
     if not 0 < dollars < float("inf"):
         raise click.BadParameter(f"'{text}' is neither a price nor none", param_hint="DOLLARS")
     return dollars
+
+
+@command.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--limit", type=click.FloatRange(min=0), metavar="SECONDS", help="End after so many of EC2's seconds.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a step.")
+def scenario(file: Path, limit: float | None, as_json: bool) -> int:
+    """Let happen what a scenario file says, when it says so; exit code 1 when a step could not be done.
+
+    A line is WHEN: WHAT. WHEN is 'at SECONDS', 'before call N of ACTION', 'after call N of ACTION' or
+    'when CLUSTER/NODE is pending|running|working'. docs/rehearsing.md has all of it.
+
+    \b
+    Example:
+      starcluster local scenario bad-day.txt
+    """
+    from starcluster.localcloud.scenario import play, script
+
+    try:
+        steps = script.read(file.read_text())
+    except (script.ScriptError, UnicodeDecodeError) as error:
+        raise exception.ConfigError(f"{file}: {error}", hint="docs/rehearsing.md describes scenario files") from error
+    with told() as folder:
+        run = play.Play(steps, play.RealWorld(folder))
+        failures = 0
+        for one in run.run(limit=limit):
+            failures += bool(one.error)
+            click.echo(json.dumps(one.plain) if as_json else _step_told(one.plain))
+    for step in run.steps_left:
+        log.warning("line %d never came: %s", step.line, step.text)
+    return 1 if failures or run.steps_left else 0
+
+
+def _step_told(step: Facts) -> str:
+    failed = f": FAILED: {step['error']}" if "error" in step else ""
+    return f"{step['seconds']:8.1f} s  line {step['line']}: {step['step']}{failed}"

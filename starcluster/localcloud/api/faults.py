@@ -95,15 +95,16 @@ class Faults:
             ]
 
     def claim(self, action: str) -> Hold | None:
-        """The hold that this call runs into: it is the nth of its action since the order."""
+        """The hold that this call runs into: it is the nth of its action since the order. All orders count it."""
+        found = None
         with self._lock:
             for each in self._holds.values():
                 if each.action != action or each.parked:
                     continue
                 each.seen += 1
-                if each.seen == each.nth:
-                    return each
-        return None
+                if each.seen == each.nth and found is None:
+                    found = each
+        return found
 
     def park(self, hold: Hold, client_alive: Callable[[], bool]) -> bool:
         """Wait; True when released, False when the client is gone."""
