@@ -81,6 +81,8 @@ def up(
         places.make()
     except PermissionError as error:
         raise LocalCloudError(f"cannot create {error.filename}", "the local cloud needs root") from error
+    except OSError as error:
+        raise LocalCloudError(f"cannot create {error.filename}: {error.strerror}") from error
     words = [sys.executable, "-m", "starcluster.localcloud.daemon", str(places.folder)]
     words += ["--speed", f"{speed:g}"] if speed is not None else []
     words += ["--owner-pid", str(owner_pid)] if owner_pid is not None else []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -23,7 +24,7 @@ from typing import Any
 
 from starcluster.localcloud import presence
 from starcluster.localcloud.api.agentstart import CannotStart, start_agent
-from starcluster.localcloud.hosts import probe
+from starcluster.localcloud.hosts import probe, room
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 from starcluster.localcloud.places import Places, default_folder
 
@@ -75,6 +76,9 @@ def _run(options: argparse.Namespace) -> None:
         presence.sweep()
         with _only_one(places):
             Daemon(places, options).run()
+    except OSError as error:
+        full = room.trouble(places.folder) if error.errno == errno.ENOSPC else None
+        raise CannotStart(full or str(error), "make room there" if full else "") from error
     finally:
         presence.leave(places, held)
 

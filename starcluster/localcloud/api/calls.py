@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -20,10 +21,9 @@ class CallLog:
         self._lock = threading.Lock()
         self._number = 0
         self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._file = None
+        self._file: int | None = None
         if path is not None:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(handle, "a", buffering=1)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def call(self, *, action: str, began: float, ids: list[str], error: str | None, service: str, status: int) -> None:
         """One API call: seconds since the epoch, the ids it named, its error code."""
@@ -43,7 +43,8 @@ class CallLog:
             entry["number"] = self._number
             self._kept.append(entry)
             if self._file is not None:
-                self._file.write(json.dumps(entry, default=str) + "\n")
+                with contextlib.suppress(OSError):  # a full disk does not stop the cloud; `local status` tells of it
+                    os.write(self._file, json.dumps(entry, default=str).encode() + b"\n")
 
     def after(self, number: int) -> list[dict[str, Any]]:
         """The entries with a higher number, as far as they are kept."""
@@ -53,5 +54,5 @@ class CallLog:
     def close(self) -> None:
         with self._lock:
             if self._file is not None:
-                self._file.close()
+                os.close(self._file)
                 self._file = None

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,6 +69,7 @@ class Cloud:
         self.snapshots: Any = None
         self.life: Any = None
         self.spot: Any = None
+        self.trouble: Callable[[], str | None] = lambda: None  # what the person at the keyboard must know
         self.tree = ""  # what hosts get laid over their /, see hosts.spec
         self._host_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 

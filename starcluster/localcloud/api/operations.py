@@ -55,6 +55,7 @@ class Operations:
                 "keys": len(backend.key_pairs),
                 "nodes": nodes,
                 "holds": self._faults.holds(),
+                "trouble": self._cloud.trouble(),
             }
 
     def _node(self, instance: CloudInstance) -> Answer:

@@ -22,6 +22,7 @@ from starcluster.localcloud.api.hostkeeper import HostKeeper
 from starcluster.localcloud.api.operations import Operations
 from starcluster.localcloud.api.packages import Packages
 from starcluster.localcloud.api.timing import DEFAULT_SPEED, Timing
+from starcluster.localcloud.hosts import room
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 from starcluster.localcloud.places import Places
 
@@ -69,6 +70,7 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
             region=options.region, keys=store.keys(places.store), timing=Timing(speed=remembered.speed),
             hosts=hosts, log_file=places.calls, stored=stored,
         )  # fmt: skip
+        cloud.trouble = lambda: room.trouble(places.folder)
         cloud.world.addresses.part = int(hosts.ping().get("part", 0))
         if stored is None:
             import_key(cloud, places)

@@ -11,7 +11,6 @@ import pickle
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +22,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 GATHER = 0.02
+RETRY = 1.0
 
 
 class StoreError(Exception):
@@ -58,6 +58,7 @@ class Store:
         self._collect = collect
         self._wake = threading.Condition()
         self._asked = 0
+        self._failed = 0  # up to here was tried in vain: callers do not wait for a disk that is full
         self._saved = 0
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
@@ -78,7 +79,7 @@ class Store:
             self._asked += 1
             mine = self._asked
             self._wake.notify_all()
-            self._wake.wait_for(lambda: self._saved >= mine or self._stopped, timeout=10)
+            self._wake.wait_for(lambda: max(self._saved, self._failed) >= mine or self._stopped, timeout=10)
 
     def stop(self) -> None:
         """Write for the last time."""
@@ -87,7 +88,10 @@ class Store:
             self._wake.notify_all()
         if self._thread.is_alive():
             self._thread.join()
-        self._save()
+        try:
+            self._save()
+        except OSError as error:
+            log.error("the state cannot be stored: %s", error)
 
     def _run(self) -> None:
         while True:
@@ -100,7 +104,10 @@ class Store:
                 self._save()
             except OSError as error:
                 log.error("the state cannot be stored: %s", error)
-                time.sleep(1)
+                with self._wake:
+                    self._failed = goal
+                    self._wake.notify_all()
+                    self._wake.wait_for(lambda: self._stopped, timeout=RETRY)
                 continue
             with self._wake:
                 self._saved = goal

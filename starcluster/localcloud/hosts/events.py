@@ -1,10 +1,13 @@
 """What nodes did by themselves, numbered, kept in a file so that no agent's death hides a node's."""
 
 import json
+import logging
 import threading
 from pathlib import Path
 
 from starcluster.localcloud.hosts.spec import Event
+
+log = logging.getLogger("events")
 
 _MOST = 10_000
 
@@ -38,8 +41,11 @@ class Events:
         with self._changed:
             event = Event(number=self.newest + 1, kind="exited", instance_id=instance_id, how=how)
             self._events.append(event)
-            with self._path.open("a") as file:
-                file.write(json.dumps(event.plain()) + "\n")
+            try:
+                with self._path.open("a") as file:
+                    file.write(json.dumps(event.plain()) + "\n")
+            except OSError as error:  # it is told all the same
+                log.error("an event cannot be written: %s", error)
             self._changed.notify_all()
 
     def after(self, number: int, *, timeout: float) -> tuple[int, list[Event]]:

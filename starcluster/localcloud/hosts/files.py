@@ -66,9 +66,13 @@ def write_json(path: Path, value: Any) -> None:
     """Replace a small record; a reader sees the old or the new one."""
     fresh = path.with_name(f".{path.name}.{threading.get_native_id()}")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        json.dump(value, file)
-    fresh.rename(path)
+    try:
+        with os.fdopen(fd, "w") as file:
+            json.dump(value, file)
+        fresh.rename(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> Any:

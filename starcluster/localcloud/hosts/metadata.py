@@ -1,11 +1,14 @@
 """What the metadata service tells each node, kept over the agent's death."""
 
+import logging
 import threading
 from typing import Any
 
 from starcluster.localcloud.hosts.files import read_json, write_json
 from starcluster.localcloud.hosts.nodes import Nodes
 from starcluster.localcloud.places import Places
+
+log = logging.getLogger("metadata")
 
 
 class Metadata:
@@ -22,8 +25,11 @@ class Metadata:
         directory = self._places.nodes / instance_id
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock:
-            write_json(directory / "metadata.json", tree)
             self._trees[instance_id] = tree
+            try:
+                write_json(directory / "metadata.json", tree)
+            except OSError as error:  # the node is told all the same, as of its interruption
+                log.error("the metadata of %s cannot be written: %s", instance_id, error)
 
     def of_address(self, address: str) -> dict[str, Any] | None:
         """The tree of the running node that asks from this address."""

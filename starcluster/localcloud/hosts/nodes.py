@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from starcluster.localcloud.hosts import mounts, network, syscalls, watch
+from starcluster.localcloud.hosts import mounts, network, room, syscalls, watch
 from starcluster.localcloud.hosts.disks import Disks
 from starcluster.localcloud.hosts.events import Events
 from starcluster.localcloud.hosts.files import GIB, make_sparse, read_json, write_json
@@ -183,13 +183,14 @@ class Nodes:
         try:
             self._make_disk(node)
             self._fork(node)
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, HostsError, subprocess.CalledProcessError) as error:
             self._bury(node)
             raise HostsError(f"node {node.id} could not be started: {_reason(error)}") from error
         self._watch_end(node)
         node.save()
 
     def _make_disk(self, node: Node) -> None:
+        room.demand(self._places.folder)
         for path in (node.directory, node.disk, node.directory / "root"):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not node.image.exists():
@@ -363,7 +364,14 @@ class Nodes:
         for image in (node.image, *(self.volume_image(one) for one in node.volumes)):
             self._disks.release(image)
         if node.directory.is_dir():
+            self._note(node)
+
+    def _note(self, node: Node) -> None:
+        """Save what can be saved: a full disk must not keep a dead node from being buried."""
+        try:
             node.save()
+        except OSError as error:
+            log.error("the record of node %s cannot be written: %s", node.id, error)
 
     def _drop_kept(self, name: str) -> None:
         with contextlib.suppress(HostsError):  # a dead holder keeps nothing

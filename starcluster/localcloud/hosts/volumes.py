@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from starcluster.localcloud.hosts import loops, mounts, syscalls
+from starcluster.localcloud.hosts import loops, mounts, room, syscalls
 from starcluster.localcloud.hosts.disks import Disks
 from starcluster.localcloud.hosts.files import GIB, make_sparse, sparse_copy
 from starcluster.localcloud.hosts.loops import Loop
@@ -43,11 +43,13 @@ class Volumes:
             raise HostsError(f"there is a volume {volume_id} already")
         with _disk_errors(f"volume {volume_id} cannot be made"):
             if snapshot_id is None:
+                room.demand(self._places.folder)
                 make_sparse(image, size_gib * GIB)
                 return
             source = self._snapshot_image(snapshot_id)
             if not source.exists():
                 raise HostsError(f"there is no snapshot {snapshot_id}")
+            room.demand(self._places.folder, room.allocated(source))
             sparse_copy(source, image)
             os.truncate(image, max(image.stat().st_size, size_gib * GIB))
 
@@ -149,6 +151,7 @@ class Volumes:
         """Copy a volume as it is at one moment; a mounted file system is held still meanwhile."""
         image = self._image(volume_id)
         with _disk_errors(f"snapshot {snapshot_id} cannot be made"), self._still(image):
+            room.demand(self._places.folder, room.allocated(image))
             sparse_copy(image, self._snapshot_image(snapshot_id))
 
     @contextlib.contextmanager
