@@ -18,6 +18,7 @@ _FILTER_VALUES = 200  # EC2 takes no more values in one filter
 class Instances:
     def __init__(self, api: Api, images: Images) -> None:
         self._api = api
+        self._types: dict[str, InstanceType] = {}
         self._images = images
 
     def find(
@@ -124,11 +125,13 @@ class Instances:
         return str(answer.get("Output") or "")
 
     def type_info(self, name: str) -> InstanceType:
-        """What EC2 says about an instance type; UserMustAct when there is no such type here."""
-        answer = self._api.read(
-            "describe_instance_types", what=f"look up the instance type '{name}'", InstanceTypes=[name]
-        )
-        return _instance_type(answer["InstanceTypes"][0])
+        """What EC2 says about an instance type, asked once; UserMustAct when there is no such type here."""
+        known = self._types.get(name)
+        if known is None:
+            what = f"look up the instance type '{name}'"
+            answer = self._api.read("describe_instance_types", what=what, InstanceTypes=[name])
+            known = self._types[name] = _instance_type(answer["InstanceTypes"][0])
+        return known
 
     def offered_zones(self, name: str) -> set[str]:
         """The zones of this region that offer the type at all (which says nothing of free capacity)."""
