@@ -71,7 +71,7 @@ def up(
     For programs that run other programs (tests, a demo), two variables stand in for what is not given here:
     STARCLUSTER_LOCAL_SPEED and STARCLUSTER_LOCAL_OWNER, the pid with whose death the cloud ends.
     """
-    facts = status(folder)
+    facts = _lasting(folder)
     if facts is not None:
         return facts
     speed = speed if speed is not None else _number("STARCLUSTER_LOCAL_SPEED", float)
@@ -89,6 +89,16 @@ def up(
     words += ["--packages"] if packages else []
     words += ["--expose"] if expose else []
     return _wait_up(places, _spawn(places, words), timeout)
+
+
+def _lasting(folder: Path) -> dict[str, Any] | None:
+    """The cloud's facts if it is up; one whose owner is dead is about to end, and has time to."""
+    facts = status(folder)
+    owner = facts.get("owner_pid") if facts else None
+    if facts is None or owner is None or Path(f"/proc/{owner}").exists():
+        return facts
+    _wait_gone(lambda: status(folder) is not None, f"daemon (pid {facts['pid']})")
+    return None
 
 
 def _number(variable: str, kind: Callable[[str], N]) -> N | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from starcluster.localcloud.hosts.client import HostsError
+from starcluster.localcloud.hosts.watch import process_lives
 from starcluster.localcloud.places import Places
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class CannotStart(Exception):
 def start_agent(places: Places, hosts: Pinged, owner_pid: int | None) -> int:
     """The pid of the cloud's agent: the one that runs, or a new one."""
     try:
-        return int(hosts.ping()["pid"])
+        return int(_lasting(hosts)["pid"])
     except HostsError:
         log.info("starting the hosts agent")
     _started[:] = [child for child in _started if child.poll() is None]
@@ -57,11 +58,29 @@ def start_agent(places: Places, hosts: Pinged, owner_pid: int | None) -> int:
     return _wait_agent(child, hosts, log_file, begins)
 
 
+def _is_doomed(answer: dict[str, Any]) -> bool:
+    """Whether the agent's owner is dead."""
+    return answer.get("owner") is not None and not process_lives(int(answer["owner"]))
+
+
+def _lasting(hosts: Pinged) -> dict[str, Any]:
+    """What an agent answers whose owner lives; one whose owner is dead is about to end, and has time to."""
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        answer = hosts.ping()
+        if not _is_doomed(answer):
+            return answer
+        time.sleep(0.02)
+    raise HostsError("the hosts agent outlives its owner")
+
+
 def _wait_agent(child: subprocess.Popen[bytes], hosts: Pinged, log_file: Path, begins: int) -> int:
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         try:
-            return int(hosts.ping()["pid"])
+            answer = hosts.ping()
+            if not _is_doomed(answer):
+                return int(answer["pid"])
         except HostsError:
             if child.poll() is not None:
                 raise CannotStart(_last_line(log_file, begins)) from None

@@ -84,7 +84,7 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
     exposure = Exposure(cloud, hosts) if remembered.expose else None
     running = _threads(places, cloud, keeper, remembered.port, down, exposure=exposure, packages=packages)
     replace(remembered, port=running.server.port).write(places)
-    _announce(places, running, agent_pid, remembered)
+    _announce(places, running, agent_pid, options.owner_pid, remembered)
     return running
 
 
@@ -129,13 +129,14 @@ def _threads(
     return running
 
 
-def _announce(places: Places, running: Running, agent_pid: int, settings: _Remembered) -> None:
+def _announce(places: Places, running: Running, agent_pid: int, owner_pid: int | None, settings: _Remembered) -> None:
     cloud = running.cloud
     facts = {
         "version": 1,
         "folder": str(places.folder),
         "pid": os.getpid(),
         "agent_pid": agent_pid,
+        "owner_pid": owner_pid,
         "endpoint": running.endpoint,
         "access_key": cloud.keys.access_key,
         "secret_key": cloud.keys.secret_key,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from starcluster.localcloud import presence
 from starcluster.localcloud.hosts import held, image, imds, network, probe, scratch, shims
+from starcluster.localcloud.hosts.client import Hosts
 from starcluster.localcloud.hosts.cloud import Cloud
 from starcluster.localcloud.hosts.disks import Disks
 from starcluster.localcloud.hosts.events import Events
@@ -33,17 +34,31 @@ from starcluster.localcloud.places import Places
 log = logging.getLogger("agent")
 
 _OWNER_CHECK = 0.5
+_ENDING_LIMIT = 30.0
+
+
+def _lasts(places: Places) -> bool:
+    """Whether an agent answers that is not about to end with its owner."""
+    try:
+        owner = Hosts(places.agent_socket).ping().get("owner")
+    except HostsError:
+        return False
+    return owner is None or process_lives(int(owner))
 
 
 def _lock(places: Places) -> int:
-    """There is one agent a folder; the lock ends with the process."""
+    """There is one agent a folder; the lock ends with the process. One that is about to end has time to."""
     fd = os.open(places.folder / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise HostsError(f"another hosts agent runs for {places.folder}") from None
-    return fd
+    end = time.monotonic() + _ENDING_LIMIT
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            if _lasts(places) or time.monotonic() > end:
+                os.close(fd)
+                raise HostsError(f"another hosts agent runs for {places.folder}") from None
+            time.sleep(0.02)
 
 
 def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
@@ -66,7 +81,9 @@ def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
     nfs.serve(holder)
     imds.serve(network.metadata_listener(), metadata.of_address)
     part = held.part(places, holder)
-    cloud = Cloud(part=part, holder=holder, disks=disks, nodes=nodes, volumes=volumes, metadata=metadata)
+    cloud = Cloud(
+        owner=owner_pid, part=part, holder=holder, disks=disks, nodes=nodes, volumes=volumes, metadata=metadata
+    )
     return cloud, Server(places.agent_socket, cloud)
 
 

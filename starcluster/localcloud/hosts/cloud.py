@@ -30,6 +30,7 @@ Answer = dict[str, Any]
 class Cloud:
     """The parts, and what they do together."""
 
+    owner: int | None
     part: int
     holder: HolderClient
     disks: Disks
@@ -46,7 +47,7 @@ class Cloud:
 
     def do_ping(self) -> Answer:
         living = [node.id for node in self.nodes.living()]
-        return {"pid": os.getpid(), "version": VERSION, "part": self.part, "nodes": living}
+        return {"pid": os.getpid(), "version": VERSION, "owner": self.owner, "part": self.part, "nodes": living}
 
     def do_boot(self, spec: Answer) -> Answer:
         wanted = NodeSpec.of(spec)

@@ -11,6 +11,7 @@ from starcluster.localcloud import parts
 from starcluster.localcloud.hosts import syscalls, wire
 from starcluster.localcloud.hosts.plan import HOLDER_SOCKET, PART
 from starcluster.localcloud.hosts.spec import HostsError
+from starcluster.localcloud.hosts.watch import process_lives
 from starcluster.localcloud.places import Places
 
 _START_LIMIT = 30.0
@@ -87,6 +88,7 @@ def join(places: Places, *, owner_pid: int | None) -> tuple[HolderClient, bool]:
     Must be called while the process has one thread.
     """
     client = HolderClient(places)
+    _end_doomed(client)
     found = True
     try:
         pid = client.pid()
@@ -101,6 +103,20 @@ def join(places: Places, *, owner_pid: int | None) -> tuple[HolderClient, bool]:
             os.close(fd)
     os.chdir("/")
     return client, found
+
+
+def _end_doomed(client: HolderClient) -> None:
+    """A holder whose owner is dead is about to end: it does so now, that nothing is built on it."""
+    try:
+        pid, owner = client.pid(), client.ask("owner")[0]["pid"]
+        if owner is None or process_lives(int(owner)):
+            return
+        client.ask("quit")
+    except (OSError, HostsError):  # there is none
+        return
+    end = time.monotonic() + _START_LIMIT
+    while process_lives(pid) and time.monotonic() < end:
+        time.sleep(_PAUSE)
 
 
 def _start(places: Places, client: HolderClient, owner_pid: int | None) -> int:

@@ -49,8 +49,9 @@ class Child:
 class Holder:
     """Answers the agent's requests, one at a time."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, owner: int | None = None) -> None:
         self.places = places
+        self.owner = owner
         self.kept: dict[str, int] = {}
         self.children: dict[str, Child] = {}
         self.quitting = False
@@ -95,6 +96,10 @@ class Holder:
     def do_names(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         """The names of all kept descriptors."""
         return {"names": sorted(self.kept)}, []
+
+    def do_owner(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
+        """With whose death we end."""
+        return {"pid": self.owner}, []
 
     def do_quit(self, message: dict[str, Any], fds: list[int]) -> tuple[dict[str, Any], list[int]]:
         """End after the answer, the remaining nodes with us."""
@@ -252,7 +257,7 @@ def main(argv: list[str] | None = None) -> int:
     sshd.preload()
     gc.collect()
     gc.freeze()
-    holder = Holder(places)
+    holder = Holder(places, options.owner_pid)
     helper = _listening(places.sockets / HELPER_SOCKET)
     (places.sockets / HELPER_SOCKET).chmod(0o666)  # for every user of a node; on the host its directory is 0700
     holder.kept["helper"] = helper.fileno()

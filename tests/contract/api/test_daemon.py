@@ -143,6 +143,30 @@ def test_exposed_nodes_answer_on_their_public_address(tmp_path: Path) -> None:
         control.down(folder, delete=True)
 
 
+@pytest.mark.parametrize("killed", [(), ("pid",), ("pid", "agent_pid")])
+def test_up_right_after_the_owners_death_is_a_cloud_that_stays(tmp_path: Path, killed: tuple[str, ...]) -> None:
+    """What is left of the cloud before is about to end: nothing may be built on it."""
+    folder = tmp_path / "again"
+    owner = subprocess.Popen(["sleep", "600"])
+    try:
+        facts = control.up(folder, speed=200, owner_pid=owner.pid)
+        for name in killed:
+            os.kill(facts[name], signal.SIGKILL)
+    finally:
+        owner.kill()
+        owner.wait()
+    again = control.up(folder, owner_pid=os.getpid())
+    try:
+        assert not {facts["pid"], facts["agent_pid"]} & {again["pid"], again["agent_pid"]}
+        cloud = RealCloud(folder=folder)
+        instance_id = cloud.run()
+        cloud.wait(instance_id, "running")
+        assert cloud.on(instance_id, "echo here") == "here"
+        assert control.status(folder) == again
+    finally:
+        control.down(folder, delete=True)
+
+
 @pytest.mark.parametrize("agent_too", [False, True])
 def test_down_ends_hosts_whose_daemon_is_dead(tmp_path: Path, agent_too: bool) -> None:
     folder = tmp_path / "orphaned"
