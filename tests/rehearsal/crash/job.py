@@ -1,0 +1,176 @@
+"""The main job: a name with a disk, whose command EC2 interrupts once; and what must be when it is over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starcluster.localcloud.scenario.play import Play, RealWorld
+from starcluster.localcloud.scenario.script import read
+from tests.rehearsal.train.conftest import TAG, Driver, Scene, until
+
+GONE = ("terminated", "shutting-down")
+PLUGIN = """
+[plugin jobdisk]
+SETUP_CLASS = jobdisk.JobDisk
+VOLUME = data
+MOUNT_PATH = /data
+HOLDER = {holder}
+"""
+# A cluster keeps its plugins' settings; this one's node is another one from job to job, so it is read from a file.
+PLUGIN_CODE = """
+from pathlib import Path
+from starcluster.plugins.mountvolume import MountVolume
+
+class JobDisk(MountVolume):
+    def __init__(self, volume, mount_path, holder):
+        super().__init__(volume, mount_path, node=Path(holder).read_text())
+"""
+# It ends by itself only when it has been asked to save its work: so two attempts, on two instances.
+COMMAND = (
+    "echo $STARCLUSTER_ATTEMPT >> /home/{run}.starts; test -e /data/{run} && exit 0; "
+    "trap 'echo saved > /data/{run}; exit 143' TERM; while :; do sleep 0.05; done"
+)
+NOTICE = "when {node} is working: interrupt {node} notice=240"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """The nth call of an action in the record."""
+
+    action: str
+    nth: int
+    at: float
+
+
+class Arena(Scene):
+    """A scene in which one name after the other does the main job; all of them use one disk."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, speed=200)
+        self.starcluster("createvolume", "--name", "data", "1", "us-east-1a")
+        self.count = 0
+        self.name = "job0"
+        self._holder = folder / "holder"
+        self._holder.write_text(self.name)
+        plugins = self.config.parent / "plugins"
+        plugins.mkdir(exist_ok=True)
+        (plugins / "jobdisk.py").write_text(PLUGIN_CODE)
+        text = self.config.read_text() + PLUGIN.format(holder=self._holder)
+        before, _, after = text.partition("\n#PLUGINS = ")
+        self.config.write_text(f"{before}\nPLUGINS = jobdisk\n{after.partition(chr(10))[2]}")
+        self.starcluster("start", TAG)
+
+    def world(self) -> dict[str, set[str]]:
+        """Everything that costs or stays, whosever it is: no filter by tags."""
+        ec2 = self.ec2()
+        pages = ec2.get_paginator("describe_instances").paginate()
+        machines = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
+        requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
+        return {
+            "instances": {one["InstanceId"] for one in machines if one["State"]["Name"] not in GONE},
+            "volumes": {f"{one['VolumeId']} {one['State']}" for one in ec2.describe_volumes()["Volumes"]},
+            "requests": {one["SpotInstanceRequestId"] for one in requests if one["State"] in ("open", "active")},
+            "groups": {one["GroupName"] for one in ec2.describe_security_groups()["SecurityGroups"]},
+            "templates": {one["LaunchTemplateName"] for one in ec2.describe_launch_templates()["LaunchTemplates"]},
+        }
+
+    def fresh(self) -> str:
+        """A new name for the job, and the world as it is without it."""
+        self.control("clear")
+        self.count += 1
+        self.name = f"job{self.count}"
+        self._holder.write_text(self.name)
+        self.write(**{self.name: COMMAND.format(run=self.name)})
+        self.before = self.world()
+        return self.name
+
+    def newest(self) -> int:
+        """The number of the newest entry of the record of calls."""
+        number = 0
+        while entries := self.control("log", after=number)["entries"]:
+            number = entries[-1]["number"]
+        return number
+
+    def recorded(self) -> list[Call]:
+        """Do the main job without any trouble; every EC2 call of its driver, in order."""
+        name, start = self.fresh(), self.newest()
+        with interrupted(self):
+            self.drive(name).ends(0)
+        entries = self.control("log", after=start)["entries"]
+        self.check()
+        counts: Counter[str] = Counter()
+        calls = []
+        for entry in entries:
+            if entry["kind"] == "call":
+                counts[entry["action"]] += 1
+                calls.append(Call(action=entry["action"], nth=counts[entry["action"]], at=entry["at"]))
+        return calls
+
+    def check(self) -> None:
+        """One instance at a time and one command at a time have done it; nothing else is left of it."""
+        mine = [one["InstanceId"] for one in self.instances(self.name)]
+        assert len(mine) == 2, f"{len(mine)} instances were launched: {mine}"
+        starts = self.on_master(f"cat /home/{self.name}.starts").split()
+        assert starts == ["1", "2"], f"the command was started as attempts {starts}"
+        expected = {**self.before, "templates": self.before["templates"] | {f"sc-{TAG}-{self.name}"}}
+        until(lambda: self.world() == expected, f"no orphans: {self.world()} is not {expected}", limit=15)
+
+
+class interrupted:
+    """EC2 takes the job's first instance, after a notice, when its command works."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.play = Play(read(NOTICE.format(node=f"{TAG}/{arena.name}")), RealWorld(arena.cloud))
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.errors: list[str] = []
+
+    def _run(self) -> None:
+        for told in self.play.run():
+            self.errors += [told.error] if told.error else []
+
+    def __enter__(self) -> interrupted:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.play.steps_left.clear()
+        self.thread.join(10)
+        assert not self.errors, self.errors
+
+
+def spread(many: list[Any], count: int) -> list[Any]:
+    """So many of them, from the whole length."""
+    return [many[(2 * place + 1) * len(many) // (2 * count)] for place in range(min(count, len(many)))]
+
+
+def is_parked(arena: Arena) -> bool:
+    return any(one["parked"] for one in arena.control("holds")["holds"])
+
+
+def ended_or(condition: Callable[[], bool], driver: Driver) -> bool:
+    """Wait for it; False when the driver has ended before."""
+    return bool(until(lambda: condition() or driver.process.poll() is not None, "the point")) and (
+        driver.process.poll() is None
+    )
+
+
+def at_points(points: list[Any], do: Callable[[Any], str]) -> Iterator[str]:
+    """Try all points; what went wrong, with the point. The count and the outcome are printed."""
+    failures, outcomes = [], Counter[str]()
+    began = time.monotonic()
+    for point in points:
+        try:
+            outcomes[do(point)] += 1
+        except AssertionError as error:
+            failures.append(f"{point}: {error}")
+            print(f"FAILED {failures[-1]}", flush=True)
+    told = ", ".join(f"{count} {what}" for what, count in outcomes.items())
+    print(f"\n{len(points)} points in {time.monotonic() - began:.0f} s: {told}, {len(failures)} failed")
+    yield from failures

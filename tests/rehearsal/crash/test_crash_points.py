@@ -1,0 +1,73 @@
+"""kill -9 of the driver around every EC2 call of the main job, and at moments of all its length."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.rehearsal.crash.job import Arena, Call, at_points, ended_or, interrupted, is_parked, spread
+
+SAMPLED = 6
+EVERY = 0.1  # wall seconds between two moments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    call: Call
+    when: str
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.call.action} {self.call.nth}"
+
+
+def points_of(record: list[Call]) -> list[Point]:
+    return [Point(call=call, when=when) for call in record for when in ("before", "after")]
+
+
+def crash_at(arena: Arena, point: Point) -> str:
+    name = arena.fresh()
+    with interrupted(arena):
+        arena.control("hold", action=point.call.action, nth=point.call.nth, when=point.when)
+        first = arena.drive(name)
+        came = ended_or(lambda: is_parked(arena), first)
+        first.kill()
+        arena.control("clear")
+        arena.drive(name).ends(0)
+    arena.check()
+    return "killed there" if came else "ended before that call came"
+
+
+def crash_after(arena: Arena, seconds: float) -> str:
+    name = arena.fresh()
+    with interrupted(arena):
+        first = arena.drive(name)
+        time.sleep(seconds)
+        came = first.process.poll() is None
+        first.kill()
+        arena.drive(name).ends(0)
+    arena.check()
+    return "killed there" if came else "ended before"
+
+
+def test_a_kill_around_a_call(arena: Arena, record: list[Call]) -> None:
+    """Some points of the record."""
+    points = spread(points_of(record), SAMPLED)
+    assert len(points) == SAMPLED
+    assert list(at_points(points, lambda point: crash_at(arena, point))) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_a_kill_around_every_call(arena: Arena, record: list[Call]) -> None:
+    assert list(at_points(points_of(record), lambda point: crash_at(arena, point))) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_a_kill_at_every_moment(arena: Arena, record: list[Call]) -> None:
+    """Between EC2's calls are those to the nodes and their agents, which nothing outside of the driver can hold."""
+    length = record[-1].at - record[0].at
+    moments = [EVERY * place for place in range(int(length / EVERY))]
+    assert list(at_points(moments, lambda seconds: crash_after(arena, seconds))) == []
