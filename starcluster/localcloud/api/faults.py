@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# A fault with this code has no answer at all: the connection is closed.
+CONNECTION_RESET = "ConnectionReset"
+
 
 class When(StrEnum):
-    """Where a held call waits: before it is executed, or after that and before its answer."""
+    """Where a call is held or refused: before it is executed, or after that and before its answer."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -18,7 +21,10 @@ class When(StrEnum):
 
 @dataclass(kw_only=True)
 class Fault:
-    """The next `times` calls of `action` (`*`: any) are answered with an error, each with `probability`."""
+    """The next `times` calls of `action` (`*`: any) are answered with an error, each with `probability`.
+
+    `when` AFTER: the call is carried out, and only its answer is lost.
+    """
 
     action: str
     code: str
@@ -26,6 +32,7 @@ class Fault:
     message: str
     times: int
     probability: float
+    when: When = When.BEFORE
 
 
 @dataclass(kw_only=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 from starcluster.localcloud.api.calls import CallLog
 from starcluster.localcloud.api.cloud import Keys
 from starcluster.localcloud.api.errors import http_status
-from starcluster.localcloud.api.faults import Faults, When
+from starcluster.localcloud.api.faults import CONNECTION_RESET, Fault, Faults, When
 from starcluster.localcloud.api.signature import BadSignature, Scope, verify
 from starcluster.localcloud.api.wire import (
     Call,
@@ -55,6 +57,17 @@ class Reply:
 def refusal(service: str, code: str, message: str, status: int | None = None) -> Reply:
     kind, body = error_body(service, code, message)
     return Reply(status or http_status(code), [("Content-Type", kind)], body)
+
+
+def _failed(environ: Environ, call: Call, fault: Fault) -> Reply:
+    """The answer that a fault makes; none reaches the client whose connection is closed."""
+    if fault.code == CONNECTION_RESET:
+        connection = environ.get("werkzeug.socket")
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        return refusal(call.service, fault.code, fault.message, 499)
+    return refusal(call.service, fault.code, fault.message, fault.status)
 
 
 class ClientGone(Exception):
@@ -104,12 +117,13 @@ class Gate:
             form = JSON_FORM if "x-amz-target" in call.request.headers else scope.service
             return refusal(form, "InvalidAction", f"The local cloud has no service '{scope.service}'")
         fault = self._faults.strike(call.action)
-        if fault is not None:
-            return refusal(call.service, fault.code, fault.message, fault.status)
+        if fault is not None and fault.when is When.BEFORE:
+            return _failed(environ, call, fault)
         try:
-            return self._held(environ, call)
+            reply = self._held(environ, call)
         except ClientGone:
             return refusal(call.service, "RequestCanceled", "The client has gone", 499)
+        return reply if fault is None else _failed(environ, call, fault)
 
     def _held(self, environ: Environ, call: Call) -> Reply:
         hold = self._faults.claim(call.action)

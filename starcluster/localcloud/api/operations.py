@@ -180,12 +180,14 @@ class Operations:
         times: int = 1,
         probability: float = 1.0,
         message: str = "",
+        when: str = "before",
     ) -> Answer:
-        """Have the next calls of an action refused."""
+        """Have the next calls of an action refused, or carried out and their answers lost (`when` is "after")."""
         self._faults.add(
             Fault(
                 action=action, code=code, status=status or errors.http_status(code), times=times,
                 probability=probability, message=message or f"{code}, ordered by the local cloud's control",
+                when=When(when),
             )
         )  # fmt: skip
         return {"ok": True}

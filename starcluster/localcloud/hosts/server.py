@@ -58,7 +58,7 @@ class Server:
             finally:
                 for fd in fds:
                     os.close(fd)
-            if self._cloud.has_ended:
+            if message.get("op") == "quit" and self._cloud.has_ended:  # another's thread must not be before its answer
                 self.stop()
 
     def _do(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:

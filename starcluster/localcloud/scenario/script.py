@@ -172,9 +172,9 @@ GRAMMAR: dict[str, Grammar] = {
         options={"market": one_of("spot", "on-demand")},
     ),
     "fault": Grammar(
-        usage="fault ACTION|* CODE [times=N] [status=N] [probability=P]",
+        usage="fault ACTION|* CODE [times=N] [status=N] [probability=P] [when=before|after]",
         words=(word, word),
-        options={"times": ordinal, "status": count, "probability": number},
+        options={"times": ordinal, "status": count, "probability": number, "when": one_of("before", "after")},
     ),
     "lag": Grammar(usage="lag SECONDS", words=(number,)),
     "timing": Grammar(usage="timing DURATION=SECONDS...", any_option=number),

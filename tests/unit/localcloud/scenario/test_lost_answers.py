@@ -1,0 +1,53 @@
+"""Faults that lose an answer, or the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from starcluster.localcloud.api import gate
+from starcluster.localcloud.api.faults import CONNECTION_RESET, Fault, Faults, When
+
+
+class Connection:
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def shutdown(self, how: int) -> None:
+        self.is_open = False
+
+
+class Quiet:
+    def call(self, **_: Any) -> None: ...
+
+
+def answer(fault: Fault) -> tuple[str, bool, bool]:
+    """What a call is answered with, whether it was carried out, whether its connection is open."""
+    executed = []
+
+    def app(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        executed.append("RunInstances")
+        start("200 OK", [])
+        return [b"<fine/>"]
+
+    faults, connection = Faults(), Connection()
+    faults.add(fault)
+    made = gate.Gate(
+        app, keys=None, faults=faults, log=Quiet(), hosts=frozenset, commit=lambda: None,  # type: ignore[arg-type]
+    )  # fmt: skip
+    call = gate.Call(request=None, service="ec2", action="RunInstances", ids=[])  # type: ignore[arg-type]
+    scope = type("Scope", (), {"service": "ec2"})
+    reply = made._served({"werkzeug.socket": connection}, call, scope)  # type: ignore[arg-type]
+    return reply.error or "", bool(executed), connection.is_open
+
+
+def fault(code: str, when: When) -> Fault:
+    return Fault(action="*", code=code, status=500, message="", times=1, probability=1, when=when)
+
+
+@pytest.mark.parametrize("code", ["InternalError", CONNECTION_RESET])
+@pytest.mark.parametrize("when", list(When))
+def test_a_fault_comes_before_or_after_the_call_is_carried_out(code: str, when: When) -> None:
+    assert answer(fault(code, when)) == (code, when is When.AFTER, code != CONNECTION_RESET)
