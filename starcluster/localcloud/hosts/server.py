@@ -46,6 +46,7 @@ class Server:
 
     def _answer(self, connection: socket.socket) -> None:
         fds: list[int] = []
+        message: dict[str, Any] | None = None
         with connection:
             try:
                 message, _ = wire.receive(connection)
@@ -58,7 +59,8 @@ class Server:
             finally:
                 for fd in fds:
                     os.close(fd)
-            if message.get("op") == "quit" and self._cloud.has_ended:  # another's thread must not be before its answer
+            if message is not None and message.get("op") == "quit" and self._cloud.has_ended:
+                # only who asked for the end may stop: an earlier request's thread could be quicker than the answer
                 self.stop()
 
     def _do(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
