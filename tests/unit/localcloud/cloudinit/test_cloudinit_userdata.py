@@ -29,12 +29,12 @@ def multipart(*parts: MIMEText | MIMEMultipart | MIMEApplication) -> MIMEMultipa
     [
         CONFIG,
         b"\n" + CONFIG,
-        gzip.compress(CONFIG),
+        gzip.compress(CONFIG, mtime=0),
         base64.b64encode(CONFIG),
-        base64.encodebytes(gzip.compress(CONFIG)),
+        base64.encodebytes(gzip.compress(CONFIG, mtime=0)),
         multipart(MIMEText(CONFIG.decode(), "cloud-config")).as_bytes(),
         gzip.compress(multipart(MIMEText(CONFIG.decode(), "plain")).as_bytes()),
-        multipart(MIMEApplication(gzip.compress(CONFIG), "gzip")).as_bytes(),
+        multipart(MIMEApplication(gzip.compress(CONFIG, mtime=0), "gzip")).as_bytes(),
         multipart(multipart(MIMEText(CONFIG.decode(), "cloud-config"))).as_bytes(),
         b"#cloud-config-archive\n- type: text/cloud-config\n  content: |\n    runcmd: [a]\n",
         b"#cloud-config-archive\n- |\n  #cloud-config\n  runcmd: [a]\n",
@@ -81,7 +81,7 @@ def test_later_configs_replace_keys_of_earlier_ones() -> None:
         (b"#cloud-config\na: \xff\xfe\n", "not valid YAML"),
         (b"#cloud-config\n!!python/object/apply:os.system ['true']\n", "not valid YAML"),
         (b"#cloud-config-archive\nnone: 1\n", "unhandled"),
-        (gzip.compress(CONFIG)[:-9], "cannot be unpacked"),
+        (gzip.compress(CONFIG, mtime=0)[:-9], "cannot be unpacked"),
     ],
 )
 def test_what_is_not_taken_is_told(data: bytes, words: str) -> None:
@@ -92,7 +92,7 @@ def test_what_is_not_taken_is_told(data: bytes, words: str) -> None:
     assert not found.scripts
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \n", b"#cloud-config\n", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", b"\n \n", b"#cloud-config\n", gzip.compress(b"", mtime=0)])
 def test_nothing_is_no_complaint(data: bytes) -> None:
     found = parse(data)
     assert (found.config, found.scripts, found.complaints) == ({}, [], [])
