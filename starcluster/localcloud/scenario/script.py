@@ -177,11 +177,11 @@ GRAMMAR: dict[str, Grammar] = {
         options={"times": ordinal, "status": count, "probability": number, "when": one_of("before", "after")},
     ),
     "lag": Grammar(usage="lag SECONDS", words=(number,)),
-    "timing": Grammar(usage="timing DURATION=SECONDS...", any_option=number),
+    "timing": Grammar(usage="timing NAME=SECONDS...", any_option=number),
     "hold": Grammar(usage="hold SECONDS", words=(number,)),
     "clear": Grammar(usage="clear"),
     "kill": Grammar(usage="kill daemon|agent", words=(one_of("daemon", "agent"),)),
-    "run": Grammar(usage="run SHELL COMMAND"),
+    "run": Grammar(usage="run COMMAND"),
 }
 _AT = re.compile(r"at (\S+)")
 _CALL = re.compile(r"(before|after) call (\S+) of (\w+)")
