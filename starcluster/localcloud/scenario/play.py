@@ -79,6 +79,8 @@ class Play:
             while self.steps_left and (limit is None or self.seconds < limit):
                 yield from self._round()
                 self._world.sleep(POLL)
+            for step in self.steps_left:
+                yield Told(step=step, seconds=self.seconds, error="its time has not come")
         finally:
             for hold in self._holds:
                 self._try("release", hold=hold)

@@ -128,7 +128,7 @@ def test_a_running_instance_without_its_command_is_not_working() -> None:
     world = Counting()
     world.films = {0.0: [node("i-1")]}
     told, run = play("when c/n is working: clear", world, limit=50)
-    assert told == []
+    assert [one.error for one in told] == ["its time has not come"]
     assert [step.line for step in run.steps_left] == [1]
 
 
