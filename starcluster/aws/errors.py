@@ -24,8 +24,8 @@ def _words(text: str) -> list[str]:
 _SHORTAGE = _words("""
     InsufficientInstanceCapacity UnfulfillableCapacity InsufficientHostCapacity InsufficientCapacity
     InsufficientReservedInstanceCapacity ReservationCapacityExceeded InsufficientFreeAddressesInSubnet
-    InsufficientVolumeCapacity Unsupported InvalidFleetConfiguration
-""")
+    InsufficientVolumeCapacity Unsupported InvalidFleetConfiguration SpotMaxPriceTooLow
+""")  # a bid that is too low is a shortage too: another type or zone may be cheaper, and prices fall again
 _THROTTLED = _words("""
     RequestLimitExceeded Throttling ThrottlingException EC2ThrottledException BandwidthLimitExceeded
     InsufficientAddressCapacity ConcurrentTagAccess SnapshotCreationPerVolumeRateExceeded
@@ -57,7 +57,7 @@ _CONFLICT = _words("""
     InvalidPermission.NotFound
 """)
 _USER = _words("""
-    UnsupportedOperation SpotMaxPriceTooLow InvalidParameter InvalidParameterValue
+    UnsupportedOperation InvalidParameter InvalidParameterValue
     InvalidParameterCombination MissingParameter UnknownParameter ValidationError InvalidBlockDeviceMapping
     InvalidUserData.Malformed InvalidInstanceType InvalidInstanceType.NotFound InvalidAvailabilityZone
     InvalidZone.NotFound VPCIdNotSpecified MissingInput InvalidAMIID.Malformed InvalidAMIID.Unavailable

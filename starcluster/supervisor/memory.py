@@ -28,6 +28,7 @@ class Memory:
         self._failures: dict[str, int] = {}
         self._first: dict[tuple[str, ...], float] = {}
         self._complaints: dict[str, str] = {}
+        self._told: dict[str, set[tuple[Pool, str]]] = {}
         self.set_up_failures: dict[str, int] = {}
         self.set_up_errors: dict[str, str] = {}
         self.begun: set[str] = set()
@@ -37,6 +38,20 @@ class Memory:
         """EC2's seconds since this was first asked for the key."""
         now = self._clock.monotonic()
         return now - self._first.setdefault(key, now)
+
+    def is_news(self, name: str, pool: Pool, code: str) -> bool:
+        """Whether this refusal was not yet told for the name since its last launch."""
+        told = self._told.setdefault(name, set())
+        news = (pool, code) not in told
+        told.add((pool, code))
+        return news
+
+    def forget_news(self, name: str) -> None:
+        self._told.pop(name, None)
+
+    def forget(self, *key: str) -> None:
+        """The next `since` begins anew."""
+        self._first.pop(key, None)
 
     def avoid(self, pool: Pool, seconds: float = AVOID) -> None:
         self._avoid[pool] = self._clock.monotonic() + seconds

@@ -151,8 +151,10 @@ def _launch(case: Case, *, generation: int, try_number: int, because: str) -> Ac
     if not free:
         rest = min(case.look.avoid[pool] for pool in pools)
         places = ", ".join(f"{pool.instance_type} in {pool.zone} ({pool.market})" for pool in pools)
-        return case.wait(f"EC2 has no capacity for {places}; it is asked again", max(rest, 1))
+        return case.wait(f"EC2 has no capacity, or none at your price, for {places}; it is asked again", max(rest, 1))
     best = free[0]
+    if best.market is not case.wish.market:
+        because = f"no spot machine for {case.wish.spot_max_wait:g} s, so the full price is paid (fallback)"
     return Launch(
         name=case.wish.name,
         because=because,
