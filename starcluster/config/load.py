@@ -30,6 +30,7 @@ from starcluster.logger import log
 
 S = TypeVar("S")
 Named = TypeVar("Named", KeySettings, VolumeSettings, PluginSettings, PermissionSettings, ClusterTemplate)
+Broken = dict[str, exception.ConfigError]
 LOCAL_KEY = "local"
 _FIELDS = {"volumes": "volume_names", "plugins": "plugin_names", "permissions": "permission_names"}
 _SETTINGS = {field: name for name, field in _FIELDS.items()}
@@ -76,10 +77,11 @@ def cloud_name(chosen: str | None, written: str) -> CloudName:
 def _config(document: ini.Document, chosen: str | None) -> Config:
     main = _read(document, "global", GlobalSettings)
     cloud = cloud_name(chosen, main.cloud)
-    keys = _named(document, ("key", "keypair"), _key_reader(document, cloud))
-    volumes = _named(document, ("volume", "vol"), _reader(document, VolumeSettings))
-    plugins = _named(document, ("plugin",), lambda title, name: _plugin(document, title, name))
-    permissions = _named(document, ("permission",), _reader(document, PermissionSettings))
+    broken: Broken = {}
+    keys = _named(document, ("key", "keypair"), _key_reader(document, cloud), broken)
+    volumes = _named(document, ("volume", "vol"), _reader(document, VolumeSettings), broken)
+    plugins = _named(document, ("plugin",), lambda title, name: _plugin(document, title, name), broken)
+    permissions = _named(document, ("permission",), _reader(document, PermissionSettings), broken)
     config = Config(
         path=document.path,
         cloud=cloud,
@@ -89,13 +91,16 @@ def _config(document: ini.Document, chosen: str | None) -> Config:
         volumes=volumes,
         plugins=plugins,
         permissions=permissions,
+        broken=broken,
     )
-    templates = _named(document, ("cluster",), lambda title, name: _template(document, config, title, name))
+    templates = _named(document, ("cluster",), lambda title, name: _template(document, config, title, name), broken)
     return dataclasses.replace(config, templates=templates)
 
 
-def _named(document: ini.Document, words: tuple[str, ...], read: Callable[[str, str], Named]) -> dict[str, Named]:
-    """All sections `[word NAME]`, by name."""
+def _named(
+    document: ini.Document, words: tuple[str, ...], read: Callable[[str, str], Named], broken: Broken
+) -> dict[str, Named]:
+    """All sections `[word NAME]`, by name; one that is wrong is told, and fails those only who use it."""
     found: dict[str, Named] = {}
     for title, section in document.sections.items():
         word, _, name = title.partition(" ")
@@ -103,7 +108,12 @@ def _named(document: ini.Document, words: tuple[str, ...], read: Callable[[str, 
             continue
         if not name:
             raise exception.ConfigError(f"the section needs a name: [{word} NAME]", file=section.file(), section=title)
-        found[name] = read(title, name)
+        try:
+            found[name] = read(title, name)
+        except exception.ConfigError as error:
+            if error not in broken.values():
+                log.warning("%s (matters only to what uses it)", error)
+            broken[f"{words[0]} {name}"] = error
     return found
 
 
@@ -160,14 +170,15 @@ def _template(document: ini.Document, config: Config, title: str, name: str) -> 
     section = _extended(document, title)
     template: ClusterTemplate = _convert(section, ClusterTemplate, name=name, extra={"extends", *_FIELDS})
     runs, default_type = type_runs(section, template.node_instance_type)
+    broken = config.broken
     template = dataclasses.replace(
         template,
         node_instance_type=default_type,
         type_runs=runs,
-        volumes=tuple(_looked_up(section, "volumes", template.volume_names, config.volumes)),
-        plugins=tuple(_looked_up(section, "plugins", template.plugin_names, config.plugins)),
-        permissions=tuple(_looked_up(section, "permissions", template.permission_names, config.permissions)),
-        key_location=next(_looked_up(section, "keyname", [template.keyname], config.keys)).key_location,
+        volumes=tuple(_looked_up(section, "volumes", template.volume_names, config.volumes, broken)),
+        plugins=tuple(_looked_up(section, "plugins", template.plugin_names, config.plugins, broken)),
+        permissions=tuple(_looked_up(section, "permissions", template.permission_names, config.permissions, broken)),
+        key_location=next(_looked_up(section, "keyname", [template.keyname], config.keys, broken)).key_location,
     )
     _check_counts(section, template)
     return template
@@ -192,9 +203,17 @@ def _extended(document: ini.Document, title: str) -> ini.Section:
     return dataclasses.replace(chain[0], raw=raw, files=written)
 
 
-def _looked_up(section: ini.Section, setting: str, names: Iterable[str], known: Mapping[str, Named]) -> Iterator[Named]:
+def _looked_up(
+    section: ini.Section,
+    setting: str,
+    names: Iterable[str],
+    known: Mapping[str, Named],
+    broken: Mapping[str, exception.ConfigError],
+) -> Iterator[Named]:
     word = {"keyname": "key"}.get(setting, setting.removesuffix("s"))
     for name in names:
+        if error := broken.get(f"{word} {name}"):
+            raise error
         if name not in known:
             hint = f"known: {', '.join(sorted(known))}" if known else ""
             raise _fault(section, setting, f"there is no section [{word} {name}]", hint)

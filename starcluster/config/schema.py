@@ -157,7 +157,10 @@ class ClusterTemplate:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All that the user's config says, checked; `path` is its file or URL."""
+    """All that the user's config says, checked; `path` is its file or URL.
+
+    `broken`: the sections that are wrong, such as `cluster two`, each with its error for those who use it.
+    """
 
     path: str
     cloud: CloudName
@@ -168,10 +171,12 @@ class Config:
     plugins: Mapping[str, PluginSettings] = field(default_factory=dict)
     permissions: Mapping[str, PermissionSettings] = field(default_factory=dict)
     templates: Mapping[str, ClusterTemplate] = field(default_factory=dict)
+    broken: Mapping[str, exception.ConfigError] = field(default_factory=dict)
 
     def template(self, name: str = "") -> ClusterTemplate:
         """The cluster template of that name, or the default one."""
         wanted = name or self.default_template()
+        self._check("cluster", wanted)
         if wanted not in self.templates:
             raise exception.ClusterTemplateDoesNotExist(
                 f"there is no section [cluster {wanted}]", file=self.path, hint=self._known_templates()
@@ -195,6 +200,7 @@ class Config:
 
     def key(self, name: str) -> KeySettings:
         """The section of a key pair, or KeyNotFound."""
+        self._check("key", name)
         if name not in self.keys:
             raise exception.KeyNotFound(
                 f"key pair '{name}' is not in the config",
@@ -205,9 +211,14 @@ class Config:
 
     def plugin(self, name: str) -> PluginSettings:
         """The section of a plugin, or PluginNotFound."""
+        self._check("plugin", name)
         if name not in self.plugins:
             known = ", ".join(sorted(self.plugins)) or "none"
             raise exception.PluginNotFound(
                 f"plugin '{name}' is not in the config", file=self.path, hint=f"plugins in this config: {known}"
             )
         return self.plugins[name]
+
+    def _check(self, word: str, name: str) -> None:
+        if error := self.broken.get(f"{word} {name}"):
+            raise error

@@ -31,6 +31,12 @@ def read(path: Path, text: str, cloud: str | None = None) -> Config:
     return load(str(path), cloud=cloud)
 
 
+def use_all(config: Config) -> None:
+    """Raise what a verb would hear that uses the sections which are wrong."""
+    for error in config.broken.values():
+        raise error
+
+
 def test_the_example_needs_no_change_on_the_local_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STARCLUSTER_LOCAL", "/somewhere/local")
     config = load(str(files.example()))
@@ -93,7 +99,7 @@ def test_the_local_key_needs_no_location_on_the_local_cloud_only(path: Path) -> 
     config = read(path, "[global]\nCLOUD = local\n[key local]\n")
     assert config.key("local").key_location == str(files.local_key())
     with pytest.raises(exception.ConfigError, match=r"\[key local\] KEY_LOCATION: is missing"):
-        read(path, "[key local]\n")
+        read(path, "[key local]\n").key("local")
 
 
 def test_extends_takes_what_is_not_said_and_replaces_lists(path: Path) -> None:
@@ -156,7 +162,7 @@ def test_plugin_arguments_are_raw(path: Path) -> None:
 )
 def test_faults_say_where_and_what(path: Path, text: str, where: str, what: str) -> None:
     with pytest.raises(exception.ConfigError, match=f"{where}.*: .*{what}") as caught:
-        read(path, text)
+        use_all(read(path, text))
     assert str(caught.value).startswith(str(path))
 
 
@@ -164,7 +170,25 @@ def test_a_fault_in_an_included_file_names_that_file(path: Path) -> None:
     more = path.with_name("more")
     more.write_text("[volume v]\nVOLUME_ID = home\nMOUNT_PATH = /home\nPARTITION = x\n")
     with pytest.raises(exception.ConfigError, match=rf"{more} \[volume v\] PARTITION"):
-        read(path, f"[global]\nINCLUDE = {more}\n")
+        use_all(read(path, f"[global]\nINCLUDE = {more}\n"))
+
+
+def test_a_fault_in_a_section_stops_only_those_who_use_it(path: Path, log_lines: list[str]) -> None:
+    two = (
+        "[cluster two]\nEXTENDS = c\nCLUSTER_SIZE = two\n[plugin p]\nx = 1\n[cluster three]\nEXTENDS = c\nPLUGINS = p\n"
+    )
+    config = read(path, KEY + CLUSTER + two)
+    assert config.template("c").cluster_size == 2
+    with pytest.raises(exception.ConfigError, match=r"\[cluster two\] CLUSTER_SIZE"):
+        config.template("two")
+    with pytest.raises(exception.ConfigError, match=r"\[plugin p\] SETUP_CLASS"):
+        config.plugin("p")
+    with pytest.raises(exception.ConfigError, match=r"\[plugin p\] SETUP_CLASS"):
+        config.template("three")
+    assert [line.partition(": ")[0].partition(" ")[2] for line in log_lines] == [
+        "[plugin p] SETUP_CLASS",
+        "[cluster two] CLUSTER_SIZE",
+    ]
 
 
 def test_unknown_settings_are_told_with_what_may_be_meant(path: Path, log_lines: list[str]) -> None:
