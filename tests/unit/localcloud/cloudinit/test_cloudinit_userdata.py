@@ -39,6 +39,7 @@ def multipart(*parts: MIMEText | MIMEMultipart | MIMEApplication) -> MIMEMultipa
         b"#cloud-config-archive\n- type: text/cloud-config\n  content: |\n    runcmd: [a]\n",
         b"#cloud-config-archive\n- |\n  #cloud-config\n  runcmd: [a]\n",
     ],
+    ids=lambda packed: f"{len(packed)} bytes",
 )
 def test_a_config_is_found_in_each_packing(packed: bytes) -> None:
     found = parse(packed)
