@@ -13,10 +13,11 @@ import threading
 import time
 from typing import Any
 
-from starcluster.agent import files
+from starcluster.agent import files, keeper, processes
 from starcluster.agent.boot import boot_id
 from starcluster.agent.drain import IDLE, Drain
 from starcluster.agent.imds import DEFAULT_BASE, Imds
+from starcluster.agent.logfile import Pump
 from starcluster.agent.places import Places
 from starcluster.agent.report import VERSION, Publisher
 from starcluster.agent.runs import Busy, Follower, Runs
@@ -40,6 +41,7 @@ class Daemon:
         self.lock = threading.Lock()
         self.publisher = Publisher(places, self.name, self.followed_report, scale=self.scale)
         self._follower: Follower | None = None
+        self._pump: Pump | None = None
 
     # what it says ---------------------------------------------------------------------------------------------
 
@@ -81,10 +83,21 @@ class Daemon:
         """The report after a look into the command's log; for the publisher's thread only, for it may hang."""
         view = self.runs.view(self.runs.last(), self.boot)
         if view is not None:
+            self._empty_pipe(view)
             self._follow(view)
             if view["state"] == "exited":
                 self._once(view, "exited", exit=view["exit"])
         return self.report()
+
+    def _empty_pipe(self, view: dict[str, Any]) -> None:
+        """Do what the keeper did for the command's log when only the keeper was killed."""
+        status = self.runs.last()
+        if view["state"] != "running" or status is None or processes.is_alive(status["keeper"]):
+            return
+        if self._pump is None or not self._pump.is_alive():
+            spec = self.runs.spec(status)
+            self._pump = Pump(spec["pipe"], keeper.log_of(spec))
+            self._pump.start()
 
     def _follow(self, view: dict[str, Any]) -> None:
         follower = self._follower
@@ -133,19 +146,17 @@ class Daemon:
             if self.drain.phase != IDLE:
                 raise Busy(f"the node is {self.drain.phase}; nothing is started on it any more")
             started = self.runs.start(dict(order, cluster=self.settings.get("cluster", "")))
-        self.settings["stop_timeout"] = float(order.get("stop_timeout") or 0)
-        files.write_json(self.places.settings, self.settings)
         if started:
             self.drain.stamp("started", attempt=int(order["attempt"]))
         return {"started": started, **self._report({})}
 
     def _drain(self, order: dict[str, Any]) -> dict[str, Any]:
         until = time.time() + float(order.get("seconds") or 120)
-        return {"begun": self.begin_drain("drain", until)}
+        return {"begun": self.begin_drain(str(order.get("why") or "drain"), until)}
 
     def begin_drain(self, action: str, until: float) -> bool:
         with self.lock:
-            return self.drain.begin(action, until, longest=float(self.settings.get("stop_timeout") or 0))
+            return self.drain.begin(action, until)
 
     def _stop(self, order: dict[str, Any]) -> dict[str, Any]:
         """End the command; the node stays as it is and may run another attempt."""
@@ -178,7 +189,17 @@ class Daemon:
             trouble = ""
             if hint and hint != self.rebalance:
                 self.rebalance = hint
-                self.drain.stamp("rebalance", time=hint)
+                self._heed(hint)
+
+    def _heed(self, hint: float) -> None:
+        """EC2's hint of a higher risk: a checkpoint, for the command that has one, beside the watch; once a hint."""
+        if any(one["event"] == "rebalance" and one.get("time") == hint for one in self.drain.stamps):
+            return
+        self.drain.stamp("rebalance", time=hint)
+        status = self.runs.last()
+        wanted = self.runs.spec(status).get("rebalance") != "ignore"
+        if wanted and self.drain.phase == IDLE and self.runs.members(status, self.boot):
+            threading.Thread(target=self.drain.save, args=(status,), name="checkpoint", daemon=True).start()
 
     def serve(self) -> None:
         listener = _listen(self.places.socket)

@@ -14,6 +14,7 @@ from typing import Any
 
 from starcluster.agent import files
 from starcluster.agent.boot import boot_id
+from starcluster.agent.checkpoint import Checkpoint
 from starcluster.agent.places import Places
 from starcluster.agent.runs import Runs
 
@@ -22,6 +23,7 @@ DRAINING = "draining"
 DRAINED = "drained"
 _MARGIN = 8.0  # of EC2's seconds before the end are kept for flushing and telling
 _SYNC_LIMIT = 20.0
+_SAVING = 2 / 3  # of the command's time, for the checkpoint command
 _BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
 
 
@@ -33,6 +35,7 @@ class Drain:
         self._path = places.drain_state(name)
         self._lock = threading.Lock()
         self._state: dict[str, Any] = files.read_json(self._path) or {"phase": IDLE, "stamps": []}
+        self.checkpoint = Checkpoint(places, name, runs)
         self.volumes: list[str] = []
         self.changed = threading.Event()
 
@@ -61,14 +64,13 @@ class Drain:
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         files.write_json(self._path, self._state)
 
-    def begin(self, action: str, until: float, *, longest: float = 0) -> bool:
-        """Take the end up, once; False when it was under way. `longest`: the most the command may take."""
+    def begin(self, action: str, until: float) -> bool:
+        """Take the end up, once; False when it was under way."""
         with self._lock:
             if self._state["phase"] != IDLE:
                 return False
             self._state["phase"] = DRAINING
             self._state["notice"] = {"action": action, "time": until, "seen": time.time()}
-            self._state["longest"] = longest
             self._state["stamps"].append({"event": "notice", "at": time.time(), "time": until})
             self._save()
         self.changed.set()
@@ -80,27 +82,45 @@ class Drain:
         if self.phase == DRAINING:
             threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
-    def _deadline(self) -> float:
-        """When the command must be gone: what is left until the end, less a margin, reckoned from now."""
+    def _left(self) -> float:
+        """How long the command may take: what is left until the end, less a margin, reckoned from now."""
         notice = self._state["notice"]
         left = max(0.0, float(notice["time"]) - time.time())
         margin = min(_MARGIN / self._scale, left * 0.3)
-        longest = float(self._state.get("longest") or 0)
-        return time.time() + min(left - margin, longest if longest > 0 else left)
+        return left - margin
 
     def _drain(self) -> None:
         files.write_json(self._places.notice, self._state["notice"], durable=False)
         os.chmod(self._places.notice, 0o644)
         status, boot = self._runs.last(), boot_id()
         if self._runs.members(status, boot):
-            self.stamp("checkpoint-asked", attempt=status["attempt"] if status else 0)
-            willing = self._runs.stop(status, boot, until=self._deadline())
-            self.stamp("command-ended" if willing else "command-killed")
+            self._end_command(status, boot)
         self.stamp("synced" if _sync() else "sync-hangs")
         self._finish()
         for path in mount_points(self.volumes):
             done = subprocess.run(["umount", path], check=False, capture_output=True, timeout=60)
             self.stamp("unmounted" if done.returncode == 0 else "unmount-failed", path=path)
+
+    def _end_command(self, status: dict[str, Any] | None, boot: str) -> None:
+        """The checkpoint command first, for two thirds of the time at most; then SIGTERM, in the end SIGKILL."""
+        self.stamp("checkpoint-asked", attempt=status["attempt"] if status else 0)
+        self.save(status, most=self._left() * _SAVING)
+        spec = self._runs.spec(status)
+        longest = float(spec.get("stop_timeout") or 0)
+        until = time.time() + min(self._left(), longest or self._left())
+        everyone = spec.get("stop_signal_to") == "all"
+        willing = self._runs.stop(status, boot, until=until, everyone=everyone)
+        self.stamp("command-ended" if willing else "command-killed")
+
+    def save(self, status: dict[str, Any] | None, **limit: float) -> None:
+        """Run the checkpoint command if there is one, and write down how it ended."""
+        try:
+            taken = self.checkpoint.take(status, **limit)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.stamp("checkpoint-command", exit=None, error=str(error))
+            return
+        if taken is not None:
+            self.stamp("checkpoint-command", **taken)
 
     def _finish(self) -> None:
         with self._lock:

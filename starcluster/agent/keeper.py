@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import hashlib
 import os
-import pwd
 import signal
 import sys
 import time
 from typing import Any
 
 from starcluster.agent import files, processes
+from starcluster.agent.become import CAN_NOT_START, become
 from starcluster.agent.boot import boot_id
+from starcluster.agent.logfile import LogFile, Pump
 
 PR_SET_CHILD_SUBREAPER = 36
-CAN_NOT_START = 126
 BUSY = 75
+SETUP = "setup"
 _LET_GO = 2.0
+_LAST_LINES = 10.0  # seconds for what is still in the pipe when the command is gone
 
 
 def status_path(folder: str) -> str:
@@ -30,6 +33,11 @@ def status_path(folder: str) -> str:
 
 def spec_path(folder: str) -> str:
     return os.path.join(folder, "spec.json")
+
+
+def _beside(folder: str, name: str) -> str:
+    """A file of the name's state on this instance, beside the attempts."""
+    return os.path.join(os.path.dirname(folder.rstrip("/")), name)
 
 
 def keep(folder: str, lock_path: str) -> int:
@@ -42,8 +50,7 @@ def keep(folder: str, lock_path: str) -> int:
         return 0
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _run(folder, spec)
+    _Keeping(folder, spec).run()
     return 0
 
 
@@ -60,88 +67,89 @@ def _take(lock: int) -> bool:
             time.sleep(0.05)
 
 
-def _run(folder: str, spec: dict[str, Any]) -> None:
-    """The command waits behind a pipe until its start is on the disk: there is no run without a status."""
-    gate, opener = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(opener)
-        _become_command(spec, gate)
-    os.close(gate)
-    status = {
-        "attempt": spec["attempt"],
-        "keeper": [os.getpid(), processes.start_of(os.getpid())],
-        "command": [pid, processes.start_of(pid)],
-        "boot_id": boot_id(),
-        "started": time.time(),
-    }
-    files.write_json(status_path(folder), status)
-    os.write(opener, b"g")
-    os.close(opener)
-    _wait_for_all(folder, status, pid)
+def log_of(spec: dict[str, Any]) -> LogFile:
+    return LogFile(spec["log"], limit=int(spec.get("log_limit") or 0))
 
 
-def _wait_for_all(folder: str, status: dict[str, Any], main: int) -> None:
-    """Until the last process that came of the command is gone; the main one's status is the command's."""
-    while True:
-        try:
-            pid, word = os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
-        if pid == main:
-            status["main_exit"] = os.WEXITSTATUS(word) if os.WIFEXITED(word) else -os.WTERMSIG(word)
-            status["main_ended"] = time.time()
-            files.write_json(status_path(folder), status)
-    status["exit"] = status.get("main_exit")
-    status["ended"] = time.time()
-    files.write_json(status_path(folder), status)
+class _Keeping:
+    """One attempt from its start to its last process's end."""
 
+    def __init__(self, folder: str, spec: dict[str, Any]) -> None:
+        self.folder, self.spec = folder, spec
+        self.status: dict[str, Any] = {
+            "attempt": spec["attempt"],
+            "keeper": [os.getpid(), processes.start_of(os.getpid())],
+            "boot_id": boot_id(),
+            "started": time.time(),
+        }
 
-def _become_command(spec: dict[str, Any], gate: int) -> None:
-    """In the child: own session, the log as output, the user's rights, then bash. Never returns."""
-    try:
-        os.setsid()
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
-        started = os.read(gate, 1)
-        if not started:
+    def run(self) -> None:
+        pipe = self.spec["pipe"]
+        os.mkfifo(pipe, 0o600)
+        held = os.open(pipe, os.O_RDWR | os.O_CLOEXEC)  # until the end, so that the pump meets no early end of file
+        log = log_of(self.spec)
+        log.write(b"")  # it is there from the beginning
+        pump = Pump(pipe, log)
+        pump.start()
+        if self._set_up():
+            # from here on orphans come to the keeper; a daemon that the setup left running is not of the command
+            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            self.status["stage"] = "command"
+            self._wait_for_all(self._start(self.spec["command"]))
+        pump.finish(_LAST_LINES)
+        os.close(held)
+        self._write(exit=self.status.get("main_exit"), ended=time.time())
+
+    def _write(self, **facts: Any) -> None:
+        self.status.update(facts)
+        if "command" in self.status:  # there is no status before there is a process
+            files.write_json(status_path(self.folder), self.status)
+
+    def _set_up(self) -> bool:
+        """Run the setup command unless it went well on this instance before; False when the attempt ends with it."""
+        command = str(self.spec.get("setup_command") or "")
+        marker = _beside(self.folder, SETUP + ".json")
+        mark = hashlib.sha256(command.encode()).hexdigest()
+        if not command or (files.read_json(marker) or {}).get("command") == mark:
+            return True
+        self.status["stage"] = SETUP
+        self._wait_for_all(self._start(command), all_of_it=False)
+        if self.status["main_exit"] == 0:
+            files.write_json(marker, {"command": mark, "at": time.time()})
+            del self.status["main_exit"], self.status["main_ended"]
+            if (files.read_json(_beside(self.folder, "drain.json")) or {}).get("phase", "idle") == "idle":
+                return True
+            self.status["main_exit"] = -int(signal.SIGTERM)  # the node's end began meanwhile
+        return False
+
+    def _start(self, command: str) -> int:
+        """The command waits behind a pipe until its start is on the disk: there is no run without a status."""
+        gate, opener = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(opener)
+            os.setsid()
+            if os.read(gate, 1):
+                become(self.spec, command)
             os._exit(CAN_NOT_START)
-        _redirect(spec["log"])
-        environment = _become_user(spec)
-        os.chdir(spec["workdir"])
-        os.execve("/bin/bash", ["bash", "-lc", spec["command"]], environment)
-    except (OSError, KeyError, ValueError) as error:
-        os.write(2, f"starcluster: the command can not be started: {error}\n".encode())
-    os._exit(CAN_NOT_START)
+        os.close(gate)
+        self._write(command=[pid, processes.start_of(pid)])
+        os.write(opener, b"g")
+        os.close(opener)
+        return pid
 
-
-def _redirect(log: str) -> None:
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for source, target in ((nothing, 0), (out, 1), (out, 2)):
-        os.dup2(source, target)
-
-
-def _become_user(spec: dict[str, Any]) -> dict[str, str]:
-    """Take the user's rights and return the environment of a fresh login."""
-    try:
-        who = pwd.getpwnam(spec["run_as"]) if spec.get("run_as") else pwd.getpwuid(os.getuid())
-    except KeyError:
-        raise ValueError(f"there is no user '{spec.get('run_as')}' on this node") from None
-    if who.pw_uid != os.getuid():
-        os.initgroups(who.pw_name, who.pw_gid)
-        os.setgid(who.pw_gid)
-        os.setuid(who.pw_uid)
-    environment = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "LANG": os.environ.get("LANG", "C.UTF-8"),
-        "HOME": who.pw_dir,
-        "USER": who.pw_name,
-        "LOGNAME": who.pw_name,
-        "SHELL": who.pw_shell or "/bin/bash",
-    }
-    environment.update({str(key): str(value) for key, value in spec.get("environment", {}).items()})
-    return environment
+    def _wait_for_all(self, main: int, *, all_of_it: bool = True) -> None:
+        """Until the last process that came of it is gone, or the main one; whose status is the command's."""
+        while True:
+            try:
+                pid, word = os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+            if pid == main:
+                status = os.WEXITSTATUS(word) if os.WIFEXITED(word) else -os.WTERMSIG(word)
+                self._write(main_exit=status, main_ended=time.time())
+                if not all_of_it:
+                    return
 
 
 def main(arguments: list[str]) -> int:

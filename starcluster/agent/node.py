@@ -3,6 +3,7 @@
 call JSON      one order; "-" reads it from standard input
 serve          be the node's agent in the foreground (`call {"op": "start"}` does it in the background)
 keep           run one attempt of the command (the agent calls this itself)
+beside         run the checkpoint command beside it (this as well)
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import sys
 import time
 from typing import Any
 
-from starcluster.agent import files, keeper, report
+from starcluster.agent import become, files, keeper, report
 from starcluster.agent.daemon import serve
 from starcluster.agent.launcher import launcher
 from starcluster.agent.places import Places, from_environment
+from starcluster.agent.tail import tail
 
 VERSIONS = (1,)
 _ASK_LIMIT = 90.0
@@ -28,7 +30,7 @@ def call(places: Places, order: dict[str, Any]) -> dict[str, Any]:
     """Do one order here, or pass it to the node's agent."""
     if order.get("v") not in VERSIONS:
         return {"ok": False, "kind": "version", "error": f"this agent speaks {VERSIONS}", "v": VERSIONS[-1]}
-    own = {"look": report.look, "tail": report.tail, "start": start}.get(str(order.get("op")))
+    own = {"look": report.look, "tail": tail, "start": start}.get(str(order.get("op")))
     if own is None:
         return ask(places, order)
     try:
@@ -107,6 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
         return serve(from_environment())
     if words[:1] == ["keep"]:
         return keeper.main(words[1:])
+    if words[:1] == ["beside"]:
+        return become.main(words[1:])
     if words[:1] == ["call"] and len(words) == 2:
         text = sys.stdin.read() if words[1] == "-" else words[1]
         try:

@@ -71,6 +71,30 @@ def members(keeper: int, session: int) -> list[int]:
     return sorted(pid for pid in found if processes[pid].state not in "ZX")
 
 
+_SHELLS = ("bash", "sh", "dash", "zsh", "ksh", "ash", "busybox")
+
+
+def _is_shell(pid: int) -> bool:
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")) in _SHELLS
+    except OSError:
+        return False
+
+
+def mains(found: list[int]) -> list[int]:
+    """Of a command's processes those that are to hear of the end first: its shells and the programs these started.
+
+    Not what the programs started themselves: a training that has lost its data loaders can not save.
+    """
+    every = table()
+    living = {pid: every[pid].parent for pid in found if pid in every}
+    told = [pid for pid, parent in living.items() if parent not in living]
+    for pid in told:
+        if _is_shell(pid):
+            told.extend(child for child, parent in living.items() if parent == pid)
+    return told
+
+
 def signal_all(pids: list[int], number: int) -> None:
     for pid in pids:
         try:

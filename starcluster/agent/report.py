@@ -97,25 +97,3 @@ def last_run(places: Places, name: str) -> int:
         return max((int(word) for word in os.listdir(places.runs(name)) if word.isdigit()), default=0)
     except OSError:
         return 0
-
-
-def tail(places: Places, order: dict[str, Any]) -> dict[str, Any]:
-    """The end of an attempt's log: {"text", "offset"}; `offset` asks for what came after it."""
-    name = str(order["name"])
-    attempt = int(order.get("attempt") or 0) or last_run(places, name)
-    path = places.log_file(name, attempt)
-    try:
-        with open(path, "rb") as log:
-            size = os.fstat(log.fileno()).st_size
-            start = order.get("offset")
-            most = int(order.get("bytes") or 65536)
-            begin = max(0, size - most) if start is None else min(int(start), size)
-            log.seek(begin)
-            text = log.read(most)
-    except OSError as error:
-        return {"attempt": attempt, "text": "", "offset": 0, "error": error.strerror}
-    lines = int(order.get("lines") or 0)
-    shown = text.decode("utf-8", "replace")
-    if lines and start is None:
-        shown = "\n".join(shown.splitlines()[-lines:])
-    return {"attempt": attempt, "text": shown, "offset": begin + len(text), "size": size}

@@ -12,11 +12,20 @@ from typing import Any
 
 from starcluster.agent import files, keeper, processes
 from starcluster.agent.launcher import launcher
+from starcluster.agent.logfile import LIMIT, PIPE
 from starcluster.agent.places import Places
 
 _START_LIMIT = 20.0  # a keeper that wrote nothing by then did not start
 _PROGRESS = re.compile(rb"progress:\s*(\d+)\s*/\s*(\d+)")
 _MOST_AT_ONCE = 1 << 18
+_ABOUT_THE_END: dict[str, Any] = {
+    "setup_command": "",
+    "checkpoint_command": "",
+    "checkpoint_timeout": 0,
+    "stop_timeout": 0,
+    "stop_signal_to": "main",
+    "rebalance": "checkpoint",
+}
 
 
 class Busy(Exception):
@@ -38,7 +47,8 @@ class Runs:
         if os.path.exists(keeper.status_path(folder)):
             return False
         os.makedirs(folder, exist_ok=True)
-        files.write_json(keeper.spec_path(folder), self._spec(number, order))
+        spec = dict(self._spec(number, order), pipe=os.path.join(folder, PIPE))
+        files.write_json(keeper.spec_path(folder), spec)
         status = self._spawn(folder)
         if status == keeper.BUSY:
             raise Busy("another attempt of the command still runs on this node")
@@ -71,7 +81,14 @@ class Runs:
             "workdir": order.get("workdir") or places.default_workdir,
             "environment": environment,
             "log": log,
+            "log_limit": int(order.get("log_limit", LIMIT)),
+            **{key: order.get(key) or default for key, default in _ABOUT_THE_END.items()},
         }
+
+    def spec(self, status: dict[str, Any] | None) -> dict[str, Any]:
+        """With which words the attempt was started."""
+        folder = self._places.attempt(self._name, int(status["attempt"])) if status else ""
+        return files.read_json(keeper.spec_path(folder)) or {}
 
     def _spawn(self, folder: str) -> int | None:
         """A keeper in its own session; its exit status if it ended before it wrote its status."""
@@ -122,11 +139,12 @@ class Runs:
         if status is None:
             return None
         seen = {key: status.get(key) for key in ("attempt", "boot_id", "started", "exit", "ended")}
+        seen["stage"] = status.get("stage", "command")
         if "ended" in status:
             seen["state"] = "exited"
             return seen
         kept = status.get("boot_id") == boot and processes.is_alive(status["keeper"])
-        ended = "main_exit" in status  # only then is the process table worth reading
+        ended = "main_exit" in status and seen["stage"] == "command"  # only then is the process table worth reading
         living = self.members(status, boot) if ended or not kept else []
         seen["state"] = "running" if kept or living else "lost"
         if ended and living:
@@ -139,12 +157,21 @@ class Runs:
         processes.signal_all(living, number)
         return len(living)
 
-    def stop(self, status: dict[str, Any] | None, boot: str, *, until: float) -> bool:
-        """SIGTERM, wait until the wall time `until`, then SIGKILL; True when SIGTERM was enough."""
-        self.signal(status, boot, signal.SIGTERM)
+    def stop(self, status: dict[str, Any] | None, boot: str, *, until: float, everyone: bool = False) -> bool:
+        """SIGTERM, wait until the wall time `until`, then SIGKILL; True when SIGTERM was enough.
+
+        First to the command's shells and programs; to what these started when they are gone, or half of the time is.
+        """
+        living = self.members(status, boot)
+        first = [(pid, processes.start_of(pid)) for pid in (living if everyone else processes.mains(living))]
+        processes.signal_all([pid for pid, _ in first], signal.SIGTERM)
+        half, told = (time.time() + until) / 2, everyone
         while self.members(status, boot):
             if time.time() >= until:
                 break
+            if not told and (time.time() >= half or not any(processes.is_alive(list(one)) for one in first)):
+                self.signal(status, boot, signal.SIGTERM)
+                told = True
             time.sleep(0.05)
         else:
             return True
@@ -178,6 +205,7 @@ class Follower:
         self.first: int | None = None
         self.step: int | None = None
         self.total: int | None = None
+        self._file = 0
         self._offset = 0
         self._rest = b""
 
@@ -185,7 +213,10 @@ class Follower:
         """True when there was a new progress line."""
         try:
             with open(self.path, "rb") as log:
-                size = os.fstat(log.fileno()).st_size
+                about = os.fstat(log.fileno())
+                if about.st_ino != self._file:  # the log was parted, a new file has its name
+                    self._file, self._offset = about.st_ino, 0
+                size = about.st_size
                 if size < self._offset or size - self._offset > _MOST_AT_ONCE:
                     self._offset, self._rest = max(0, size - _MOST_AT_ONCE), b""
                 log.seek(self._offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from starcluster.app import App
     from starcluster.ssh.client import SSHClient
+    from starcluster.supervisor.tail import Tail
 
 _PAUSE = 1.0
 
@@ -34,21 +36,20 @@ def command(app: App, tag: str, node: str, follow: bool, lines: int, attempt: in
     found = read_log(shell, node, attempt=attempt, lines=lines)
     click.echo(found.text, nl=not found.text.endswith("\n"))
     if follow:
-        _follow(shell, node, found.attempt, found.offset, forever=not attempt)
+        _follow(shell, node, found, forever=not attempt)
 
 
-def _follow(shell: SSHClient, node: str, attempt: int, offset: int, *, forever: bool) -> None:
-    """Until Ctrl-C; a newer attempt's log is shown from its beginning."""
+def _follow(shell: SSHClient, node: str, found: Tail, *, forever: bool) -> None:
+    """Until Ctrl-C, over the parts of a log; a newer attempt's log is shown from its beginning."""
     import time
 
     from starcluster.supervisor.tail import read_log
 
     while True:
-        time.sleep(_PAUSE)
-        found = read_log(shell, node, attempt=attempt, offset=offset)
+        time.sleep(0 if found.text else _PAUSE)
+        found = read_log(shell, node, attempt=found.attempt, offset=found.offset, file=found.file)
         click.echo(found.text, nl=False)
-        offset = found.offset
-        newest = read_log(shell, node, lines=1).attempt if forever and not found.text else attempt
-        if newest > attempt:
+        newest = read_log(shell, node, lines=1).attempt if forever and not found.text else found.attempt
+        if newest > found.attempt:
             click.echo(f"--- attempt {newest} ---")
-            attempt, offset = newest, 0
+            found = dataclasses.replace(found, attempt=newest, offset=0, file=0)

@@ -132,6 +132,7 @@ def _run(words: Mapping[str, Any] | None) -> RunReport | None:
         step=None if step is None else int(step),
         total=None if total is None else int(total),
         lingering=int(words.get("lingering") or 0),
+        stage=str(words.get("stage") or "command"),
     )
 
 

@@ -24,6 +24,16 @@ from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.noderules import BY_USER
 from starcluster.supervisor.wishes import Wish
 
+MEGABYTE = 1 << 20
+# settings of a wish that the agent is told as they are
+_TO_AGENT = (
+    "setup_command",
+    "checkpoint_command",
+    "checkpoint_timeout",
+    "stop_timeout",
+    "stop_signal_to",
+    "rebalance",
+)
 _MANY = 6  # the same trouble so often in a row is the user's to look at
 
 
@@ -220,6 +230,7 @@ class Executor:
             self._launched(record, wish, launched[0].id)
 
     def _launched(self, record: NameRecord, wish: Wish, instance_id: str) -> None:
+        self.memory.forget_news(wish.name)
         self.records.change(record, born=instance_id, asking_since=None)
         self.journal.add(wish.name, "launched", instance=instance_id, generation=record.generation)
 
@@ -237,7 +248,8 @@ class Executor:
         self.journal.add(wish.name, "refused", code=code, error=str(error))
         if isinstance(error, exception.ShortageError) or launch_verdict(code) is Verdict.ELSEWHERE:
             self.memory.avoid(intent.pool)
-            log.warning("%s: %s", wish.name, error)
+            if self.memory.is_news(wish.name, intent.pool, code):
+                log.warning("%s: %s", wish.name, error.explain())
             return
         if not isinstance(error, exception.AWSError):
             raise exception.UserMustAct(error.msg, hint=error.hint) from error
@@ -319,7 +331,8 @@ class Executor:
             run_as=wish.run_as,
             workdir=wish.workdir,
             environment=dict(wish.environment),
-            stop_timeout=wish.stop_timeout,
+            log_limit=int(wish.log_limit * MEGABYTE),
+            **{key: getattr(wish, key) for key in _TO_AGENT},
         )
         self.journal.add(wish.name, "run", attempt=action.attempt, instance=instance.id, started=answer.get("started"))
 

@@ -49,6 +49,7 @@ class RunReport:
 
     `interrupted`: a notice or a drain came before it ended, so that its exit status says nothing.
     `lingering`: processes that outlive the command's own.
+    `stage`: "setup" while the setup command runs, or when the attempt ended with it.
     """
 
     attempt: int
@@ -61,6 +62,7 @@ class RunReport:
     step: int | None = None
     total: int | None = None
     lingering: int = 0
+    stage: str = "command"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +89,10 @@ class Silent:
 
 @dataclass(frozen=True, kw_only=True)
 class Unreachable:
-    """Neither over the master nor directly."""
+    """Neither over the master nor directly. `by_ssh`: it was SSH that failed, not the agent's answer."""
 
     why: str
+    by_ssh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,8 @@ class NameLook:
     unready_for: float = 0
     failed_for: float = 0
     overdue_for: float = 0
+    silent_for: float = 0
+    silent_too_long: bool = False
     pause: float = 0
     pause_because: str = ""
     set_up_failures: int = 0

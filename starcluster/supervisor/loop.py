@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -11,7 +11,7 @@ from enum import IntEnum
 from starcluster import exception, names
 from starcluster.clock import Clock
 from starcluster.logger import log
-from starcluster.model import Instance, InstanceState, SpotState
+from starcluster.model import Instance, InstanceState, Pool, SpotState
 from starcluster.supervisor import actions as act
 from starcluster.supervisor.execute import Executor
 from starcluster.supervisor.journal import Journal
@@ -46,6 +46,7 @@ class Site:
     said: dict[str, str] = field(default_factory=dict)
     results: dict[str, Ended] = field(default_factory=dict)
     holds: dict[str, act.Hold] = field(default_factory=dict)
+    asked: dict[str, set[Pool]] = field(default_factory=dict)
 
 
 class Driver:
@@ -109,6 +110,8 @@ class Driver:
             site.journal.add(wish.name, "hold", because=action.because)
             site.holds[wish.name] = action
             self._done(site, wish, Ended.USER_MUST_ACT)
+            if self._goes_on():  # the last one's is told by the error that ends the driver
+                log.error("%s: %s", wish.name, "\n".join(filter(None, [action.because, action.hint])))
         else:
             site.executor.do(action, wish, look)
 
@@ -119,6 +122,9 @@ class Driver:
             site.executor.give_up_leases([wish])
         except exception.AWSError as error:
             log.debug("lease: %s", error)
+
+    def _goes_on(self) -> bool:
+        return any(site.wishes for site in self.sites)
 
     def _renew(self, site: Site, look: Look) -> None:
         if look.cluster is ClusterState.GONE:
@@ -131,7 +137,7 @@ class Driver:
 
     def _say(self, site: Site, action: act.Action) -> None:
         text = sentence(action)
-        if site.said.get(action.name) == text:
+        if site.said.get(action.name) == text or _is_repeated(site, action):
             return
         site.said[action.name] = text
         if not isinstance(action, act.Hold):
@@ -159,6 +165,18 @@ class Driver:
         if not wanted or master is None or master.state is not InstanceState.RUNNING:
             return False
         return bool(site.observer.wait_for_news(master, wanted, seconds=seconds))
+
+
+def _is_repeated(site: Site, action: act.Action) -> bool:
+    """A further try in a pool that was asked before: the shortage has been told, its tries are not."""
+    if not isinstance(action, act.Launch):
+        return False
+    if action.try_number == 1:
+        site.asked[action.name] = set()
+    asked = site.asked.setdefault(action.name, set())
+    repeated = action.pool in asked
+    asked.add(action.pool)
+    return repeated
 
 
 def tell_changes(journal: Journal, name: str, known: NameLook) -> None:
@@ -203,9 +221,18 @@ def _tell_report(journal: Journal, name: str, report: Report) -> None:
             log.info("%s: %s", name, words(stamp.detail))
 
 
+def _checkpoint_words(detail: Mapping[str, object]) -> str:
+    status, seconds = detail.get("exit"), detail.get("seconds")
+    if status == 0:
+        return f"the checkpoint command took {seconds} s"
+    how = "was ended, it had no more time" if status is None else f"ended with exit status {status}"
+    return f"the checkpoint command {how} (after {seconds} s; its output is in the log)"
+
+
 _STAMPS: dict[str, Callable[..., str]] = {
     "notice": lambda detail: "EC2's notice has come: the instance will be taken",
     "checkpoint-asked": lambda detail: "the command is asked to save its work",
+    "checkpoint-command": lambda detail: _checkpoint_words(detail),
     "command-ended": lambda detail: "the command has saved its work and ended",
     "command-killed": lambda detail: "the command did not end in time and was killed",
     "drained": lambda detail: "the disks are flushed; nothing runs on the instance any more",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from starcluster import exception, names
-from starcluster.clock import Clock
+from starcluster.clock import LEAST_LIMIT, Clock
 from starcluster.cluster.namerecord import NameRecord, NameRecords
 from starcluster.cluster.record import GENERATION, READY
 from starcluster.model import Instance, InstanceState, SpotRequest
@@ -149,6 +149,7 @@ class Observer:
             pause_because=because,
             complaint=self.memory.complaint(folded),
             **self._ages(folded, record, current, answer),
+            **self._silence(wish, current, answer, asked=bool(words)),
         )
 
     def _busy(self, current: Instance | None) -> str:
@@ -174,6 +175,21 @@ class Observer:
             "set_up_failures": self.memory.set_up_failures.get(current.id, 0) if current else 0,
             "set_up_error": self.memory.set_up_errors.get(current.id, "") if current else "",
         }
+
+    def _silence(self, wish: Wish, current: Instance | None, answer: Answer, *, asked: bool) -> dict[str, Any]:
+        """How long nothing has been heard, neither by SSH nor over a master that does answer.
+
+        While the master can not be asked it may be this machine's own network that is away: then nothing counts.
+        """
+        if current is None:
+            return {}
+        mute = isinstance(answer, Silent) or (isinstance(answer, Unreachable) and answer.by_ssh)
+        if not mute or not asked:
+            self.memory.forget("silent", current.id)
+            return {}
+        passed = self.memory.since("silent", current.id)
+        limit = max(wish.silent_limit, LEAST_LIMIT * self.clock.scale)
+        return {"silent_for": passed, "silent_too_long": passed >= limit}
 
     def _answer(self, name: str, current: Instance | None, word: Mapping[str, Any]) -> Answer:
         """The newest word of the name's instance: over the master, else from the node itself."""
@@ -207,7 +223,8 @@ class Observer:
         except AgentError as error:
             return Absent(why=error.msg) if error.kind == "absent" else Unreachable(why=error.msg)
         except exception.SSHError as error:
-            return Silent(age=age) if old is not None else Unreachable(why=str(error).splitlines()[0])
+            why = (str(error).splitlines() or ["no answer"])[0]
+            return Silent(age=age) if old is not None else Unreachable(why=why, by_ssh=True)
 
 
 def master_of(instances: Sequence[Instance]) -> Instance | None:

@@ -33,6 +33,7 @@ FIRST_PAUSE = 10.0
 LONGEST_PAUSE = 600.0
 LONG_RUN = 3600.0  # (wall) an attempt that held so long is not one of a row of failures
 NO_SUCH_COMMAND = (126, 127)
+SETUP = "setup"
 
 
 def is_over(case: Case) -> Action | None:
@@ -87,6 +88,13 @@ def is_silent(case: Case) -> Action | None:
         return None
     if case.is_taken:
         return case.wait(f"EC2 takes {here.id}, which says nothing")
+    if case.known.silent_too_long:
+        return Release(
+            name=case.wish.name,
+            because=f"{here.id} has been heard neither by SSH nor over the master for {case.known.silent_for:.0f} s "
+            f"(silent_limit), though EC2 says it runs",
+            instance_id=here.id,
+        )
     if isinstance(answer, Silent):
         return case.wait(f"{here.id} has said nothing for a while; EC2 says it runs, so nothing is done", 15)
     if isinstance(answer, Unreachable):
@@ -109,7 +117,7 @@ def _run_of_this_job(case: Case) -> RunReport | None:
 
 def has_finished(case: Case) -> Action | None:
     run = _run_of_this_job(case)
-    if run is None or run.state is not RunState.EXITED or run.exit != 0 or run.interrupted:
+    if run is None or run.state is not RunState.EXITED or run.exit != 0 or run.interrupted or run.stage == SETUP:
         return None
     return RecordOutcome(
         name=case.wish.name,
@@ -145,6 +153,8 @@ def is_working(case: Case) -> Action | None:
     if run.lingering:
         return case.wait(f"the command has ended, {run.lingering} of its processes go on", case.wish.check_interval)
     where = case.current.id if case.current else "?"
+    if run.stage == SETUP:
+        return case.wait(f"the setup command of attempt {run.attempt} runs on {where}", case.wish.check_interval)
     return case.wait(f"attempt {run.attempt} runs on {where}", case.wish.check_interval)
 
 
@@ -158,20 +168,21 @@ def has_failed(case: Case) -> Action | None:
     if rebooted or (run.state is RunState.EXITED and run.exit == 0):
         return None
     failures = 0 if run.ended - run.started >= LONG_RUN else case.record.attempt.failures
+    what = "setup command on this node" if run.stage == SETUP else "command"
     hopeless = run.exit in NO_SUCH_COMMAND
     if hopeless or failures >= case.wish.max_restarts:
         return RecordOutcome(
             name=case.wish.name,
-            because=f"the command {_exit_words(run.exit)}",
+            because=f"the {what} {_exit_words(run.exit)}",
             finished=False,
             exit=run.exit,
             attempt=run.attempt,
         )
     pause = min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE) - case.known.failed_for
     if pause > 0:
-        words = f"the command {_exit_words(run.exit)}; it is started again after a pause"
+        words = f"the {what} {_exit_words(run.exit)}; it is started again after a pause"
         return case.wait(words, pause)
-    return _run(case, number=_next_number(case), failures=failures + 1, because=f"the command {_exit_words(run.exit)}")
+    return _run(case, number=_next_number(case), failures=failures + 1, because=f"the {what} {_exit_words(run.exit)}")
 
 
 def is_idle(case: Case) -> Action | None:

@@ -13,16 +13,19 @@ from starcluster.supervisor.observe import Observer
 
 @dataclass(frozen=True, kw_only=True)
 class Tail:
-    """`offset`: where to go on reading; `attempt`: which attempt's log it is."""
+    """`file`, `offset`: where to go on reading; `attempt`: which attempt's log it is."""
 
     attempt: int
     text: str
     offset: int
+    file: int = 0
 
 
-def read_log(shell: Shell, name: str, *, attempt: int = 0, lines: int = 0, offset: int | None = None) -> Tail:
+def read_log(
+    shell: Shell, name: str, *, attempt: int = 0, lines: int = 0, offset: int | None = None, file: int = 0
+) -> Tail:
     """A part of an attempt's log (0 = the last attempt); puts the agent on the master when it is not there."""
-    order: dict[str, Any] = {"name": name, "attempt": attempt, "lines": lines, "offset": offset}
+    order: dict[str, Any] = {"name": name, "attempt": attempt, "lines": lines, "offset": offset, "file": file}
     try:
         answer = agentlink.call(shell, "tail", **order)
     except AgentError as error:
@@ -35,7 +38,12 @@ def read_log(shell: Shell, name: str, *, attempt: int = 0, lines: int = 0, offse
             f"{name} has no log of attempt {answer['attempt'] or 'any'}: {answer['error']}",
             hint="its command has not been started yet, or the shared volume is away",
         )
-    return Tail(attempt=int(answer["attempt"]), text=str(answer["text"]), offset=int(answer["offset"]))
+    return Tail(
+        attempt=int(answer["attempt"]),
+        text=str(answer["text"]),
+        offset=int(answer["offset"]),
+        file=int(answer.get("file") or 0),
+    )
 
 
 def read_tail(observer: Observer, name: str, *, lines: int) -> Tail:

@@ -37,6 +37,20 @@ class Fallback(StrEnum):
     ON_DEMAND = "on-demand"
 
 
+class Rebalance(StrEnum):
+    """What EC2's hint that an instance is at a higher risk leads to."""
+
+    IGNORE = "ignore"
+    CHECKPOINT = "checkpoint"
+
+
+class StopSignalTo(StrEnum):
+    """Who of the command gets SIGTERM first."""
+
+    MAIN = "main"
+    ALL = "all"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wish:
     """One named node that is to run one command until the command is done. Durations in seconds."""
@@ -56,6 +70,13 @@ class Wish:
     environment: Mapping[str, str] = field(default_factory=dict)
     max_restarts: int = 3
     stop_timeout: float = 0
+    stop_signal_to: StopSignalTo = StopSignalTo.MAIN
+    setup_command: str = ""
+    checkpoint_command: str = ""
+    checkpoint_timeout: float = 0
+    rebalance: Rebalance = Rebalance.CHECKPOINT
+    log_limit: float = 64
+    silent_limit: float = 900
     on_success: After = After.RELEASE
     on_failure: After = After.RELEASE
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +99,13 @@ _KNOWN = (
     "environment",
     "max_restarts",
     "stop_timeout",
+    "stop_signal_to",
+    "setup_command",
+    "checkpoint_command",
+    "checkpoint_timeout",
+    "rebalance",
+    "log_limit",
+    "silent_limit",
     "on_success",
     "on_failure",
 )
@@ -201,6 +229,13 @@ def _wish(section: _Section) -> Wish:
         environment=_environment(section),
         max_restarts=int(section.number("max_restarts", 3)),
         stop_timeout=section.number("stop_timeout", 0),
+        stop_signal_to=StopSignalTo(section.choice("stop_signal_to", StopSignalTo.MAIN, list(StopSignalTo))),
+        setup_command=section.text("setup_command", ""),
+        checkpoint_command=section.text("checkpoint_command", ""),
+        checkpoint_timeout=section.number("checkpoint_timeout", 0),
+        rebalance=Rebalance(section.choice("rebalance", Rebalance.CHECKPOINT, list(Rebalance))),
+        log_limit=section.number("log_limit", 64),
+        silent_limit=section.number("silent_limit", 900, least=60),
         on_success=_after(section, "on_success", market),
         on_failure=_after(section, "on_failure", market),
         tags=_tags(section),

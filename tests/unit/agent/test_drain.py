@@ -154,3 +154,104 @@ def test_mount_points_of_volumes(tmp_path: Path, volumes: list[str]) -> None:
     table.write_text("".join(f"{row} rw 0 0\n" for row in rows))
     found = mount_points(volumes, str(table))
     assert found == (["/data/my disk", "/data"] if volumes else [])
+
+
+PARENT = """
+import os, signal, subprocess, sys, time
+child = subprocess.Popen(["sleep", "60"])
+def save(*_):
+    time.sleep(0.5)
+    sys.exit(print("child lives" if child.poll() is None else "child died", flush=True) or child.kill())
+signal.signal(signal.SIGTERM, save)
+print("ready", flush=True)
+while True: time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("before", ["", "exec ", "cd / && "])
+def test_the_program_hears_of_the_end_before_its_children(agent: Agent, imds: FakeImds, before: str) -> None:
+    (agent.root / "program.py").write_text(PARENT)
+    begin(
+        agent,
+        f"{before}python3 {agent.root}/program.py; true"
+        if before != "exec "
+        else f"exec python3 {agent.root}/program.py",
+    )
+    imds.notice(60)
+    drained(agent)
+    assert agent.log().splitlines()[-1] == "child lives"
+
+
+def test_all_of_a_command_may_be_told_at_once(agent: Agent, imds: FakeImds) -> None:
+    (agent.root / "program.py").write_text(PARENT)
+    agent.start()
+    agent.run(f"python3 {agent.root}/program.py", stop_signal_to="all")
+    until(lambda: "ready" in agent.log())
+    imds.notice(60)
+    drained(agent)
+    assert agent.log().splitlines()[-1] == "child died"
+
+
+def test_what_outlives_the_program_is_told_then(agent: Agent, imds: FakeImds) -> None:
+    inner = "trap 'echo saved; exit' TERM; echo ready; while :; do sleep 0.05; done"
+    begin(agent, f'setsid -w env bash -c "{inner}"')
+    imds.notice(600)
+    drained(agent)
+    assert agent.log().splitlines()[-1] == "saved"
+    assert "command-ended" in events(agent)
+
+
+def stamp(agent: Agent, event: str) -> dict[str, object]:
+    return next(one for one in agent.report()["stamps"] if one["event"] == event)
+
+
+def test_the_checkpoint_command_runs_before_sigterm(agent: Agent, imds: FakeImds) -> None:
+    agent.start()
+    words = 'echo "saving $STARCLUSTER_ATTEMPT $SEED"; kill -USR1 $STARCLUSTER_PID; sleep 0.3; exit 5'
+    command = "trap 'echo told' USR1; trap 'echo term; exit' TERM; echo ready; while :; do sleep 0.05; done"
+    agent.run(command, checkpoint_command=words, environment={"SEED": "7"})
+    until(lambda: "ready" in agent.log())
+    imds.notice(60)
+    drained(agent)
+    said = [line for line in agent.log().splitlines() if line != "Terminated"]  # bash of its own sleep
+    assert said == ["ready", "saving 1 7", "told", "term"]
+    assert stamp(agent, "checkpoint-command")["exit"] == 5
+    assert "command-ended" in events(agent)
+
+
+def test_a_checkpoint_command_that_takes_too_long_is_ended(agent: Agent, imds: FakeImds) -> None:
+    agent.start()
+    agent.run(SAVING, checkpoint_command="sleep 60 & wait", checkpoint_timeout=0.5)
+    until(lambda: "ready" in agent.log())
+    imds.notice(60)
+    drained(agent)
+    assert stamp(agent, "checkpoint-command")["exit"] is None
+    assert agent.log().splitlines()[-1] == "saved"
+
+
+def hint(imds: FakeImds) -> None:
+    imds.answers["events/recommendations/rebalance"] = json.dumps({"noticeTime": "2026-01-31T12:00:00Z"})
+
+
+def test_a_rebalance_hint_makes_one_checkpoint_and_the_command_goes_on(agent: Agent, imds: FakeImds) -> None:
+    agent.start()
+    agent.run(SAVING, checkpoint_command="echo copied")
+    until(lambda: "ready" in agent.log())
+    hint(imds)
+    until(lambda: "checkpoint-command" in events(agent), "the checkpoint")
+    agent.kill()
+    agent.start()
+    until(lambda: agent.report()["rebalance"], "the hint, by another agent")
+    assert agent.report()["phase"] == "running"
+    assert events(agent).count("checkpoint-command") == 1
+    assert agent.log().splitlines() == ["ready", "copied"]
+
+
+def test_a_rebalance_hint_may_be_ignored(agent: Agent, imds: FakeImds) -> None:
+    agent.start()
+    agent.run(SAVING, checkpoint_command="echo copied", rebalance="ignore")
+    until(lambda: "ready" in agent.log())
+    hint(imds)
+    until(lambda: "rebalance" in events(agent), "the hint")
+    time.sleep(0.3)
+    assert "checkpoint-command" not in events(agent)

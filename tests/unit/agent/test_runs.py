@@ -198,3 +198,70 @@ def test_an_unknown_order_is_an_answer(agent: Agent) -> None:
 def test_only_the_owner_may_speak_to_the_agent(agent: Agent) -> None:
     agent.start()
     assert stat.S_IMODE(Path(agent.places.socket).stat().st_mode) == 0o600
+
+
+def test_a_long_log_is_parted_and_read_across_the_parts(agent: Agent) -> None:
+    agent.start()
+    go = "until [ -e $STARCLUSTER_CHECKPOINT_DIR/go ]; do sleep 0.02; done"
+    agent.run(f"echo first; {go}; for i in $(seq 1000); do echo line $i; sleep 0.0001; done", log_limit=4000)
+    until(lambda: agent.log() == "first\n")
+    found = agent.call("tail", name="mynode", lines=5)
+    assert found["text"] == "first"
+    Path(agent.places.checkpoints("mynode"), "go").touch()
+    read = []
+    while True:
+        ended = "ended" in agent.status()
+        found = agent.call("tail", name="mynode", attempt=1, offset=found["offset"], file=found["file"])
+        read.append(found["text"])
+        if ended and not found["text"]:
+            break
+    lines = "".join(read).split("\n")
+    assert lines[-4:] == ["line 998", "line 999", "line 1000", ""]
+    assert [one for one in lines if one and not one.startswith("line ")] == []
+    log = Path(agent.places.log_file("mynode", 1))
+    parts = sorted(one.name for one in log.parent.iterdir() if one.name.startswith("log"))
+    assert parts == ["log", "log.1", "log.2", "log.3", "log.4"][: len(parts)]
+    assert len(parts) > 2
+    assert all(one.stat().st_size <= 4000 + 65536 for one in log.parent.iterdir())
+
+
+def test_the_log_goes_on_when_its_keeper_was_killed(agent: Agent) -> None:
+    agent.start()
+    agent.run("until [ -e $STARCLUSTER_CHECKPOINT_DIR/go ]; do sleep 0.05; done; seq 20000; echo over; sleep 60")
+    status = agent.status()
+    os.kill(status["keeper"][0], signal.SIGKILL)
+    until(lambda: not processes.is_alive(status["keeper"]))
+    Path(agent.places.checkpoints("mynode"), "go").touch()
+    until(lambda: agent.log().endswith("20000\nover\n"), "the lines after the keeper's death")
+    processes.signal_all(processes.members(0, status["command"][0]), signal.SIGKILL)
+
+
+def test_the_setup_command_runs_once_an_instance_before_the_command(agent: Agent) -> None:
+    agent.start()
+    agent.run("echo command; exit 3", setup_command="echo setup")
+    assert agent.ended()["exit"] == 3
+    assert agent.log() == "setup\ncommand\n"
+    agent.run("echo again", attempt=2, setup_command="echo setup")
+    agent.ended(2)
+    assert agent.log(2) == "again\n"
+    agent.run("echo third", attempt=3, setup_command="echo another")
+    agent.ended(3)
+    assert agent.log(3) == "another\nthird\n"
+
+
+def test_a_setup_that_fails_ends_the_attempt_and_is_tried_again(agent: Agent) -> None:
+    agent.start()
+    for attempt in (1, 2):
+        agent.run("echo never", attempt=attempt, setup_command="echo no; exit 7")
+        assert agent.ended(attempt)["exit"] == 7
+        assert agent.log(attempt) == "no\n"
+        assert agent.report()["run"]["stage"] == "setup"
+
+
+def test_what_the_setup_leaves_running_is_not_of_the_command(agent: Agent) -> None:
+    agent.start()
+    agent.run("exit 4", setup_command="(sleep 30 >/dev/null 2>&1 & echo $! > $STARCLUSTER_CHECKPOINT_DIR/pid)")
+    assert agent.ended()["exit"] == 4
+    left = int(Path(agent.places.checkpoints("mynode"), "pid").read_text())
+    assert processes.is_alive([left, processes.start_of(left)])
+    os.kill(left, signal.SIGKILL)

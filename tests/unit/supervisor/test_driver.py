@@ -127,13 +127,46 @@ def test_a_lost_node_is_replaced(scene: Scene) -> None:
     assert scene.agent().ran == [2]
 
 
-def test_a_silent_node_is_left_alone_for_ever(scene: Scene) -> None:
+def test_a_silent_node_is_left_alone_up_to_its_limit_and_then_replaced(scene: Scene) -> None:
     driver = working(scene)
-    scene.agent().reachable = False
+    first = scene.agent()
+    first.reachable = False
     scene.machines.shared = False
+    scene.rounds(driver, 15, pause=60)
+    assert len(scene.nodes()) == 1
+    assert scene.alive()
+    scene.rounds(driver, 3, pause=60)
+    scene.ec2.advance()
+    scene.rounds(driver, 8)
+    assert len(scene.nodes()) == 2
+    assert [one.id for one in scene.alive()] != [first.instance_id]
+
+
+def test_a_node_that_is_heard_now_and_then_is_not_silent(scene: Scene) -> None:
+    driver = working(scene)
+    scene.machines.shared = False
+    for _ in range(10):
+        scene.agent().reachable = False
+        scene.rounds(driver, 5, pause=100)
+        scene.agent().reachable = True
+        scene.rounds(driver, 1)
+    assert len(scene.nodes()) == 1
+
+
+def test_a_driver_whose_own_network_is_away_counts_no_silence(scene: Scene) -> None:
+    driver = working(scene)
+    scene.agent().reachable = scene.machines.agent(scene.master.id).reachable = False
     scene.rounds(driver, 50, pause=600)
     assert len(scene.nodes()) == 1
     assert scene.alive()
+
+
+def test_the_agent_is_told_how_the_command_is_prepared_saved_and_stopped(scene: Scene) -> None:
+    more = {"setup_command": "prepare", "checkpoint_command": "save", "checkpoint_timeout": 30.0, "log_limit": 0.5}
+    scene.rounds(scene.driver(wish(**more)), 8)
+    (order,) = [one for one in scene.agent().orders if one["op"] == "run"]
+    assert (order["setup_command"], order["checkpoint_command"], order["checkpoint_timeout"]) == ("prepare", "save", 30)
+    assert (order["log_limit"], order["stop_signal_to"], order["rebalance"]) == (1 << 19, "main", "checkpoint")
 
 
 def test_a_new_driver_adopts(scene: Scene) -> None:

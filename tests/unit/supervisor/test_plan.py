@@ -382,3 +382,25 @@ def test_an_open_request_is_waited_for_and_then_taken_back() -> None:
     found = now(replace(case, asking_for=700))
     assert isinstance(found, act.CancelRequests)
     assert found.request_ids == ("sir-1",)
+
+
+def test_a_setup_that_goes_on_is_told_from_the_command() -> None:
+    case = known(instances=(instance(),), answer=report(run=run(state=RunState.RUNNING, stage="setup")))
+    assert "setup command" in decide(wish(), look(case)).because
+
+
+def test_a_setup_that_failed_is_tried_again_and_then_told() -> None:
+    ended = run(state=RunState.EXITED, exit=7, stage="setup", ended=1.0)
+    case = known(instances=(instance(),), answer=report(run=ended), failed_for=10_000)
+    again = decide(wish(), look(case))
+    assert isinstance(again, act.Run)
+    assert "setup command on this node" in again.because
+    over = decide(wish(max_restarts=0), look(case))
+    assert isinstance(over, act.RecordOutcome)
+    assert (over.finished, over.exit) == (False, 7)
+
+
+def test_a_setup_ended_with_zero_is_no_finished_command() -> None:
+    ended = run(state=RunState.EXITED, exit=0, stage="setup", interrupted=False)
+    case = known(instances=(instance(),), answer=report(run=ended))
+    assert not isinstance(decide(wish(), look(case)), act.RecordOutcome)

@@ -47,6 +47,15 @@ environment =
     B=two words
 max_restarts = 0
 stop_timeout = 90
+stop_signal_to = all
+setup_command = pip install x
+checkpoint_command =
+    cp state $STARCLUSTER_CHECKPOINT_DIR
+    sync
+checkpoint_timeout = 40
+rebalance = ignore
+log_limit = 1
+silent_limit = 300
 on_success = keep
 on_failure = keep
 """
@@ -55,6 +64,9 @@ on_failure = keep
     assert found.tags == {"User": "me", "Project": "digits"}
     assert found.environment == {"A": "1", "B": "two words"}
     assert (found.check_interval, found.stop_timeout, found.max_restarts) == (30, 90, 0)
+    assert (found.stop_signal_to, found.rebalance, found.setup_command) == ("all", "ignore", "pip install x")
+    assert found.checkpoint_command == "cp state $STARCLUSTER_CHECKPOINT_DIR\nsync"
+    assert (found.checkpoint_timeout, found.log_limit, found.silent_limit) == (40, 1, 300)
     assert (found.run_as, found.workdir, found.on_success) == ("sgeadmin", "/tmp", After.KEEP)
 
 
