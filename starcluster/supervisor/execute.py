@@ -131,7 +131,7 @@ class Executor:
     def _fresh(self, wish: Wish) -> NameRecord:
         """The record as it is at this moment; TransientError when another driver has taken it meanwhile."""
         record = self.records.ensure(wish.name)
-        holder = lease.other_holder(record, self.me, self._now())
+        holder = lease.other_holder(record, self.me, self.memory, self.clock.scale)
         if holder:
             raise exception.TransientError(f"{holder} has taken {wish.name} over")
         return record
@@ -141,7 +141,7 @@ class Executor:
         record = known.record
         if record is None or not known.begun or known.holder:
             return
-        if lease.wants_renewal(record, self.me, self._now(), self.clock.scale):
+        if lease.wants_renewal(record, self.me, self.memory, self.clock.scale):
             self.records.change(record, lease=lease.new_lease(self.me, self._now(), self.clock.scale))
 
     def give_up_leases(self, wishes: list[Wish]) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from starcluster.cluster.namerecord import Lease, NameRecord
+from starcluster.supervisor.memory import Memory
 
 LENGTH = 180.0  # EC2's seconds
 LEAST = 15.0  # of ours: however fast the cloud's clock is turned up, this machine is not faster
@@ -57,12 +58,21 @@ def is_dead_here(holder: str) -> bool:
     return place == _host() and bool(parts[2]) and _start(int(parts[1])) != parts[2]
 
 
-def other_holder(record: NameRecord | None, me: Holder, now: datetime) -> str:
-    """The other driver whose lease is good, "" when the name is free for us."""
+def other_holder(record: NameRecord | None, me: Holder, memory: Memory, scale: float) -> str:
+    """The other driver whose lease is good, "" when the name is free for us.
+
+    Good is a lease that was seen to change within its length by our own steady clock. What time the lease itself
+    tells is not looked at: the two machines' clocks may disagree by hours, and a laptop sleeps.
+    """
     lease = record.lease if record else None
-    if lease is None or lease.holder == me.text or lease.until <= now or is_dead_here(lease.holder):
+    if record is None or lease is None or lease.holder == me.text or is_dead_here(lease.holder):
         return ""
-    return lease.holder
+    unchanged = memory.unchanged(("lease", record.name), _text(lease))
+    return "" if unchanged >= length(scale).total_seconds() * scale else lease.holder
+
+
+def _text(lease: Lease) -> str:
+    return f"{lease.holder} {lease.until.timestamp()}"
 
 
 def length(scale: float) -> timedelta:
@@ -73,7 +83,9 @@ def new_lease(me: Holder, now: datetime, scale: float) -> Lease:
     return Lease(holder=me.text, until=now + length(scale))
 
 
-def wants_renewal(record: NameRecord, me: Holder, now: datetime, scale: float) -> bool:
+def wants_renewal(record: NameRecord, me: Holder, memory: Memory, scale: float) -> bool:
     """Ours and half gone, or not ours any more (the caller has seen that nobody else has it)."""
     lease = record.lease
-    return lease is None or lease.holder != me.text or lease.until - now < length(scale) / 2
+    if lease is None or lease.holder != me.text:
+        return True
+    return memory.unchanged(("lease", record.name), _text(lease)) >= length(scale).total_seconds() * scale / 2

@@ -27,6 +27,7 @@ class Memory:
         self._pauses: dict[str, Pause] = {}
         self._failures: dict[str, int] = {}
         self._first: dict[tuple[str, ...], float] = {}
+        self._values: dict[tuple[str, ...], tuple[str, float]] = {}
         self._complaints: dict[str, str] = {}
         self._told: dict[str, set[tuple[Pool, str]]] = {}
         self.set_up_failures: dict[str, int] = {}
@@ -48,6 +49,16 @@ class Memory:
 
     def forget_news(self, name: str) -> None:
         self._told.pop(name, None)
+
+    def unchanged(self, key: tuple[str, ...], value: str) -> float:
+        """EC2's seconds since the key was first seen to have this value; 0 when it had another one before."""
+        now = self._clock.monotonic()
+        with self._lock:
+            known, since = self._values.get(key, ("", now))
+            if known != value:
+                since = now
+            self._values[key] = (value, since)
+        return now - since
 
     def forget(self, *key: str) -> None:
         """The next `since` begins anew."""

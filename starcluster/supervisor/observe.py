@@ -143,7 +143,7 @@ class Observer:
             answer=answer,
             last_run=int(word.get("last_run") or 0),
             begun=folded in self.memory.begun,
-            holder=lease.other_holder(record, self.me, self._now()),
+            holder=lease.other_holder(record, self.me, self.memory, self.clock.scale),
             busy=self._busy(current),
             pause=pause,
             pause_because=because,

@@ -169,6 +169,30 @@ def test_the_agent_is_told_how_the_command_is_prepared_saved_and_stopped(scene: 
     assert (order["log_limit"], order["stop_signal_to"], order["rebalance"]) == (1 << 19, "main", "checkpoint")
 
 
+def test_a_laptop_that_slept_steps_back_from_who_took_over(scene: Scene) -> None:
+    slept = working(scene)
+    other = scene.driver(wish(), me="other@there:2:2")
+    scene.rounds(other, 3)
+    assert scene.record().lease.holder == "me@here:1:1"
+    scene.clock.time += 8 * 3600
+    scene.rounds(other, 3)
+    assert scene.record().lease.holder == "other@there:2:2"
+    for _ in range(20):
+        scene.rounds(slept, 2, pause=30)
+        scene.rounds(other, 2, pause=30)
+    assert scene.record().lease.holder == "other@there:2:2"
+    assert scene.agent().ran == [1]
+    assert len(scene.nodes()) == 1
+
+
+def test_a_laptop_that_slept_goes_on_when_nobody_took_over(scene: Scene) -> None:
+    driver = working(scene)
+    scene.clock.time += 8 * 3600
+    scene.rounds(driver, 5)
+    assert scene.record().lease.holder == "me@here:1:1"
+    assert scene.agent().ran == [1]
+
+
 def test_a_new_driver_adopts(scene: Scene) -> None:
     working(scene)
     scene.rounds(scene.driver(wish(), me="other@there:2:2"), 3)

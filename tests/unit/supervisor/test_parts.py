@@ -31,7 +31,9 @@ from starcluster.model import LaunchTemplate, Market, Pool
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError
 from starcluster.supervisor.journal import Journal
+from starcluster.supervisor.memory import Memory
 from tests.fakes.ec2 import FakeEc2
+from tests.unit.supervisor.stage import StepClock
 from tests.unit.supervisor.world import NOW, record
 
 # the journal ------------------------------------------------------------------------------------------------
@@ -76,12 +78,31 @@ def held(holder: str, seconds: float = 60) -> NameRecord:
     return record(lease=Lease(holder=holder, until=NOW + timedelta(seconds=seconds)))
 
 
-def test_a_good_lease_of_another_keeps_us_away_until_it_runs_out() -> None:
-    assert lease.other_holder(held("you@there/b:1:2"), ME, NOW) == "you@there/b:1:2"
-    assert lease.other_holder(held("you@there/b:1:2", -1), ME, NOW) == ""
-    assert lease.other_holder(held(ME.text), ME, NOW) == ""
-    assert lease.other_holder(record(), ME, NOW) == ""
-    assert lease.other_holder(None, ME, NOW) == ""
+def seen(held_by: NameRecord | None, memory: Memory) -> str:
+    return lease.other_holder(held_by, ME, memory, 1.0)
+
+
+def test_a_good_lease_of_another_keeps_us_away_as_long_as_it_changes() -> None:
+    clock = StepClock()
+    memory = Memory(clock)
+    for renewal in range(20):
+        assert seen(held("you@there/b:1:2", renewal), memory) == "you@there/b:1:2"
+        clock.time += lease.LENGTH - 1
+    clock.time += 1
+    assert seen(held("you@there/b:1:2", 19), memory) == ""
+    assert seen(held(ME.text), memory) == seen(record(), memory) == seen(None, memory) == ""
+
+
+@pytest.mark.parametrize("wrong", [-36_000, 36_000])
+def test_clocks_that_disagree_do_not_matter(wrong: float) -> None:
+    """The other machine's time, as it wrote it into its lease, is ten hours before or after ours."""
+    clock = StepClock()
+    memory = Memory(clock)
+    assert seen(held("you@there/b:1:2", wrong), memory)
+    clock.time += lease.LENGTH - 1
+    assert seen(held("you@there/b:1:2", wrong + 90), memory)
+    clock.time += lease.LENGTH
+    assert seen(held("you@there/b:1:2", wrong + 90), memory) == ""
 
 
 def test_a_holder_that_died_on_this_machine_holds_nothing() -> None:
@@ -89,17 +110,20 @@ def test_a_holder_that_died_on_this_machine_holds_nothing() -> None:
     place = ME.text.rsplit(":", 2)[0]
     start = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
     holder = f"{place}:{child.pid}:{start}"
-    assert lease.other_holder(held(holder), ME, NOW) == holder
+    assert seen(held(holder), Memory(StepClock())) == holder
     child.kill()
     child.wait()
-    assert lease.other_holder(held(holder), ME, NOW) == ""
+    assert seen(held(holder), Memory(StepClock())) == ""
 
 
 def test_a_lease_is_renewed_when_half_of_it_is_gone() -> None:
+    clock = StepClock()
+    memory = Memory(clock)
     mine = record(lease=lease.new_lease(ME, NOW, 1.0))
-    assert not lease.wants_renewal(mine, ME, NOW, 1.0)
-    assert lease.wants_renewal(mine, ME, NOW + timedelta(seconds=100), 1.0)
-    assert lease.wants_renewal(record(), ME, NOW, 1.0)
+    assert not lease.wants_renewal(mine, ME, memory, 1.0)
+    clock.time += lease.LENGTH / 2
+    assert lease.wants_renewal(mine, ME, memory, 1.0)
+    assert lease.wants_renewal(record(), ME, memory, 1.0)
     assert lease.length(1000.0) == timedelta(seconds=lease.LEAST)
 
 
