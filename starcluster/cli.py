@@ -110,7 +110,8 @@ def cli(ctx: click.Context, *, debug: bool, config: str | None, region: str | No
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    click.echo(BANNER, err=True, nl=False)
+    if sys.stderr.isatty():
+        click.echo(BANNER, err=True, nl=False)
     words = list(sys.argv[1:] if args is None else args)
     try:
         result = cli.main(words, "starcluster", standalone_mode=False)
@@ -128,8 +129,24 @@ def main(args: Sequence[str] | None = None) -> int:
 def _wrong_usage(error: click.ClickException) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(error.ctx.get_usage(), err=True)
-    _say_error(error.format_message())
+    _say_error("\n".join([_plainly(error.format_message()), *_own_option(error)]))
     return 2
+
+
+def _plainly(message: str) -> str:
+    """click's names of its types are no words for a user."""
+    return message.replace("is not a valid integer range", "is not an integer").replace(
+        "is not a valid float range", "is not a number"
+    )
+
+
+def _own_option(error: click.ClickException) -> list[str]:
+    """What to do when an option was meant for the remote command."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return []
+    if not any(param.name == "words" for param in error.ctx.command.params):
+        return []
+    return [f"is {error.option_name} the remote command's? Put -- before the command, or the whole of it into quotes"]
 
 
 def _interrupted() -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import click
+
+_NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 
 class Words(click.Group):
@@ -16,6 +20,8 @@ class Words(click.Group):
             return name, command, rest
         if rest == ["help"]:
             rest = ["--help"]
+        if not isinstance(command, click.Group):
+            refuse_negative(command, rest, ctx)
         return name, command, whole_options(command, rest)
 
 
@@ -35,6 +41,20 @@ def whole_options(command: click.Command, words: list[str], *, until_verb: bool 
         if left and _takes_next(word, names):
             done.append(left.pop(0))
     return done + left
+
+
+def refuse_negative(command: click.Command, words: list[str], ctx: click.Context) -> None:
+    """UsageError for a negative number as an argument, which click would take for an unknown option."""
+    if any(param.name == "words" for param in command.params):
+        return
+    names = {name: option for option in options(command) for name in option.opts}
+    before = ""
+    for word in words:
+        if word == "--":
+            return
+        if _NEGATIVE.fullmatch(word) and not _takes_next(before, names):
+            raise click.UsageError(f"{word} is not in the range: no argument can be negative", ctx)
+        before = word
 
 
 def options(command: click.Command) -> list[click.Option]:

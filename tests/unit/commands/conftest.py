@@ -23,8 +23,8 @@ class Result:
 
     @property
     def said(self) -> str:
-        """stderr without the banner."""
-        return self.err.removeprefix(cli.BANNER)
+        """What stands on stderr."""
+        return self.err
 
 
 Run = Callable[..., Result]
