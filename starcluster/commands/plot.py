@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import tempfile
 import webbrowser
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starcluster import exception
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -19,12 +19,25 @@ _WIDTH, _HEIGHT, _EDGE = 900, 400, 60
 _COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#16707a")
 
 
-def show_plot(instance_type: str, prices: Sequence[SpotPrice], end: datetime, browser: str = "") -> None:
-    """Write the page to a temporary file and open it."""
-    with tempfile.NamedTemporaryFile("w", prefix="spothistory-", suffix=".html", delete=False) as file:
-        file.write(page(instance_type, prices, end))
-    log.info("The curves are in %s", file.name)
-    webbrowser.get(browser or None).open(Path(file.name).as_uri())
+def write(path: Path, instance_type: str, prices: Sequence[SpotPrice], end: datetime) -> Path:
+    """Write the page, in place of an older one."""
+    try:
+        path.write_text(page(instance_type, prices, end))
+    except OSError as error:
+        raise exception.BaseException(f"can not write {path}: {error.strerror}", hint="name a file with -o") from error
+    log.info("The curves are in %s", path.resolve())
+    return path
+
+
+def open_page(path: Path, browser: str = "") -> None:
+    """Show the page; a machine without a browser is no failure."""
+    try:
+        opened = webbrowser.get(browser or None).open(path.resolve().as_uri())
+    except webbrowser.Error as error:
+        log.debug("%s", error)
+        opened = False
+    if not opened:
+        log.warning("No browser could be started here: open the page yourself, or set WEB_BROWSER")
 
 
 def page(instance_type: str, prices: Sequence[SpotPrice], end: datetime) -> str:

@@ -13,6 +13,8 @@ from starcluster.logger import log
 if TYPE_CHECKING:
     from starcluster.app import App
 
+LOCAL = "local"
+
 
 @click.command()
 @click.argument("name")
@@ -28,6 +30,11 @@ def command(app: App, name: str, confirm: bool) -> None:
     if app.ec2.network.key_pair(name) is None:
         raise exception.KeyPairDoesNotExist(
             f"key pair '{name}' does not exist in {app.ec2.region}", hint="starcluster listkeypairs shows them"
+        )
+    if app.cloud.name == LOCAL and name == LOCAL:
+        raise exception.InvalidOperation(
+            f"key pair '{name}' is the local cloud's own, it stays as long as the cloud",
+            hint="starcluster local down --delete removes the cloud with all that is in it",
         )
     if not confirmed(f"Delete the key pair {name}", sure=confirm):
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _CLASSIC, _VPC = "Linux/UNIX", "Linux/UNIX (Amazon VPC)"
 _DEFAULT_DAYS = 1.0
+_OUTPUT = "Write the curves to this page  [default with -p: ./spothistory-TYPE.html]."
 
 
 def _time(ctx: click.Context, param: click.Parameter, given: str | None) -> datetime | None:
@@ -37,6 +39,7 @@ def _time(ctx: click.Context, param: click.Parameter, given: str | None) -> date
 @click.option("-s", "--start-time", callback=_time, metavar="ISO", help="From this time on.")
 @click.option("-e", "--end-time", callback=_time, metavar="ISO", help="Until this time.")
 @click.option("-p", "--plot", is_flag=True, help="Show the prices as a curve in a browser.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=_OUTPUT)
 @click.option("-v", "--vpc", is_flag=True, help="Prices in a VPC (all accounts have one today).")
 @click.option("-c", "--classic", is_flag=True, help="Prices of EC2 Classic.")
 @click.pass_obj
@@ -48,6 +51,7 @@ def command(
     start_time: datetime | None,
     end_time: datetime | None,
     plot: bool,
+    output: Path | None,
     vpc: bool,
     classic: bool,
 ) -> None:
@@ -72,10 +76,12 @@ def command(
             hint="is it an instance type of this region, and offered as spot?",
         )
     show(prices)
-    if plot:
-        from starcluster.commands.plot import show_plot
+    if plot or output:
+        from starcluster.commands import plot as curves
 
-        show_plot(instance_type, prices, end, app.config.globals.web_browser)
+        path = curves.write(output or Path(f"spothistory-{instance_type}.html"), instance_type, prices, end)
+        if plot:
+            curves.open_page(path, app.config.globals.web_browser)
 
 
 def show(prices: Sequence[SpotPrice]) -> None:

@@ -55,6 +55,13 @@ def test_removekey_asks(run: Run, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch,
     assert (ec2.network.key_pair("mykey") is None) is gone
 
 
+def test_the_local_clouds_own_key_pair_stays(run: Run, ec2: FakeEc2) -> None:
+    ec2.network.import_key("local", "ssh-ed25519 AAAA")
+    result = run("removekey", "-c", "local")
+    assert (result.code, "the local cloud's own" in result.said) == (1, True)
+    assert ec2.network.key_pair("local") is not None
+
+
 def test_a_question_that_nobody_answers_is_an_error(run: Run, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> None:
     ec2.network.import_key("mykey", "ssh-ed25519 AAAA")
     monkeypatch.setattr("sys.stdin", io.StringIO(""))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import webbrowser
+from pathlib import Path
+
 import pytest
 
 from tests.fakes.ec2 import FakeEc2
@@ -48,6 +51,24 @@ def test_spothistory_of_what_is_not_offered(run: Run, ec2: FakeEc2) -> None:
     ec2.zone_names.clear()
     result = run("spothistory", "t9.huge")
     assert (result.code, "no spot price of t9.huge" in result.said) == (1, True)
+
+
+def test_the_curves_are_written_also_where_no_browser_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(name: str | None) -> None:
+        raise webbrowser.Error("could not locate runnable browser")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").write_text("[global]\nCLOUD = local\n")
+    monkeypatch.setattr("webbrowser.get", none)
+    result = run("-c", "config", "spothistory", "-p", "t3.micro")
+    assert (result.code, f"The curves are in {tmp_path}/spothistory-t3.micro.html" in result.out) == (0, True)
+    assert "No browser" in result.out
+    assert "<svg" in (tmp_path / "spothistory-t3.micro.html").read_text()
+    assert "browser" not in run("-c", "config", "spothistory", "-o", "other.html", "t3.micro").out
+    assert (tmp_path / "other.html").exists()
+    assert run("-c", "config", "spothistory", "-o", "none/x.html", "t3.micro").code == 1
 
 
 def test_showconsole(run: Run, ec2: FakeEc2) -> None:
