@@ -8,7 +8,7 @@ import paramiko
 import pytest
 
 from starcluster import exception
-from starcluster.ssh.client import SSHClient, with_profile
+from starcluster.ssh.client import SSHClient, _drain_patiently, with_profile
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from tests.unit.ssh.server import FakeServer, PairDialer
 
@@ -59,6 +59,27 @@ def test_script_goes_through_stdin_and_stops_at_the_first_failure(client: SSHCli
         client.script("mount /dev/x /home", what="mount /home")
     assert b"set -eu" in sent[0]
     assert b"mount /dev/x /home" in sent[0]
+
+
+class QuietChannel:
+    """A channel whose standard error is silent beyond its limit before it speaks."""
+
+    closed = False
+
+    def __init__(self, *blocks: bytes | None) -> None:
+        self._blocks = list(blocks)
+
+    def recv_stderr(self, size: int) -> bytes:
+        block = self._blocks.pop(0)
+        if block is None:
+            raise TimeoutError
+        return block
+
+
+def test_a_silent_stderr_ends_no_reader_with_a_traceback() -> None:
+    parts: list[bytes] = []
+    _drain_patiently(QuietChannel(None, b"late", None, b""), parts)  # type: ignore[arg-type]
+    assert parts == [b"late"]
 
 
 def test_a_lost_connection_is_made_anew(client: SSHClient, dialer: PairDialer) -> None:
