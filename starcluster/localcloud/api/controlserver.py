@@ -74,6 +74,8 @@ class ControlServer:
             return answer
         except ServiceException as refusal:
             return {"error": str(refusal.message), "code": str(refusal.code)}
-        except (UsageError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except UsageError as error:
+            return {"error": str(error)}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("control request %r: %s", line[:200], error)
             return {"error": f"wrong control request: {error}"}

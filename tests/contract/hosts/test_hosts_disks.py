@@ -44,7 +44,7 @@ def test_a_volume_is_an_nvme_disk_under_its_serial_number(rig, pair, volume) -> 
     assert path == "/dev/nvme1n1"
     assert rig.ok(pair[0], f"readlink -f {by_id(volume)}") == path
     assert rig.ok(pair[0], f"blockdev --getsize64 {path}") == str(1 << 30)
-    assert rig.ok(pair[0], "lsblk -dno NAME").split() == ["nvme0n1", "nvme1n1"]
+    assert sorted(rig.ok(pair[0], "lsblk -dno NAME").split()) == ["nvme0n1", "nvme1n1"]
     assert rig.hosts.attach(pair[0], volume, device="/dev/sdf") == path
     assert rig.run(pair[1], f"ls {path}").returncode != 0
     assert rig.hosts.detach(pair[0], volume, force=False)
