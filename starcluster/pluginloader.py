@@ -5,6 +5,8 @@ Strangers' plugins lie in ~/.starcluster/plugins; their folder comes first on Py
 
 from __future__ import annotations
 
+import difflib
+import functools
 import importlib
 import inspect
 import sys
@@ -14,7 +16,7 @@ from types import ModuleType
 
 from starcluster import exception
 from starcluster.clustersetup import ClusterSetup
-from starcluster.logger import logs_folder
+from starcluster.logger import log, logs_folder
 
 
 def load(name: str, setup_class: str, settings: Mapping[str, str]) -> ClusterSetup:
@@ -84,20 +86,30 @@ def _python2_hint(error: SyntaxError) -> str:
 
 
 def _arguments(name: str, kind: type[ClusterSetup], settings: Mapping[str, str]) -> dict[str, str]:
-    """The constructor's arguments out of the section; what it does not know is left out."""
+    """The constructor's arguments out of the section; what it does not know is told and left out."""
     given = {key.lower(): value for key, value in settings.items()}
     found: dict[str, str] = {}
     missing: list[str] = []
-    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    every = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    parameters = [one for one in every if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
         if parameter.name.lower() in given:
             found[parameter.name] = given[parameter.name.lower()]
         elif parameter.default is parameter.empty:
             missing.append(parameter.name)
+    known = {parameter.name.lower() for parameter in parameters}
+    for key in sorted(set(given) - known):
+        near = difflib.get_close_matches(key, known, 1)
+        _warn_unknown(name, key.upper(), near[0].upper() if near else "")
     if missing:
         raise exception.PluginError(
             f"plugin '{name}' needs {', '.join(missing)}", hint=f"set it in the section [plugin {name}]"
         )
     return found
+
+
+@functools.cache
+def _warn_unknown(plugin: str, setting: str, near: str) -> None:
+    """Tell once in a run, however often the plugin is made."""
+    hint = f", did you mean {near}?" if near else ""
+    log.warning("[plugin %s]: the plugin knows no setting %s%s", plugin, setting, hint)

@@ -47,6 +47,15 @@ def test_settings_become_arguments_and_unknown_ones_are_left_out(folder: Path) -
     assert plugin.__plugin_metadata__[0] == "own_plugin.Good"  # type: ignore[attr-defined]
 
 
+def test_an_unknown_setting_is_told_once_with_what_may_be_meant(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        pluginloader.load("typo", "own_plugin.Good", {"needed": "a", "envnam": "b"})
+    told = capsys.readouterr().out
+    assert told == "*** WARNING - [plugin typo]: the plugin knows no setting ENVNAM, did you mean ENVNAME?\n"
+
+
 def test_missing_arguments_are_listed(folder: Path) -> None:
     with pytest.raises(exception.PluginError, match="'mine' needs needed"):
         pluginloader.load("mine", "own_plugin.Good", {})
