@@ -204,7 +204,8 @@ def _place(request: LaunchRequest) -> dict[str, Any]:
 
 
 def _asked(request: LaunchRequest) -> str:
-    count = "a" if request.count == 1 else str(request.count)
+    one = "an" if request.market is Market.ON_DEMAND else "a"
+    count = one if request.count == 1 else str(request.count)
     return f"launch {count} {request.market} {request.instance_type} in {request.zone or request.subnet_id}"
 
 

@@ -13,6 +13,7 @@ from starcluster.cluster import record
 from starcluster.cluster.node import Node, volumes_argument
 from starcluster.cluster.record import ClusterRecord
 from starcluster.clustersetup import ClusterSetup
+from starcluster.logger import log
 from starcluster.model import InstanceState, SecurityGroup, SpotRequest
 from starcluster.ssh.access import Access
 
@@ -90,6 +91,21 @@ class Cluster:
     @property
     def cluster_shell(self) -> str:
         return self.record.cluster_shell
+
+    @cached_property
+    def user_shell(self) -> str:
+        """The shell that the user really has: CLUSTER_SHELL, or bash where the master has no such program."""
+        wanted = self.cluster_shell
+        if wanted == _SHELL:
+            return wanted
+        try:
+            if self.running_master().ssh.which(wanted):
+                return wanted
+        except exception.BaseException as error:
+            log.debug("the master does not tell whether it has %s: %s", wanted, error)
+            return wanted
+        log.warning("CLUSTER_SHELL is %s, which the image has not: %s gets %s", wanted, self.cluster_user, _SHELL)
+        return _SHELL
 
     @property
     def keyname(self) -> str:
@@ -192,7 +208,8 @@ class Cluster:
         wanted = names.fold(str(identifier))
         if wanted.isdigit():
             wanted = names.node_alias(int(wanted)) if int(wanted) else names.MASTER
-        found = [node for node in self.nodes if wanted in _identifiers(node)]
+        # with DNS_PREFIX the names begin with the cluster's, which may be left out
+        found = self._named(wanted) or self._named(names.fold(f"{self.tag}-{wanted}"))
         if not found and wanted == names.MASTER:
             return self.master_node
         if not found:
@@ -201,6 +218,9 @@ class Cluster:
                 f"cluster '{self.tag}' has no node '{identifier}'", hint=f"its nodes: {known}"
             )
         return max(found, key=lambda node: (node.state.is_alive, node.launch_time))
+
+    def _named(self, wanted: str) -> list[Node]:
+        return [node for node in self.nodes if wanted in _identifiers(node)]
 
     @property
     def spot_requests(self) -> list[SpotRequest]:
@@ -214,7 +234,7 @@ class Cluster:
     def hook_arguments(self, nodes: Sequence[Node] | None = None) -> tuple[list[Node], Node, str, str, dict[str, Any]]:
         """(nodes, master, user, user_shell, volumes), as hooks take them."""
         alive = list(nodes) if nodes is not None else self.running_nodes
-        return alive, self.master_node, self.cluster_user, self.cluster_shell, self.volumes
+        return alive, self.master_node, self.cluster_user, self.user_shell, self.volumes
 
     # --- names
 
@@ -230,6 +250,7 @@ class Cluster:
         return [self.alias_of(names.node_alias(number)) for number in range(first, first + count)]
 
 
+_SHELL = "bash"
 _IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
 
 

@@ -85,7 +85,8 @@ def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate:
         )
     alive = node.is_running() and node.is_ssh_up()
     if not alive:
-        log.warning("%s does not answer: it is removed without its own hooks", node.alias)
+        why = "does not answer" if node.is_running() else f"is {node.state}"
+        log.warning("%s %s: it is removed without its own hooks", node.alias, why)
     _leave(cluster, node, force=force or not alive)
     if terminate:
         log.info("Terminating node: %s (%s)", node.alias, node.id)
@@ -137,16 +138,20 @@ def stop(cluster: Cluster, *, terminate_unstoppable: bool = False, force: bool =
             f"spot nodes can not be stopped: {', '.join(node.alias for node in unstoppable)}",
             hint="stop -t stops the others and terminates these; or use terminate",
         )
-    _shut_down(cluster, force=force)
+    _shut_down(cluster, leaving=unstoppable, force=force)
     for node in sorted(cluster.nodes, key=Node.is_master):
         log.info("%s node: %s (%s)", "Stopping" if node.is_stoppable() else "Terminating", node.alias, node.id)
         node.shutdown()
+    KnownHosts().forget([node.id for node in unstoppable])
     ids = [node.id for node in cluster.nodes]
     waiting.wait_states(cluster.ec2, ids, _STOPPED, clock=cluster.clock, limit=waiting.STOP_LIMIT)
 
 
-def _shut_down(cluster: Cluster, *, force: bool) -> None:
-    """on_shutdown hooks in reverse, then volumes freed, workers first (they hold the master's /home)."""
+def _shut_down(cluster: Cluster, *, leaving: Sequence[Node] = (), force: bool) -> None:
+    """on_shutdown hooks in reverse, then volumes freed, workers first (they hold the master's /home).
+
+    Nodes that leave for good are forgotten by those that come back, while the master's /home is still there.
+    """
     running = cluster.running_nodes
     if any(node.is_master() for node in running):
         try:
@@ -158,6 +163,8 @@ def _shut_down(cluster: Cluster, *, force: bool) -> None:
     workers = [node for node in running if not node.is_master()]
     with get_thread_pool(_THREADS) as pool:
         pool.map(_quiet, workers, jobid_fn=lambda node: node.alias)
+    for node in leaving:
+        forget_node(cluster, node.alias)
     for node in running:
         if node.is_master():
             _quiet(node)

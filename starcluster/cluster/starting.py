@@ -238,8 +238,12 @@ def already_there(cluster: Cluster) -> exception.ClusterExists:
             f"or starcluster terminate {cluster.tag}"
         )
     else:
-        hint = f"it has no nodes: starcluster terminate {cluster.tag} removes it"
+        hint = f"it has no nodes any more: {_remove_first(cluster)}"
     return exception.ClusterExists(f"cluster '{cluster.tag}' exists already", hint=hint)
+
+
+def _remove_first(cluster: Cluster) -> str:
+    return f"starcluster terminate {cluster.tag} removes what is left (volumes stay), then start makes it anew"
 
 
 def _launch(cluster: Cluster, plugins: Sequence[ClusterSetup]) -> list[Instance]:
@@ -272,7 +276,7 @@ def resume(cluster: Cluster, *, create_only: bool = False) -> None:
     nodes = cluster.load().nodes
     if not nodes:
         raise exception.ClusterNotRunning(
-            f"cluster '{cluster.tag}' has no nodes to start", hint=f"starcluster terminate {cluster.tag} removes it"
+            f"cluster '{cluster.tag}' has no nodes to start: all are terminated", hint=_remove_first(cluster)
         )
     _ = cluster.master_node
     stopping = [node.id for node in nodes if node.state is InstanceState.STOPPING]

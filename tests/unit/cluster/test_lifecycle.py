@@ -69,11 +69,16 @@ def test_an_unreadable_record_needs_force(clusters: Clusters, ec2: FakeEc2) -> N
     assert clusters.all() == []
 
 
-def test_stop_refuses_spot_nodes_unless_told_to_end_them(clusters: Clusters, ec2: FakeEc2) -> None:
+def test_stop_refuses_spot_nodes_unless_told_to_end_them(
+    clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster = begin(clusters, cluster_size=2, spot_bid=0.1)
     with pytest.raises(exception.InvalidOperation, match="node001"):
         lifecycle.stop(cluster)
+    forgotten: list[str] = []
+    monkeypatch.setattr(lifecycle, "forget_node", lambda cluster, alias: forgotten.append(alias))
     lifecycle.stop(cluster, terminate_unstoppable=True, force=True)
+    assert forgotten == ["node001"]
     states = {one.alias: one.state for one in ec2.instances.all.values()}
     assert states == {"master": InstanceState.STOPPED, "node001": InstanceState.TERMINATED}
 

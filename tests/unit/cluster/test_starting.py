@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
 from starcluster import exception
 from starcluster.cluster import lifecycle, record, starting
 from starcluster.cluster.cluster import Cluster, Clusters
+from starcluster.cluster.node import Node
 from starcluster.cluster.record import NodeKind
 from starcluster.clustersetup import ClusterSetup, WantedNode
 from starcluster.config.schema import PermissionSettings
@@ -168,3 +170,32 @@ def test_resume_starts_what_is_stopped(clusters: Clusters, ec2: FakeEc2) -> None
 def test_check_same_ignores_the_programs_version(clusters: Clusters) -> None:
     cluster = begin(clusters)
     starting.check_same(cluster, dataclasses.replace(cluster.record, version="other"))
+
+
+def test_a_cluster_whose_instances_are_gone_is_not_taken_over(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    ec2.instances.terminate([cluster.master_node.id])
+    ec2.advance()
+    with pytest.raises(exception.ClusterExists) as caught:
+        begin(clusters)
+    assert "starcluster terminate c removes what is left (volumes stay), then start" in caught.value.hint
+    with pytest.raises(exception.ClusterNotRunning, match="all are terminated") as caught_too:
+        starting.resume(clusters.get("c"))
+    assert "starcluster terminate c" in caught_too.value.hint
+
+
+def test_a_node_is_found_without_the_clusters_prefix(clusters: Clusters) -> None:
+    cluster = begin(clusters, tag="c2", cluster_size=2, dns_prefix="c2")
+    assert cluster.get_node("node001").alias == cluster.get_node(1).alias == "c2-node001"
+    assert cluster.get_node("c2-node001").alias == "c2-node001"
+    with pytest.raises(exception.NodeDoesNotExist):
+        cluster.get_node("node002")
+
+
+@pytest.mark.parametrize(("there", "shell"), [(["/bin/zsh"], "zsh"), ([], "bash")])
+def test_plugins_are_told_the_shell_that_the_user_has(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, there: list[str], shell: str
+) -> None:
+    cluster = begin(clusters, cluster_shell="zsh")
+    monkeypatch.setattr(Node, "ssh", SimpleNamespace(which=lambda program: there))
+    assert cluster.hook_arguments()[3] == shell
