@@ -63,6 +63,13 @@ class Run(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drain(Action):
+    """Have the command save its work and end on this instance, so that another one may take the name."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordDrained(Action):
     """Write down that nothing runs, or will run, on this generation's instance."""
 

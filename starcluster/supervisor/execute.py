@@ -22,18 +22,11 @@ from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.noderules import BY_USER
+from starcluster.supervisor.orders import run_order
 from starcluster.supervisor.wishes import Wish
 
-MEGABYTE = 1 << 20
-# settings of a wish that the agent is told as they are
-_TO_AGENT = (
-    "setup_command",
-    "checkpoint_command",
-    "checkpoint_timeout",
-    "stop_timeout",
-    "stop_signal_to",
-    "rebalance",
-)
+_DRAIN = 120.0  # wall seconds that a command gets when it is we who end it
+_REPLACE_PAUSE = 3600.0  # EC2's seconds; where every instance is at risk, replacing does not help
 _MANY = 6  # the same trouble so often in a row is the user's to look at
 
 
@@ -83,6 +76,7 @@ class Executor:
             act.Replay: self._replay,
             act.SetUp: self._set_up,
             act.Run: self._run,
+            act.Drain: self._drain,
             act.RecordDrained: self._record_drained,
             act.RecordOutcome: self._record_outcome,
             act.Release: self._release,
@@ -327,14 +321,16 @@ class Executor:
             self.machines.shell(instance),
             "run",
             attempt=action.attempt,
-            command=wish.command,
-            run_as=wish.run_as,
-            workdir=wish.workdir,
-            environment=dict(wish.environment),
-            log_limit=int(wish.log_limit * MEGABYTE),
-            **{key: getattr(wish, key) for key in _TO_AGENT},
+            **run_order(wish),
         )
         self.journal.add(wish.name, "run", attempt=action.attempt, instance=instance.id, started=answer.get("started"))
+
+    def _drain(self, action: act.Drain, wish: Wish, known: NameLook) -> None:
+        self._fresh(wish)
+        instance = next(one for one in known.instances if one.id == action.instance_id)
+        self.memory.leave_alone("replaced", names.fold(wish.name), seconds=_REPLACE_PAUSE)
+        agentlink.call(self.machines.shell(instance), "drain", seconds=_DRAIN, why="rebalance")
+        self.journal.add(wish.name, "drain", instance=instance.id)
 
     def _record_drained(self, action: act.RecordDrained, wish: Wish, known: NameLook) -> None:
         record = self.records.change(self._fresh(wish), drained=action.generation)

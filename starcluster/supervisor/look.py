@@ -127,6 +127,7 @@ class NameLook:
     failed_for: float = 0
     overdue_for: float = 0
     silent_for: float = 0
+    replaced_lately: bool = False
     silent_too_long: bool = False
     pause: float = 0
     pause_because: str = ""

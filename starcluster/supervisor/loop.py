@@ -255,6 +255,7 @@ _WHAT: dict[type[act.Action], Callable[..., str]] = {
     act.Replay: lambda one: "asking EC2 again by the same token",
     act.SetUp: lambda one: "setting it up" if one.whole else "starting its agent",
     act.Run: lambda one: f"starting the command (attempt {one.attempt})",
+    act.Drain: lambda one: f"{one.instance_id} is drained, then another one is asked for",
     act.Release: lambda one: f"ending {one.instance_id}",
     act.Stop: lambda one: f"stopping {one.instance_id}",
     act.Start: lambda one: f"starting {one.instance_id}",

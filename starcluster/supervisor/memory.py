@@ -28,6 +28,7 @@ class Memory:
         self._failures: dict[str, int] = {}
         self._first: dict[tuple[str, ...], float] = {}
         self._values: dict[tuple[str, ...], tuple[str, float]] = {}
+        self._acts: dict[tuple[str, ...], float] = {}
         self._complaints: dict[str, str] = {}
         self._told: dict[str, set[tuple[Pool, str]]] = {}
         self.set_up_failures: dict[str, int] = {}
@@ -71,6 +72,14 @@ class Memory:
         """The pools to leave alone, and for how long."""
         now = self._clock.monotonic()
         return {pool: until - now for pool, until in self._avoid.items() if until > now}
+
+    def leave_alone(self, *act: str, seconds: float) -> None:
+        """Do not do this again for so many of EC2's seconds."""
+        self._acts[act] = self._clock.monotonic() + seconds
+
+    def avoided_acts(self) -> set[tuple[str, ...]]:
+        now = self._clock.monotonic()
+        return {act for act, until in self._acts.items() if until > now}
 
     def back_off(self, name: str, because: str) -> int:
         """Pause the name, longer each time in a row; how many times it has been."""

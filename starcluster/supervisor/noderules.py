@@ -21,6 +21,8 @@ from starcluster.supervisor.wishes import Fallback
 # all in EC2's seconds
 LAG_LIMIT = 300.0  # as long may a describe lag behind the launch that we know went well
 OPEN_LIMIT = 600.0  # a spot request that stays open so long is taken back
+FULFILLED = "fulfilled"  # the code of a spot request whose instance EC2 does not mean to take
+SPARED_LIMIT = 60.0  # such a node, drained by us, is released after this time
 OVERDUE_LIMIT = 300.0  # a drained node that EC2 does not take is released after its time
 UNREADY_LIMIT = 900.0  # an instance that was never usable is replaced
 SET_UP_TRIES = 6
@@ -56,7 +58,8 @@ def is_doubled(case: Case) -> Action | None:
 
 def _overdue(case: Case, other: Instance) -> Action | None:
     """A drained node lives on: EC2 takes it in its time; when it does not, it must not cost more."""
-    if case.known.overdue_for < OVERDUE_LIMIT or other.state is not InstanceState.RUNNING:
+    kept = any(one.instance_id == other.id and one.code == FULFILLED for one in case.known.requests)
+    if case.known.overdue_for < (SPARED_LIMIT if kept else OVERDUE_LIMIT) or other.state is not InstanceState.RUNNING:
         return None
     return Release(name=case.wish.name, because=f"EC2 did not take {other.id}, which is drained", instance_id=other.id)
 

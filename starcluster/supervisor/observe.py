@@ -148,6 +148,7 @@ class Observer:
             pause=pause,
             pause_because=because,
             complaint=self.memory.complaint(folded),
+            replaced_lately=("replaced", folded) in self.memory.avoided_acts(),
             **self._ages(folded, record, current, answer),
             **self._silence(wish, current, answer, asked=bool(words)),
         )

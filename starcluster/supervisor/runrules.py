@@ -7,6 +7,7 @@ from starcluster.cluster.record import READY
 from starcluster.model import InstanceState
 from starcluster.supervisor.actions import (
     Action,
+    Drain,
     Finish,
     Hold,
     RecordDrained,
@@ -25,7 +26,7 @@ from starcluster.supervisor.look import (
     Silent,
     Unreachable,
 )
-from starcluster.supervisor.wishes import After
+from starcluster.supervisor.wishes import After, Rebalance
 
 # all in EC2's seconds
 AGENT_TRIES = 6
@@ -144,6 +145,21 @@ def is_draining(case: Case) -> Action | None:
     if report is None or not (report.phase is NodePhase.DRAINING or report.notice):
         return None
     return case.wait(f"EC2 takes {report.instance_id}; the command is asked to save its work", 2)
+
+
+def is_at_risk(case: Case) -> Action | None:
+    """EC2's hint; two instances at once are not for a name, so the old one is drained first."""
+    report = case.report
+    if report is None or not report.rebalance or case.wish.rebalance is not Rebalance.REPLACE or case.is_taken:
+        return None
+    run = _run_of_this_job(case)
+    if run is None or run.state is not RunState.RUNNING or run.stage == SETUP or case.known.replaced_lately:
+        return None
+    return Drain(
+        name=case.wish.name,
+        because=f"EC2 says that {report.instance_id} is at a higher risk (rebalance = replace)",
+        instance_id=report.instance_id,
+    )
 
 
 def is_working(case: Case) -> Action | None:

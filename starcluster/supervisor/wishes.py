@@ -42,6 +42,7 @@ class Rebalance(StrEnum):
 
     IGNORE = "ignore"
     CHECKPOINT = "checkpoint"
+    REPLACE = "replace"
 
 
 class StopSignalTo(StrEnum):

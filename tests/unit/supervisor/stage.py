@@ -58,6 +58,7 @@ class FakeAgent:
     ran: list[int] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
     refuse: str = ""
+    rebalance: str = ""
     ends_with: int | None = None
 
     def report(self) -> dict[str, Any]:
@@ -68,6 +69,7 @@ class FakeAgent:
             "phase": phase,
             "run": self.run,
             "notice": {"action": "terminate", "time": 1} if self.phase != "idle" else None,
+            "rebalance": self.rebalance,
             "stamps": [],
             "seq": self.seq,
         }
