@@ -2,7 +2,8 @@
 
     STARCLUSTER_HOME/journal/TAG/NAME.jsonl     {"at": "2026-01-31T12:00:00.123Z", "event": ..., ...}
 
-A line that was torn by a crash is left out when read; what follows it begins on a line of its own.
+A line that was torn by a crash is left out when read; what follows it begins on a line of its own. A journal that
+has grown long keeps its newest lines only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import Any
 
 from starcluster import names
 from starcluster.logger import log
+
+MOST = 4 << 20  # bytes; a longer journal is compacted when a driver begins with it
+KEPT = 5000  # lines
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -67,12 +71,29 @@ class Journal:
         """Append an event that may be met in many looks; True when it is new, also to the file."""
         known = self._told.get(name)
         if known is None:
+            self._compact(name)
             known = self._told[name] = {tuple(one["key"]) for one in self.read(name) if "key" in one}
         if key in known:
             return False
         known.add(key)
         self.add(name, event, at=at, key=list(key), **detail)
         return True
+
+    def _compact(self, name: str) -> None:
+        """Keep the newest lines of a long journal; the file is the old one or the new one, never a part."""
+        path = self.path(name)
+        draft = path.with_suffix(f".{os.getpid()}.new")
+        with self._lock:
+            try:
+                if path.stat().st_size <= MOST:
+                    return
+                lines = path.read_bytes().splitlines(keepends=True)[-KEPT:]
+                draft.write_bytes(b"".join(lines))
+                draft.replace(path)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                log.debug("the journal stays as long as it is: %s", error)
 
     def read(self, name: str) -> list[dict[str, Any]]:
         """All whole events of a name, the oldest first; [] when there is no journal."""

@@ -69,6 +69,28 @@ def test_names_share_a_journal_without_case(tmp_path: Path) -> None:
     assert journal.path("vd2d").exists()
 
 
+def test_a_long_journal_keeps_its_newest_lines(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "c")
+    line = json.dumps({"event": "old", "text": "x" * 1000}) + "\n"
+    journal.add("mynode", "first")
+    with journal.path("mynode").open("a") as file:
+        file.write(line * 6000)
+    journal.add_once("mynode", ("key", 1), "last")
+    Journal(tmp_path, "c").add_once("mynode", ("key", 2), "after")
+    found = [one["event"] for one in journal.read("mynode")]
+    assert len(found) == 5001
+    assert found[0] == "old"
+    assert found[-2:] == ["last", "after"]
+    assert not Journal(tmp_path, "c").add_once("mynode", ("key", 1), "last")
+    assert [one.name for one in (tmp_path / "c").iterdir()] == ["mynode.jsonl"]
+
+
+def test_a_short_journal_is_left_as_it_is(tmp_path: Path) -> None:
+    Journal(tmp_path, "c").add("mynode", "first")
+    Journal(tmp_path, "c").add_once("mynode", ("key",), "second")
+    assert [one["event"] for one in Journal(tmp_path, "c").read("mynode")] == ["first", "second"]
+
+
 # the lease --------------------------------------------------------------------------------------------------
 
 ME = lease.Holder.of_this_process()
