@@ -25,10 +25,14 @@ log.propagate = False
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints as StarCluster did; extra keys as in StarCluster (`__raw__`, `__nonewline__` ...)."""
+    """Prints as StarCluster did; extra keys as in StarCluster (`__raw__`, `__nonewline__` ...).
+
+    With the key `__stderr__` a warning keeps out of the output of what the user runs on a node.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
+        aside = record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
+        stream = sys.stderr if aside else sys.stdout
         try:
             stream.write(render(record))
             stream.flush()

@@ -34,6 +34,7 @@ Broken = dict[str, exception.ConfigError]
 LOCAL_KEY = "local"
 _FIELDS = {"volumes": "volume_names", "plugins": "plugin_names", "permissions": "permission_names"}
 _SETTINGS = {field: name for name, field in _FIELDS.items()}
+_ASIDE = {"__stderr__": True}
 _TRUE = ("1", "yes", "true", "on")
 _FALSE = ("0", "no", "false", "off")
 
@@ -112,7 +113,7 @@ def _named(
             found[name] = read(title, name)
         except exception.ConfigError as error:
             if error not in broken.values():
-                log.warning("%s (matters only to what uses it)", error)
+                log.warning("%s (matters only to what uses it)", error, extra=_ASIDE)
             broken[f"{words[0]} {name}"] = error
     return found
 
@@ -288,7 +289,8 @@ def _warn_unknown(section: ini.Section, known: set[str]) -> None:
             continue
         near = difflib.get_close_matches(name, known, 1)
         hint = f", did you mean {near[0].upper()}?" if near else ""
-        log.warning("%s [%s]: unknown setting %s%s", section.file(name), section.title, name.upper(), hint)
+        what = (section.file(name), section.title, name.upper(), hint)
+        log.warning("%s [%s]: unknown setting %s%s", *what, extra=_ASIDE)
 
 
 def _value(section: ini.Section, name: str, text: str, spec: dataclasses.Field[Any]) -> Any:

@@ -173,6 +173,14 @@ def test_a_fault_in_an_included_file_names_that_file(path: Path) -> None:
         use_all(read(path, f"[global]\nINCLUDE = {more}\n"))
 
 
+def test_faults_of_the_config_keep_out_of_a_remote_commands_output(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read(path, KEY + CLUSTER + "NODE_IMAGE = x\n[plugin p]\nx = 1\n")
+    out, err = capsys.readouterr()
+    assert (out, "unknown setting" in err, "matters only to what uses it" in err) == ("", True, True)
+
+
 def test_a_fault_in_a_section_stops_only_those_who_use_it(path: Path, log_lines: list[str]) -> None:
     two = (
         "[cluster two]\nEXTENDS = c\nCLUSTER_SIZE = two\n[plugin p]\nx = 1\n[cluster three]\nEXTENDS = c\nPLUGINS = p\n"
