@@ -104,7 +104,6 @@ class Cluster:
         except exception.BaseException as error:
             log.debug("the master does not tell whether it has %s: %s", wanted, error)
             return wanted
-        log.warning("CLUSTER_SHELL is %s, which the image has not: %s gets %s", wanted, self.cluster_user, _SHELL)
         return _SHELL
 
     @property

@@ -32,6 +32,8 @@ def set_up_cluster(cluster: Cluster) -> None:
     cluster.load()
     arguments = cluster.hook_arguments()
     log.info("Setting up the cluster")
+    if cluster.user_shell != cluster.cluster_shell:
+        log.warning("The image has no %s: %s gets %s", cluster.cluster_shell, cluster.cluster_user, cluster.user_shell)
     DefaultClusterSetup().run(*arguments)
     for plugin in cluster.plugins:
         run_hook(plugin, "run", arguments)
