@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 from starcluster import exception, names
+from starcluster.commands.asking import confirmed
 from starcluster.commands.words import Words
 from starcluster.config import files
 from starcluster.localcloud import control
@@ -75,16 +77,34 @@ def up(speed: float | None, packages: bool, expose: bool) -> None:
 
 @command.command()
 @click.option("--delete", is_flag=True, help="Delete its folder too: volumes, keys, everything.")
-def down(delete: bool) -> None:
-    """End the local cloud and all its nodes; volumes and what EC2 knew are kept for the next `up`.
+@click.option("-c", "--confirm", is_flag=True, help="Do not ask, even if clusters run.")
+def down(delete: bool, confirm: bool) -> None:
+    """End the local cloud: its instances are terminated; volumes, key pairs and groups are kept for the next `up`.
+
+    Clusters whose instances run are named first, and on a terminal it asks.
 
     \b
     Example:
       starcluster local down --delete
     """
     with told() as folder:
+        if control.status(folder) and not _sure(running_clusters(folder), confirm):
+            return
         control.down(folder, delete=delete)
     log.info("The local cloud is down%s: %s", " and deleted" if delete else "", folder)
+
+
+def running_clusters(folder: Path) -> list[str]:
+    """The clusters that have instances now."""
+    nodes = control.call(folder, "status")["nodes"]
+    return sorted({node["tags"]["@sc-cluster"] for node in nodes if "@sc-cluster" in node["tags"]})
+
+
+def _sure(clusters: Sequence[str], confirm: bool) -> bool:
+    if not clusters:
+        return True
+    log.warning("The instances of %s are terminated by this; volumes stay unless deleted", ", ".join(clusters))
+    return not sys.stdin.isatty() or confirmed("Take the local cloud down", sure=confirm)
 
 
 @command.command()
@@ -150,15 +170,25 @@ def ssh_config() -> None:
     with told() as folder:
         nodes = control.call(folder, "status")["nodes"]
         proxy = control.proxy_command(folder)
-    for node in nodes:
-        if node["state"] == "running":
-            click.echo(_ssh_entry(node, proxy))
+    running = sorted((node for node in nodes if node["state"] == "running"), key=lambda node: float(node["launched"]))
+    # a node that is being drained and its successor bear one name: it means the newest
+    bearers = {_ssh_alias(node): node["instance_id"] for node in running}
+    for node in running:
+        alias = _ssh_alias(node)
+        click.echo(_ssh_entry(node, alias if bearers[alias] == node["instance_id"] else "", proxy))
 
 
-def _ssh_entry(node: Facts, proxy: str) -> str:
-    tags = node["tags"]
-    ours = "@sc-cluster" in tags
-    alias = f"{tags['@sc-cluster']}-{tags['alias']}" if ours and "alias" in tags else ""
+def _ssh_alias(node: Facts) -> str:
+    """CLUSTER-NODE, or nothing for an instance of somebody else."""
+    cluster, alias = node["tags"].get("@sc-cluster"), node["tags"].get("alias")
+    if not cluster or not alias:
+        return ""
+    # with DNS_PREFIX the name has the cluster's already
+    return str(alias) if alias.startswith(f"{cluster}-") else f"{cluster}-{alias}"
+
+
+def _ssh_entry(node: Facts, alias: str, proxy: str) -> str:
+    ours = "@sc-cluster" in node["tags"]
     hosts = " ".join(word for word in (alias, node["instance_id"], node["public_dns"], node["public_ip"]) if word)
     lines = {
         "HostName": node["public_ip"] or node["private_ip"],

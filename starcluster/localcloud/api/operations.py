@@ -68,6 +68,7 @@ class Operations:
             "private_ip": instance.private_ip_address,
             "public_ip": instance.public_ip_address,
             "public_dns": instance.public_dns_name,
+            "launched": instance.launch_time.timestamp(),
             "lifecycle": "spot" if instance.is_spot else "on-demand",
             "spot_request": request.id if request else None,
             "tags": dict(self._cloud.backend.tags.get(instance.id, {})),
