@@ -187,7 +187,7 @@ class Node(Facts, Accounts, Shares):
                 self._ssh.close()
             self._ssh = None
 
-    def login_argv(self, *, user: str = "", command: str = "", **flags: bool) -> list[str]:
+    def login_argv(self, *, user: str = "", command: str = "", **flags: bool | None) -> list[str]:
         """The words of an ssh call; flags as ssh.login.argv has them."""
         if not self.is_running():
             raise exception.InstanceNotRunning(
@@ -209,6 +209,7 @@ class Node(Facts, Accounts, Shares):
     ) -> int:
         """A login, or a command, on this terminal; its exit status."""
         import subprocess
+        import sys
 
         if login.ssh_program() is None:
             return self._paramiko_shell(user or self.user, command or "", pseudo_tty=pseudo_tty)
@@ -217,7 +218,8 @@ class Node(Facts, Accounts, Shares):
             command=command or "",
             forward_x11=forward_x11,
             forward_agent=forward_agent,
-            pseudo_tty=pseudo_tty,
+            # ssh complains of a terminal that it was to hand on and has not
+            pseudo_tty=(pseudo_tty or None) if sys.stdin.isatty() else False,
         )
         return subprocess.run(words, check=False).returncode
 

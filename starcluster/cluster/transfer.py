@@ -30,13 +30,17 @@ _CONNECTION_LOST = 255
 _GLOB = re.compile(r"([*?]|\[[^]]*\])")
 
 _RECEIVE = """
-if [ -d "$target" ]; then cd "$target" && exec tar -xpf - --no-same-owner; fi
 fail() { echo "$1" >&2; exit 90; }
+if [ -d "$target" ]; then
+  cd "$target" 2>/dev/null && [ -w . ] || fail "$(id -un) may not write to $target on the node"
+  exec tar -xpf - --no-same-owner
+fi
 [ "$single" = 1 ] || fail "$target is not a folder on the node"
 case "$target" in */) fail "$target is not a folder on the node" ;; esac
 [ "$folder" = 0 ] || [ ! -e "$target" ] || fail "$target is a file on the node, and a folder was to be put there"
 parent=$(dirname "$target")
-[ -d "$parent" ] || fail "there is no folder $parent on the node"
+[ -d "$parent" ] || fail "there is no folder $parent on the node, or $(id -un) may not see it"
+[ -w "$parent" ] && [ -x "$parent" ] || fail "$(id -un) may not write to $parent on the node"
 temporary=$(mktemp -d "$parent/.starcluster-put-XXXXXX") || exit 1
 trap 'rm -rf "$temporary"' EXIT
 tar -xpf - --no-same-owner -C "$temporary" && mv -f "$temporary/$name" "$target"
@@ -44,12 +48,19 @@ tar -xpf - --no-same-owner -C "$temporary" && mv -f "$temporary/$name" "$target"
 
 _SEND = """
 fail() { echo "$1" >&2; exit 90; }
+missing() {
+  up=$(dirname "$1")
+  while [ ! -d "$up" ] && [ "$up" != / ]; do up=$(dirname "$up"); done
+  [ -x "$up" ] || fail "$(id -un) may not look into $up on the node"
+  fail "$1 does not exist on the node"
+}
 count=$#
 [ "$count" -le 1 ] || [ "$single" = 0 ] || fail "$count files need a folder to go to"
 follow=
 while [ "$count" -gt 0 ]; do
   path=$1; shift; count=$((count - 1))
-  [ -e "$path" ] || fail "$path does not exist on the node"
+  [ -e "$path" ] || missing "$path"
+  [ -r "$path" ] || fail "$(id -un) may not read $path on the node"
   [ ! -L "$path" ] || follow=-h
   path=${path%/}; folder=$(cd "$(dirname "${path:-/}")" && pwd) || exit 1
   set -- "$@" -C "$folder" "./$(basename "${path:-/}")"

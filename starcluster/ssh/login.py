@@ -50,17 +50,20 @@ def argv(
     command: str = "",
     forward_x11: bool = False,
     forward_agent: bool = False,
-    pseudo_tty: bool = False,
+    pseudo_tty: bool | None = None,
     profile: bool = True,
 ) -> list[str]:
-    """The words of an ssh call; before a command, /etc/profile is read unless `profile` is off."""
+    """The words of an ssh call; before a command, /etc/profile is read unless `profile` is off.
+
+    `pseudo_tty`: a terminal on the other side; None leaves it to ssh.
+    """
     program = ssh_program()
     if program is None:
         raise exception.CommandNotFound("there is no ssh program on this machine")
     words = [program, *options(access, instance_id)]
     if access.key_file:
         words += ["-i", str(access.key_file)]
-    for wanted, flag in ((forward_x11, "-Y"), (forward_agent, "-A"), (pseudo_tty, "-t")):
+    for wanted, flag in ((forward_x11, "-Y"), (forward_agent, "-A"), (pseudo_tty, "-t"), (pseudo_tty is False, "-T")):
         if wanted:
             words.append(flag)
     words += ["-l", user, host]

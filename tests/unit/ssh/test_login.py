@@ -39,6 +39,8 @@ def test_an_unknown_node_is_accepted_once_unless_strict(access: Access, key_file
 def test_flags(access: Access) -> None:
     words = login.argv(access, instance_id="i", host="h", forward_x11=True, forward_agent=True, pseudo_tty=True)
     assert {"-Y", "-A", "-t"} <= set(words)
+    assert {"-t", "-T"}.isdisjoint(login.argv(access, instance_id="i", host="h"))
+    assert "-T" in login.argv(access, instance_id="i", host="h", pseudo_tty=False)
 
 
 @pytest.mark.parametrize("command", ["echo 'it''s'", 'printf %s "a  b"', "exit 7", 'echo $((1+1)) "$0"; false'])
