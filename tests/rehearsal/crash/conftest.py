@@ -13,10 +13,9 @@ from tests.rehearsal.crash.job import Arena, Call
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    folder = Path(tmp_path_factory.mktemp("arena"))
-    made = Arena.__new__(Arena)
+    made = Arena(Path(tmp_path_factory.mktemp("arena")), speed=200)
     try:
-        made.__init__(folder)  # type: ignore[misc]  # a start that fails leaves a cloud, which must be closed
+        made.prepare()
         yield made
     finally:
         made.close()

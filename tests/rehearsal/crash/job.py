@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starcluster.localcloud.scenario.play import Play, RealWorld
@@ -51,12 +50,13 @@ class Call:
 class Arena(Scene):
     """A scene in which one name after the other does the main job; all of them use one disk."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, speed=200)
+    count = 0
+    name = "job0"
+
+    def prepare(self) -> None:
+        """The disk and the cluster."""
         self.starcluster("createvolume", "--name", "data", "1", "us-east-1a")
-        self.count = 0
-        self.name = "job0"
-        self._holder = folder / "holder"
+        self._holder = self.folder / "holder"
         self._holder.write_text(self.name)
         plugins = self.config.parent / "plugins"
         plugins.mkdir(exist_ok=True)
