@@ -77,17 +77,23 @@ def _row(record: NameRecord, instance: Instance | None, report: Mapping[str, Any
         str(record.generation),
         str(record.attempt.number or "-"),
         progress,
-        _what(record, report if here else None),
+        _what(record, report if here else None, instance),
     )
 
 
-def _what(record: NameRecord, report: Mapping[str, Any] | None) -> str:
+def _what(record: NameRecord, report: Mapping[str, Any] | None, instance: Instance | None) -> str:
+    """One phrase: the outcome; or what the node does; or, without a node, what is done about it."""
     if record.outcome:
         status = "" if record.outcome.exit in (0, None) else f", exit status {record.outcome.exit}"
         return f"{record.outcome.state} {record.outcome.at:%Y-%m-%d %H:%M:%S} UTC{status}"
     if report:
         return str(report["phase"])
-    return "being requested" if record.intent and not record.born else "being set up"
+    if instance is not None:
+        return "being set up" if instance.state.is_alive else str(instance.state)
+    if record.lease is None:
+        return "has no machine, and nobody watches it: starcluster train " + record.name
+    since = f" since {record.asking_since:%H:%M:%S} UTC" if record.asking_since else ""
+    return "being requested" + since if record.intent and not record.born else "waits for a machine" + since
 
 
 def _show(rows: Sequence[Sequence[str]]) -> None:

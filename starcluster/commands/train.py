@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster import exception
+from starcluster import exception, names
 from starcluster.logger import log
 
 if TYPE_CHECKING:
     from starcluster.app import App
+    from starcluster.supervisor.look import NameLook
     from starcluster.supervisor.loop import Driver, Site
     from starcluster.supervisor.wishes import Wish
 
@@ -62,7 +63,7 @@ def command(app: App, words: tuple[str, ...], everything: bool, again: bool, jso
     try:
         return _drive(_with_config(app, asked.config), wishes, driver, again=again, json_lines=json_lines)
     except KeyboardInterrupt:
-        return _leave(wishes, driver)
+        return _leave(driver)
 
 
 def split(words: Sequence[str], *, everything: bool) -> Words:
@@ -104,6 +105,7 @@ def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, jso
         settings=Settings(again=again),
         listener=_print_line if json_lines else None,
     )
+    driver.gave_up = _show_tail
     made.append(driver)
     if json_lines:
         _silence()
@@ -135,11 +137,9 @@ def _failure(driver: Driver) -> exception.BaseException:
             log.debug("hold: %s", hold)
             return exception.SupervisionError(f"{hold.name}: {hold.because}", hint=hold.hint)
     failed = [(site, name) for site in driver.sites for name, ended in site.results.items() if ended]
-    for site, name in failed:
-        _show_tail(site, name)
-    names = ", ".join(name for _, name in failed)
+    gave_up = ", ".join(name for _, name in failed)
     logs = "\n".join(f"starcluster logs {site.cluster} {name}   shows all it wrote" for site, name in failed)
-    return exception.ClusterError(f"the command gave up on: {names}", hint=logs)
+    return exception.ClusterError(f"the command gave up on: {gave_up}", hint=logs)
 
 
 def _show_tail(site: Site, name: str) -> None:
@@ -154,7 +154,7 @@ def _show_tail(site: Site, name: str) -> None:
     log.info("%s", found.text.rstrip("\n"), extra={"__raw__": True})
 
 
-def _leave(wishes: Sequence[Wish], made: Sequence[Driver]) -> int:
+def _leave(made: Sequence[Driver]) -> int:
     """Ctrl-C ends the watching, not the work."""
     for driver in made:
         for site in driver.sites:
@@ -162,11 +162,23 @@ def _leave(wishes: Sequence[Wish], made: Sequence[Driver]) -> int:
                 site.executor.give_up_leases(site.wishes)
             except exception.BaseException as error:
                 log.debug("lease: %s", error)
-    left = {wish.name for driver in made for site in driver.sites for wish in site.wishes}
     log.info("")
-    for wish in wishes:
-        if wish.name in left:
-            log.info("%s goes on running, and costing, without being watched: an interruption would end it", wish.name)
-            log.info("  to watch it again:  starcluster train %s", wish.name)
-            log.info("  to end it:          starcluster removenode %s %s", wish.cluster, wish.name)
+    for site in (site for driver in made for site in driver.sites):
+        for wish in site.wishes:
+            for line in farewell(wish, site.look.names.get(names.fold(wish.name)) if site.look else None):
+                log.info("%s", line)
     return INTERRUPTED
+
+
+def farewell(wish: Wish, known: NameLook | None) -> list[str]:
+    """What goes on without us, by the last look at it, and how to watch or end it."""
+    again = f"  to watch it again:  starcluster train {wish.name}"
+    if known is not None and known.holder:
+        return [f"{wish.name} is watched by {known.holder}, and goes on"]
+    if known is not None and not any(one.state.is_alive for one in known.instances):
+        return [f"{wish.name} has no machine: nothing runs and nothing costs, unless one was just asked for", again]
+    return [
+        f"{wish.name} goes on running, and costing, without being watched: an interruption would end it",
+        again,
+        f"  to end it:          starcluster removenode {wish.cluster} {wish.name}",
+    ]

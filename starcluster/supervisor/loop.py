@@ -43,6 +43,7 @@ class Site:
     journal: Journal
     wishes: list[Wish]
     trouble: float = 0.0
+    look: Look | None = None
     said: dict[str, str] = field(default_factory=dict)
     results: dict[str, Ended] = field(default_factory=dict)
     holds: dict[str, act.Hold] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Driver:
         self.sites = list(sites)
         self.clock = clock
         self.looks = 0
+        self.gave_up: Callable[[Site, str], None] = lambda site, name: None
 
     def run(self) -> Ended:
         """Until every name is done with; the worst of what became of them."""
@@ -80,6 +82,7 @@ class Driver:
         except exception.AWSError as error:
             return self._no_look(site, error)
         site.trouble = 0.0
+        site.look = look
         self.looks += 1
         for wish in site.wishes:
             tell_changes(site.journal, wish.name, look.names[names.fold(wish.name)])
@@ -122,6 +125,8 @@ class Driver:
             site.executor.give_up_leases([wish])
         except exception.AWSError as error:
             log.debug("lease: %s", error)
+        if ended is Ended.GAVE_UP:
+            self.gave_up(site, wish.name)
 
     def _goes_on(self) -> bool:
         return any(site.wishes for site in self.sites)
