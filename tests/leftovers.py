@@ -23,20 +23,33 @@ def processes_naming(folder: Path) -> dict[int, str]:
     return found
 
 
-def namespaces_of(folder: Path) -> set[str]:
-    """The network namespaces that the cloud's processes are in, by inode, the host's own left out."""
+def hold_namespaces(folder: Path) -> dict[str, int]:
+    """The network namespaces of the cloud's processes, the host's own left out: inode -> open descriptor.
+
+    Held open, because the kernel gives the inode of one that has ended to the next cloud's.
+    """
     own = os.readlink("/proc/self/ns/net")
-    return {name for pid in processes_naming(folder) if (name := _namespace(pid)) not in ("", own)}
+    held: dict[str, int] = {}
+    for pid in processes_naming(folder):
+        name = _namespace(pid)
+        if name not in ("", own, *held):
+            try:
+                held[name] = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue
+    return held
 
 
-def left_of(folder: Path, namespaces: set[str]) -> list[str]:
-    """Whatever of the cloud in this folder is still here; `namespaces` is what it had while it was up."""
+def left_of(folder: Path, held: dict[str, int]) -> list[str]:
+    """Whatever of the cloud in this folder is still here; `held` is what it had while it was up, and is let go."""
     alive = {_namespace(pid) for pid in _pids()}
+    for descriptor in held.values():
+        os.close(descriptor)
     return [
         *(f"process {pid}: {words}" for pid, words in processes_naming(folder).items()),
         *(f"loop {line}" for line in _lines("losetup", "-a") if str(folder) in line),
         *(f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line),
-        *(f"namespace {name}" for name in namespaces & alive),
+        *(f"namespace {name}" for name in held.keys() & alive),
     ]
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.leftovers import left_of, namespaces_of
+from tests.leftovers import hold_namespaces, left_of
 
 ROOT = Path(__file__).parents[2]
 COMMAND_LIMIT = 120.0
@@ -97,9 +97,9 @@ class Stage:
         for process in self._started:
             process.kill()
             process.wait()
-        namespaces = namespaces_of(self.cloud)
+        held = hold_namespaces(self.cloud)
         self.run("starcluster", "local", "down", "--delete", expect=None)
-        left = left_of(self.cloud, namespaces)
+        left = left_of(self.cloud, held)
         if left:
             raise AssertionError("the local cloud left behind:\n" + "\n".join(left))
 
