@@ -52,3 +52,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("skips that tests/allowed-skips does not name", red=True)
         for nodeid in _unplanned:
             terminalreporter.line(nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: with several workers, the short ones then fill the gaps."""
+    rank = {"rehearsal": 0, "contract": 1}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(ALLOWED_SKIPS.parent).parts[0], 2))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.rehearsal.crash.job import Arena, Call, at_points, ended_or, interrupted, is_parked, spread
 
-SAMPLED = 6
+SAMPLED = 4
 EVERY = 0.25  # wall seconds between two moments
 
 
