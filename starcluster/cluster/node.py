@@ -187,7 +187,9 @@ class Node(Facts, Accounts, Shares):
                 self._ssh.close()
             self._ssh = None
 
-    def login_argv(self, *, user: str = "", command: str = "", **flags: bool | None) -> list[str]:
+    def login_argv(
+        self, *, user: str = "", command: str = "", pseudo_tty: bool | None = None, **flags: bool
+    ) -> list[str]:
         """The words of an ssh call; flags as ssh.login.argv has them."""
         if not self.is_running():
             raise exception.InstanceNotRunning(
@@ -196,7 +198,13 @@ class Node(Facts, Accounts, Shares):
             )
         self.learn_host_keys(limit=_QUICK_LOOK)
         return login.argv(
-            self.access, instance_id=self.id, host=self.dns_name, user=user or self.user, command=command, **flags
+            self.access,
+            instance_id=self.id,
+            host=self.dns_name,
+            user=user or self.user,
+            command=command,
+            pseudo_tty=pseudo_tty,
+            **flags,
         )
 
     def shell(
