@@ -89,6 +89,13 @@ def check_wish(ec2: Ec2, wish: VolumeWish) -> None:
             hint="choose another name, or remove that one: starcluster removevolume",
         )
     if not wish.host:
+        offered = ec2.instances.offered_zones(wish.instance_type)
+        if wish.zone not in offered:
+            where = ", ".join(sorted(offered)) or "no zone of this region"
+            raise exception.InvalidZone(
+                f"the helper's type {wish.instance_type} is not offered in {wish.zone}",
+                hint=f"name another with -I; {wish.instance_type} is offered in: {where}",
+            )
         ec2.images.resolve(wish.image)
         if ec2.network.key_pair(wish.keyname) is None:
             raise exception.KeyPairDoesNotExist(
@@ -148,6 +155,9 @@ def _cleaning(by_hand: str) -> Iterator[None]:
         yield
     except exception.BaseException as error:
         log.error("could not clean up: %s\ndo it by hand: %s", error.explain(), by_hand.strip())
+    except KeyboardInterrupt:
+        log.error("the clean-up was interrupted\ndo it by hand: %s", by_hand.strip())
+        raise
 
 
 def _format(clusters: Clusters, host: Node, volume_id: str, wish: VolumeWish) -> None:

@@ -46,7 +46,7 @@ def command(
     instance_type: str | None,
     tags: dict[str, str],
     **_same_either_way: object,
-) -> None:
+) -> int | None:
     """Make a volume of SIZE GB in ZONE, formatted, that outlives every cluster.
 
     A helper instance is launched for the formatting and terminated afterwards. The last line of the output is the
@@ -74,9 +74,14 @@ def command(
         public_ips=template.public_ips if template else None,
     )
     app.config.key(wish.keyname)
-    volume = create_volume(app.clusters, wish)
+    try:
+        volume = create_volume(app.clusters, wish)
+    except KeyboardInterrupt:
+        log.error("Interrupted: volume and helper were removed, but for what is said above")
+        return 1
     log.info("Your new %dGB volume %s has been created successfully", size, volume.id)
     click.echo(volume.id)
+    return None
 
 
 def default_template(config: Config) -> ClusterTemplate | None:
