@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from starcluster import exception
+from starcluster.cluster.volumes import VolumeWish, check_wish
 from tests.fakes.ec2 import FakeEc2, fake_error
 from tests.unit.commands.conftest import Run
 
@@ -88,3 +90,26 @@ def test_removevolume_deletes_none_when_one_of_them_does_not_exist(run: Run, ec2
     assert result.code == 1
     assert "'nosuch' does not exist" in result.said
     assert len(ec2.volumes.all) == 1
+
+
+def test_the_helpers_type_is_checked_in_the_zone_before_a_volume_is_made(
+    ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ec2.instances, "offered_zones", lambda name: {"us-east-1b"})
+    wish = VolumeWish(size=1, zone="us-east-1a", keyname="k", image="ami-1")
+    with pytest.raises(exception.InvalidZone, match=r"t3\.micro is not offered in us-east-1a") as caught:
+        check_wish(ec2, wish)  # type: ignore[arg-type]
+    assert caught.value.hint.endswith("offered in: us-east-1b")
+
+
+def test_an_interrupted_createvolume_says_that_it_cleaned_up(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("starcluster.cluster.volumes.create_volume", interrupted)
+    (tmp_path / "config").write_text("[global]\nCLOUD = local\n[key local]\n")
+    result = run("-c", str(tmp_path / "config"), "createvolume", "1", "us-east-1a")
+    assert (result.code, "may be left" in result.said) == (1, False)
+    assert "volume and helper were removed" in result.said
