@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed-skips")
 _OURS = ("AWS_", "STARCLUSTER_", "EC2_")
