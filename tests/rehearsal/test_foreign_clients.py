@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from tests.rehearsal.stage import Stage
@@ -78,6 +80,33 @@ def test_the_job_as_others_see_it(stage: Stage, tmp_path: Path) -> None:
     driver.ends(0)
     stage.starcluster("terminate", "-c", "mycluster")
     assert everything(env) == before
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed; .ci/run installs it")
+@pytest.mark.parametrize("user", ["root", "sgeadmin"])
+def test_rsync_up_and_down(stage: Stage, tmp_path: Path, user: str) -> None:
+    stage.starcluster("start", "mycluster")
+    shell = f"ssh -F {write_ssh_config(stage, tmp_path)}"
+    there = f"{user}@mycluster-master:tree/"
+    here, back = tmp_path / "tree", tmp_path / "back"
+    (here / "sub").mkdir(parents=True)
+    (here / "sub" / "data").write_bytes(bytes(range(256)) * 4000)
+    (here / "run.sh").write_text("#!/bin/sh\n")
+    (here / "run.sh").chmod(0o750)
+    stage.run("rsync", "-a", "-e", shell, f"{here}/", there)
+    (here / "sub" / "data").write_bytes(b"changed" * 1000)
+    told = stage.run("rsync", "-ai", "-e", shell, f"{here}/", there).stdout
+    assert "sub/data" in told
+    assert "run.sh" not in told
+    stage.run("rsync", "-a", "-e", shell, there, f"{back}/")
+    assert (back / "sub" / "data").read_bytes() == b"changed" * 1000
+    assert (back / "run.sh").stat().st_mode & 0o777 == 0o750
+    owner = stage.starcluster("sshmaster", "mycluster", "-u", user, "stat -c %U tree/run.sh").stdout
+    assert owner.split() == [user]
+    if user != "root":
+        denied = stage.run("rsync", "-a", "-e", shell, f"{here}/", f"{user}@mycluster-master:/root/x/", expect=None)
+        assert denied.returncode != 0
+        assert "Permission denied" in denied.stderr
 
 
 def write_ssh_config(stage: Stage, folder: Path) -> str:
