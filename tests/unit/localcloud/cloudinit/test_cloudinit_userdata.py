@@ -39,7 +39,19 @@ def multipart(*parts: MIMEText | MIMEMultipart | MIMEApplication) -> MIMEMultipa
         b"#cloud-config-archive\n- type: text/cloud-config\n  content: |\n    runcmd: [a]\n",
         b"#cloud-config-archive\n- |\n  #cloud-config\n  runcmd: [a]\n",
     ],
-    ids=lambda packed: f"{len(packed)} bytes",
+    ids=[
+        "plain",
+        "blank line first",
+        "gzip",
+        "base64",
+        "gzip in base64",
+        "part by its type",
+        "gzip of parts",
+        "gzip in a part",
+        "parts in parts",
+        "archive by type",
+        "archive by first line",
+    ],
 )
 def test_a_config_is_found_in_each_packing(packed: bytes) -> None:
     found = parse(packed)
