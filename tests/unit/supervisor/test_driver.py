@@ -12,7 +12,7 @@ from starcluster.model import InstanceState
 from starcluster.supervisor.loop import Driver, Ended
 from starcluster.supervisor.wishes import Fallback, Rebalance
 from tests.fakes.ec2 import fake_error
-from tests.unit.supervisor.stage import Scene
+from tests.unit.supervisor.stage import TAG, Scene
 from tests.unit.supervisor.world import wish
 
 
@@ -438,3 +438,16 @@ def test_the_journal_tells_the_story_in_its_order(scene: Scene) -> None:
     wanted = ["begin", "request", "launched", "running", "ssh-up", "agent", "run"]
     rest = iter(events)
     assert all(event in rest for event in [*wanted, "gone", *wanted[1:]]), events
+
+
+def test_a_record_made_anew_is_not_answered_with_a_dead_instance(scene: Scene) -> None:
+    working(scene)
+    (first,) = scene.nodes()
+    scene.ec2.instances.terminate([first.id])
+    scene.ec2.advance()
+    for template in scene.ec2.templates.find(cluster=TAG):
+        scene.ec2.templates.delete(template.id)
+    scene.rounds(scene.driver(wish()), 15)
+    alive = [one for one in scene.ec2.instances.find() if one.state.is_alive and one.alias == "mynode"]
+    assert [one.id != first.id for one in alive] == [True]
+    assert scene.record().generation == 1, "the old token found the dead instance first"
