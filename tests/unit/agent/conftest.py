@@ -111,7 +111,9 @@ class Agent:
         return self.call("start", settings=settings)
 
     def run(self, command: str, attempt: int = 1, **more: Any) -> dict[str, Any]:
-        return self.call("run", attempt=attempt, command=command, **more)
+        """Start the command with an own HOME: this machine's login files may be slow, or wait for a lock."""
+        environment = {"HOME": str(self.root), **more.pop("environment", {})}
+        return self.call("run", attempt=attempt, command=command, environment=environment, **more)
 
     def report(self) -> dict[str, Any]:
         return dict(self.call("report")["report"])
