@@ -13,7 +13,7 @@ from starcluster.localcloud.scenario.play import Play, RealWorld, Told
 from starcluster.localcloud.scenario.script import read
 from tests.rehearsal.crash.job import Arena, Call, at_points, interrupted, spread
 
-SAMPLED = 4
+SAMPLED = 7
 # {action} is what fails. 6 times in a row is more than a client tries by itself.
 KINDS = (
     "fault {action} RequestLimitExceeded times=6",
