@@ -209,17 +209,17 @@ def run_steps(options, network, training, first, checkpoint, steps, stopper, att
         steps.flush()
         done = step + 1
         time.sleep(max(0.0, options.pace - (time.monotonic() - began)))
-        now = time.monotonic()
-        if stopper.asked or now - saved >= options.every or done == options.steps:
+        now, asked = time.monotonic(), stopper.asked  # read once: asked later means after the next step
+        if asked or now - saved >= options.every or done == options.steps:
             os.fsync(steps.fileno())
             digest = checkpoint.save(done, network)
             saved = now
-            why = "SIGTERM" if stopper.asked else "interval"
+            why = "SIGTERM" if asked else "interval"
             say(f"checkpoint at step {done} because={why} sha256={digest}")
-        if stopper.asked or now - told >= 1 or done == options.steps:
+        if asked or now - told >= 1 or done == options.steps:
             say(f"progress: {done}/{options.steps} loss={loss:.4f}")
             told = now
-        if stopper.asked:
+        if asked:
             return done
     return options.steps
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,6 +65,33 @@ def test_sigterm_loses_and_repeats_no_step(tmp_path: Path, uninterrupted: Path) 
     assert f"from checkpoint sha256={taken}" in resumed
     assert executed(tmp_path) == list(range(STEPS))
     assert digest(tmp_path) == digest(uninterrupted)
+
+
+class AskedAtRead:
+    """A stopper that is asked between two looks at it: from its n-th look on."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    @property
+    def asked(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_whenever_sigterm_comes_the_last_step_is_in_the_checkpoint(
+    tmp_path: Path, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = runpy.run_path(str(PROGRAM))
+    options = SimpleNamespace(steps=STEPS, every=1e9, pace=0.0, seed=1, rate=0.1)
+    network = program["Network"](4, options.seed)
+    training = program["read_digits"](PROGRAM.with_name("digits.csv.gz"))[:100]
+    checkpoint = program["Checkpoint"](tmp_path / "checkpoint.bin", {})
+    with (tmp_path / "steps.log").open("w") as steps:
+        done = program["run_steps"](options, network, training, 0, checkpoint, steps, AskedAtRead(number), 1)
+    assert checkpoint.load(network)[0] == done < STEPS
+    assert f"checkpoint at step {done} because=SIGTERM" in capsys.readouterr().out
 
 
 def test_kill_repeats_at_most_the_steps_since_the_checkpoint(tmp_path: Path, uninterrupted: Path) -> None:
