@@ -103,18 +103,17 @@ class Api:
             self._session = _new_session(self.access)
         # a private cloud answers for every service; AWS_REGION_HOST is the address of EC2 alone
         mine = service == "ec2" or not self.access.public
-        return self._session.client(
+        return self._session.create_client(
             service,
             endpoint_url=self.access.endpoint_url if mine else None,
-            region_name="us-east-1" if service == "pricing" else None,
+            region_name="us-east-1" if service == "pricing" else self.access.region,
             verify=None if self.access.verify else False,
             config=_config(self.access, attempts, quick=service == "pricing"),
         )
 
 
 def _new_session(access: Access) -> Any:
-    import boto3  # heavy, and not needed before the first call
-    import botocore.session
+    import botocore.session  # heavy, and not needed before the first call; boto3 adds S3's transfers to its weight
 
     if access.endpoint_url is None or access.public:
         core = botocore.session.Session(profile=access.profile)
@@ -126,13 +125,9 @@ def _new_session(access: Access) -> Any:
             "credentials_file": (None, None, _EMPTY_FILE, None),
         }
         core = botocore.session.Session(session_vars=private)
-    return boto3.session.Session(
-        botocore_session=core,
-        aws_access_key_id=access.access_key,
-        aws_secret_access_key=access.secret_key,
-        aws_session_token=access.session_token,
-        region_name=access.region,
-    )
+    if access.access_key:
+        core.set_credentials(access.access_key, access.secret_key, access.session_token)
+    return core
 
 
 def _config(access: Access, attempts: int, *, quick: bool) -> Config:

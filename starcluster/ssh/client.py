@@ -13,14 +13,13 @@ import sys
 import threading
 from typing import Any
 
-import paramiko
-
 from starcluster import exception
 from starcluster.logger import log
 from starcluster.ssh.dialer import Dialer, TcpDialer
 from starcluster.ssh.files import RemoteFiles
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from starcluster.ssh.keys import read_private_key
+from starcluster.ssh.lean import paramiko
 
 # what paramiko has to say is in the errors that we raise; without a handler Python would print it
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

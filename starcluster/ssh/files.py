@@ -12,9 +12,8 @@ import stat as stat_module
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import paramiko
-
 from starcluster import exception
+from starcluster.ssh.lean import paramiko
 
 if TYPE_CHECKING:
 

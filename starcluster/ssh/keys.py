@@ -9,11 +9,11 @@ import os
 import stat
 from pathlib import Path
 
-import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from starcluster import exception
+from starcluster.ssh.lean import paramiko
 
 
 def read_private_key(path: str | os.PathLike[str]) -> paramiko.PKey:

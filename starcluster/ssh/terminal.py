@@ -10,7 +10,7 @@ import termios
 import tty
 from typing import Any
 
-import paramiko
+from starcluster.ssh.lean import paramiko
 
 _BLOCK = 32768
 

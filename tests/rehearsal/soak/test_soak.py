@@ -187,8 +187,8 @@ def report(soak: Soak, seconds: float) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_four_names(soak: Soak) -> None:
-    run(soak, names=4, interruptions=12, pause=2.0, limit=120)
+def test_three_names(soak: Soak) -> None:
+    run(soak, names=3, interruptions=8, pause=2.0, limit=120)
 
 
 @pytest.mark.long
