@@ -126,7 +126,7 @@ def _new_session(access: Access) -> Any:
         }
         core = botocore.session.Session(session_vars=private)
     if access.access_key:
-        core.set_credentials(access.access_key, access.secret_key, access.session_token)
+        core.set_credentials(access.access_key, access.secret_key or "", access.session_token)
     return core
 
 
