@@ -75,10 +75,11 @@ def check_alias(alias: str) -> str:
     return alias
 
 
-def launch_token(*, group_id: str, alias: str, generation: int, attempt: int) -> str:
+def launch_token(*, owner: str, alias: str, generation: int, attempt: int) -> str:
     """The ClientToken of one launch: the same words give the same token, on any machine.
 
-    The group's id makes it differ between two clusters of one name; at most 64 ASCII characters.
+    `owner`: the group's id, and of what is within it ("sg-1/lt-2"): it makes the token differ between two clusters of
+    one name. At most 64 ASCII characters.
     """
-    words = "/".join((group_id, fold(alias), str(generation), str(attempt)))
+    words = "/".join((owner, fold(alias), str(generation), str(attempt)))
     return "sc-" + hashlib.sha256(words.encode()).hexdigest()[:48]

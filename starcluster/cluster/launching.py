@@ -119,7 +119,7 @@ def launch_nodes(cluster: Cluster, specs: Sequence[NodeSpec]) -> list[Instance]:
 
 def _launch(cluster: Cluster, spec: NodeSpec) -> Instance | None:
     for number in range(_TOKENS):
-        token = names.launch_token(group_id=cluster.group.id, alias=spec.alias, generation=0, attempt=number)
+        token = names.launch_token(owner=cluster.group.id, alias=spec.alias, generation=0, attempt=number)
         request = launch_request(
             cluster,
             alias=spec.alias,

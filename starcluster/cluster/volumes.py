@@ -214,7 +214,7 @@ def _helper(clusters: Clusters, wish: VolumeWish, volume_id: str) -> Iterator[No
     ec2 = clusters.ec2
     cluster = _helpers_group(clusters, wish)
     alias = f"volhost-{wish.zone}"
-    token = names.launch_token(group_id=f"{cluster.group.id}/{volume_id}", alias=alias, generation=0, attempt=0)
+    token = names.launch_token(owner=f"{cluster.group.id}/{volume_id}", alias=alias, generation=0, attempt=0)
     request = launch_request(
         cluster,
         alias=alias,

@@ -173,7 +173,7 @@ class Executor:
             return  # the record has moved since the look; look again
         intent = Intent(
             token=names.launch_token(
-                group_id=f"{self.machines.group_id()}/{record.template_id}",  # a record made anew has tokens of its own
+                owner=f"{self.machines.group_id()}/{record.template_id}",  # a record made anew has tokens of its own
                 alias=wish.name,
                 generation=action.generation,
                 attempt=action.try_number,

@@ -61,10 +61,11 @@ def _lock(places: Places) -> int:
             time.sleep(0.02)
 
 
-def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
-    """Bring the cloud up in this process: it changes namespaces for good, so there is no way back."""
+def start(places: Places, owner_pid: int | None) -> tuple[Cloud, int]:
+    """Bring the cloud up in this process: it changes namespaces for good, so there is no way back. And its holder."""
     holder, found = held.join(places, owner_pid=owner_pid)
-    log.info("holder %s, process %d", "found" if found else "started", holder.pid())
+    holder_pid = holder.pid()
+    log.info("holder %s, process %d", "found" if found else "started", holder_pid)
     if not found:
         network.make_bridge()
     directory = scratch.make(places, mounted=found)
@@ -84,7 +85,7 @@ def start(places: Places, owner_pid: int | None) -> tuple[Cloud, Server]:
     cloud = Cloud(
         owner=owner_pid, part=part, holder=holder, disks=disks, nodes=nodes, volumes=volumes, metadata=metadata
     )
-    return cloud, Server(places.agent_socket, cloud)
+    return cloud, holder_pid
 
 
 def _watch_owner(owner_pid: int, cloud: Cloud, server: Server) -> None:
@@ -123,7 +124,8 @@ def main(argv: list[str] | None = None) -> int:
     here = presence.hold(places)
     try:
         lock = _lock(places)
-        cloud, server = start(places, options.owner_pid)
+        cloud, holder_pid = start(places, options.owner_pid)
+        server = Server(places.agent_socket, cloud)  # the last thing that may fail: the first request may be "quit"
     except (HostsError, OSError) as error:
         sys.stderr.write(f"the hosts agent could not start: {error}\n")
         presence.leave(places, here)
@@ -131,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.owner_pid is not None:
         arguments = (options.owner_pid, cloud, server)
         threading.Thread(target=_watch_owner, args=arguments, daemon=True, name="owner").start()
-    arguments = (cloud.holder.pid(), cloud, server)
+    arguments = (holder_pid, cloud, server)
     threading.Thread(target=_watch_holder, args=arguments, daemon=True, name="holder").start()
     server.serve_until_stopped()
     scratch.clear_run(places, here)

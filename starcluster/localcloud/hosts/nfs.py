@@ -20,7 +20,8 @@ from typing import Any
 from starcluster.localcloud.hosts import exports, mounts, syscalls, watch
 from starcluster.localcloud.hosts.held import HolderClient
 from starcluster.localcloud.hosts.mounts import inside, mounts_of
-from starcluster.localcloud.hosts.nodes import Node, Nodes, Share
+from starcluster.localcloud.hosts.node import Node, Share
+from starcluster.localcloud.hosts.nodes import Nodes
 from starcluster.localcloud.hosts.spec import HostsError
 
 log = logging.getLogger("nfs")

@@ -12,7 +12,8 @@ from starcluster.localcloud.hosts.disks import Disks
 from starcluster.localcloud.hosts.files import GIB, make_sparse, sparse_copy
 from starcluster.localcloud.hosts.loops import Loop
 from starcluster.localcloud.hosts.mounts import Mount
-from starcluster.localcloud.hosts.nodes import Node, Nodes, volume_disk, volume_path
+from starcluster.localcloud.hosts.node import Node, volume_disk, volume_path
+from starcluster.localcloud.hosts.nodes import Nodes
 from starcluster.localcloud.hosts.plan import hide_disk, show_disk
 from starcluster.localcloud.hosts.spec import HostsError
 from starcluster.localcloud.places import Places
