@@ -29,6 +29,7 @@ OUTCOME = "@sc-outcome"
 LEASE = "@sc-lease"
 DRAINED = "@sc-drained"
 RELEASED = "@sc-released"
+SPENT = "@sc-spent"
 _REMEMBERED = 6  # of the instances that we ended ourselves; a tag's value is short
 # EC2 refuses an empty template; nothing is ever launched from this one
 _TEMPLATE_DATA = {"InstanceInitiatedShutdownBehavior": "terminate"}
@@ -78,6 +79,23 @@ class Lease:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What the name's ended instances have cost, up to and with those of `generation` (cluster/costs.py adds up).
+
+    `seconds`: they ran; `usd`: estimated; `on_demand`: what the same time had cost on demand; `interruptions`: how
+    many of them EC2 took; `unknown`, `unpriced`: of how many `usd`, or `on_demand`, lacks the part.
+    """
+
+    generation: int = 0
+    seconds: float = 0.0
+    usd: float = 0.0
+    on_demand: float = 0.0
+    interruptions: int = 0
+    unknown: int = 0
+    unpriced: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class NameRecord:
     name: str
     cluster: str
@@ -93,6 +111,7 @@ class NameRecord:
     lease: Lease | None = None
     drained: int = 0
     released: tuple[str, ...] = ()
+    spent: Spent = Spent()
 
 
 def _seconds(moment: datetime) -> float:
@@ -143,6 +162,25 @@ def _attempt(text: str) -> Attempt:
     return Attempt(number=number, generation=generation, failures=failures, floor=floor)
 
 
+def _spent_text(spent: Spent) -> str:
+    usd, on_demand = round(spent.usd, 6), round(spent.on_demand, 6)
+    counts = (spent.interruptions, spent.unknown, spent.unpriced)
+    return _dump([spent.generation, round(spent.seconds, 3), usd, on_demand, *counts])
+
+
+def _spent(text: str) -> Spent:
+    generation, seconds, usd, on_demand, interruptions, unknown, unpriced = json.loads(text)
+    return Spent(
+        generation=generation,
+        seconds=float(seconds),
+        usd=float(usd),
+        on_demand=float(on_demand),
+        interruptions=interruptions,
+        unknown=unknown,
+        unpriced=unpriced,
+    )
+
+
 def record_tags(record: NameRecord) -> dict[str, str]:
     """The whole record as tags; a fact that is not there has the value ""."""
     return {
@@ -159,6 +197,7 @@ def record_tags(record: NameRecord) -> dict[str, str]:
         LEASE: _dump([record.lease.holder, _seconds(record.lease.until)]) if record.lease else "",
         DRAINED: str(record.drained),
         RELEASED: ",".join(record.released[-_REMEMBERED:]),
+        SPENT: _spent_text(record.spent) if record.spent != Spent() else "",
     }
 
 
@@ -201,6 +240,7 @@ def _read(template: LaunchTemplate, schema: int) -> NameRecord:
         lease=_part(tags, LEASE, _lease),
         drained=int(tags.get(DRAINED) or 0),
         released=tuple(one for one in tags.get(RELEASED, "").split(",") if one),
+        spent=_part(tags, SPENT, _spent) or Spent(),
     )
 
 

@@ -23,6 +23,7 @@ from starcluster.cluster.namerecord import (
     NameRecords,
     Outcome,
     OutcomeState,
+    Spent,
     read_record,
     record_tags,
 )
@@ -176,6 +177,16 @@ records = some.builds(
     lease=some.none() | some.builds(Lease, holder=some.just("me@here/b:1:2"), until=moments),
     drained=some.integers(0, 99),
     released=some.lists(some.from_regex(r"i-[0-9a-f]{17}", fullmatch=True), max_size=6).map(tuple),
+    spent=some.builds(
+        Spent,
+        generation=some.integers(0, 9999),
+        seconds=some.integers(0, 10**9).map(float),
+        usd=some.integers(0, 10**9).map(lambda number: number / 100),
+        on_demand=some.integers(0, 10**9).map(lambda number: number / 100),
+        interruptions=some.integers(0, 9999),
+        unknown=some.integers(0, 9999),
+        unpriced=some.integers(0, 9999),
+    ),
 )
 
 
