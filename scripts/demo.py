@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -78,12 +79,12 @@ class Demo:
     def elapsed(self) -> str:
         return f"{time.monotonic() - self.began:6.1f} s"
 
-    def run(self, *words: str, show: int = 12) -> str:
-        """Type a command; its last lines are shown, indented. Another status than 0 ends the demo."""
-        print(f"\n{self.elapsed()}  $ {' '.join(words)}", flush=True)
+    def run(self, *words: str) -> str:
+        """Type a command; what it prints is shown, indented. Another status than 0 ends the demo."""
+        print(f"\n{self.elapsed()}  $ {shlex.join(words)}", flush=True)
         done = subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True)
         lines = (done.stdout + (done.stderr if done.returncode else "")).splitlines()
-        for line in lines[-show:]:
+        for line in lines:
             print(f"            {line}")
         if done.returncode:
             raise DemoFailed(f"'{' '.join(words)}' ended {done.returncode}")
@@ -132,7 +133,7 @@ class Demo:
         while self._steps_done() < INTERRUPT_AT:
             time.sleep(0.3)
         self.run("starcluster", "listclusters")
-        self.run("starcluster", "listspots", show=8)
+        self.run("starcluster", "listspots")
         self.run("starcluster", "sshnode", "mycluster", "mynode", "hostname; cat /proc/sys/kernel/random/boot_id")
         self.run("starcluster", "local", "interrupt", "mycluster", "mynode")
 
