@@ -10,6 +10,7 @@ from starcluster import exception
 from starcluster.aws.session import Ec2
 from starcluster.clock import Clock
 from starcluster.cluster.cluster import Clusters
+from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import NameRecords
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal, journal_folder
@@ -51,7 +52,16 @@ def build_driver(
             busy=observer.busy,
             settings=settings,
         )
-        sites.append(Site(cluster=tag, observer=observer, executor=executor, journal=journal, wishes=list(group)))
+        sites.append(
+            Site(
+                cluster=tag,
+                observer=observer,
+                executor=executor,
+                journal=journal,
+                wishes=list(group),
+                meter=Meter(ec2, clock),
+            )
+        )
     return Driver(sites, clock=clock)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import IntEnum
 
 from starcluster import exception, names
 from starcluster.clock import Clock
+from starcluster.cluster.costs import Meter
 from starcluster.logger import log
-from starcluster.model import Instance, InstanceState, Pool, SpotState
+from starcluster.model import InstanceState, Pool
 from starcluster.supervisor import actions as act
 from starcluster.supervisor.execute import Executor
 from starcluster.supervisor.journal import Journal
-from starcluster.supervisor.look import ClusterState, Look, NameLook, Report
+from starcluster.supervisor.look import ClusterState, Look
 from starcluster.supervisor.observe import Observer
 from starcluster.supervisor.plan import plan
+from starcluster.supervisor.telling import sentence, tell_changes, tell_cost, tell_kept
 from starcluster.supervisor.wishes import Wish
 
 FIRST_TROUBLE = 2.0
@@ -48,6 +49,7 @@ class Site:
     results: dict[str, Ended] = field(default_factory=dict)
     holds: dict[str, act.Hold] = field(default_factory=dict)
     asked: dict[str, set[Pool]] = field(default_factory=dict)
+    meter: Meter | None = None
 
 
 class Driver:
@@ -90,6 +92,7 @@ class Driver:
         by_name = {wish.name: wish for wish in site.wishes}
         for action in todo:
             self._do(site, action, by_name[action.name], look)
+        self._account(site, list(by_name.values()), look)
         self._renew(site, look)
         return self._pause(todo)
 
@@ -109,6 +112,7 @@ class Driver:
         self._say(site, action)
         if isinstance(action, act.Finish):
             self._done(site, wish, Ended.FINISHED if action.succeeded else Ended.GAVE_UP)
+            tell_kept(wish, look.names[names.fold(wish.name)])
         elif isinstance(action, act.Hold):
             site.journal.add(wish.name, "hold", because=action.because)
             site.holds[wish.name] = action
@@ -139,6 +143,22 @@ class Driver:
                 site.executor.renew(wish, look.names[names.fold(wish.name)])
             except exception.AWSError as error:
                 log.debug("lease: %s", error)
+
+    def _account(self, site: Site, wishes: Sequence[Wish], look: Look) -> None:
+        """Add what has ended to each name's costs; trouble with it costs the figure, never the job."""
+        if site.meter is None or look.cluster is ClusterState.GONE:
+            return
+        for wish in wishes:
+            known = look.names[names.fold(wish.name)]
+            if known.record is None or not known.begun or known.holder:
+                continue
+            try:
+                spent = site.meter.settle(known.record, known.instances)
+                site.executor.records.change(known.record, spent=spent)
+            except exception.AWSError as error:
+                log.debug("costs of %s: %s", wish.name, error)
+            if site.results.get(wish.name) in (Ended.FINISHED, Ended.GAVE_UP):
+                tell_cost(wish.name, site.meter, known)
 
     def _say(self, site: Site, action: act.Action) -> None:
         text = sentence(action)
@@ -182,89 +202,3 @@ def _is_repeated(site: Site, action: act.Action) -> bool:
     repeated = action.pool in asked
     asked.add(action.pool)
     return repeated
-
-
-def tell_changes(journal: Journal, name: str, known: NameLook) -> None:
-    """Put into the journal what the look shows and was not there before; each thing once."""
-    for instance in known.instances:
-        _tell_instance(journal, name, instance)
-    for request in known.requests:
-        if request.state is not SpotState.ACTIVE:
-            journal.add_once(
-                name, ("request", request.id, request.code), "spot-request", request=request.id, code=request.code
-            )
-    if isinstance(known.answer, Report):
-        _tell_report(journal, name, known.answer)
-
-
-_EVENTS: dict[InstanceState, str] = {
-    InstanceState.RUNNING: "running",
-    InstanceState.SHUTTING_DOWN: "shutting-down",
-    InstanceState.TERMINATED: "gone",
-    InstanceState.STOPPED: "stopped",
-}
-
-
-def _tell_instance(journal: Journal, name: str, instance: Instance) -> None:
-    event = _EVENTS.get(instance.state)
-    if event is None:
-        return
-    reason = instance.reason_code
-    key = ("instance", instance.id, str(instance.state))
-    fresh = journal.add_once(name, key, event, instance=instance.id, reason=reason)
-    if fresh and instance.state.is_gone:  # the other states are told by the plan's own sentences
-        log.info("%s: %s is gone%s", name, instance.id, f" ({reason})" if reason else "")
-
-
-def _tell_report(journal: Journal, name: str, report: Report) -> None:
-    for stamp in report.stamps:
-        key = ("stamp", report.instance_id, stamp.event, round(stamp.at, 3))
-        at = datetime.fromtimestamp(stamp.at, UTC)
-        fresh = journal.add_once(name, key, stamp.event, at=at, instance=report.instance_id, **stamp.detail)
-        words = _STAMPS.get(stamp.event)
-        if fresh and words:
-            log.info("%s: %s", name, words(stamp.detail))
-
-
-def _checkpoint_words(detail: Mapping[str, object]) -> str:
-    status, seconds = detail.get("exit"), detail.get("seconds")
-    if status == 0:
-        return f"the checkpoint command took {seconds} s"
-    how = "was ended, it had no more time" if status is None else f"ended with exit status {status}"
-    return f"the checkpoint command {how} (after {seconds} s; its output is in the log)"
-
-
-_STAMPS: dict[str, Callable[..., str]] = {
-    "notice": lambda detail: "EC2's notice has come: the instance will be taken",
-    "checkpoint-asked": lambda detail: "the command is asked to save its work",
-    "checkpoint-command": lambda detail: _checkpoint_words(detail),
-    "command-ended": lambda detail: "the command has saved its work and ended",
-    "command-killed": lambda detail: "the command did not end in time and was killed",
-    "drained": lambda detail: "the disks are flushed; nothing runs on the instance any more",
-    "rebalance": lambda detail: "EC2 says that the instance is at a higher risk",
-    "first-progress": lambda detail: f"the command works, at step {detail.get('step')} of {detail.get('total')}",
-}
-
-
-def sentence(action: act.Action) -> str:
-    """What is done and why, in one sentence."""
-    what = _WHAT.get(type(action))
-    return f"{action.because}: {what(action)}" if what else action.because
-
-
-_WHAT: dict[type[act.Action], Callable[..., str]] = {
-    act.Launch: lambda one: (
-        f"asking EC2 for a {one.pool.instance_type} in {one.pool.zone} ({one.pool.market}, "
-        f"generation {one.generation}, try {one.try_number})"
-    ),
-    act.Replay: lambda one: "asking EC2 again by the same token",
-    act.SetUp: lambda one: "setting it up" if one.whole else "starting its agent",
-    act.Run: lambda one: f"starting the command (attempt {one.attempt})",
-    act.Drain: lambda one: f"{one.instance_id} is drained, then another one is asked for",
-    act.Release: lambda one: f"ending {one.instance_id}",
-    act.Stop: lambda one: f"stopping {one.instance_id}",
-    act.Start: lambda one: f"starting {one.instance_id}",
-    act.CancelRequests: lambda one: f"taking back {', '.join(one.request_ids)}",
-    act.RecordOutcome: lambda one: "that is written down",
-    act.RecordDrained: lambda one: "that is written down, a new one may be asked for",
-}

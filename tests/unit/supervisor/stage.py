@@ -11,6 +11,7 @@ from typing import Any
 
 from starcluster import exception
 from starcluster.clock import Clock
+from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import Intent, NameRecord, NameRecords
 from starcluster.cluster.record import READY, resource_tags
 from starcluster.model import Instance, InstanceState, LaunchRequest, Market
@@ -238,6 +239,7 @@ class Scene:
             spawn=lambda job: job(),
         )
         site = Site(cluster=TAG, observer=observer, executor=executor, journal=journal, wishes=list(wishes))
+        site.meter = Meter(self.ec2, self.clock)
         return Driver([site], clock=self.clock)
 
     def rounds(self, driver: Driver, count: int, *, pause: float = 5.0) -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from starcluster import exception
+from starcluster.cluster.namerecord import Spent
 from starcluster.supervisor import actions as act
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import NodePhase, Stamp
-from starcluster.supervisor.loop import Ended, sentence, tell_changes
+from starcluster.supervisor.loop import Ended
 from starcluster.supervisor.tail import read_log, read_tail
+from starcluster.supervisor.telling import cost_words, sentence, tell_changes
+from starcluster.supervisor.wishes import After
 from tests.fakes.ec2 import fake_error
 from tests.unit.supervisor.stage import FakeMachines, FakeShell, Scene
 from tests.unit.supervisor.world import POOL, instance, known, report, run, wish
@@ -95,6 +98,52 @@ def test_what_the_node_stamped_is_told_once_with_its_time(tmp_path: Path, capsys
 )
 def test_sentences(action: act.Action, words: str) -> None:
     assert sentence(action).startswith(words)
+
+
+def test_what_ended_is_added_to_the_costs_in_the_record(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    driver = scene.driver(wish())
+    scene.ec2.prices.all["c5.large"] = 0.085
+    scene.rounds(driver, 8)
+    assert scene.record().spent == Spent()
+    scene.lose(scene.alive()[0])
+    scene.rounds(driver, 8)
+    first = scene.record().spent
+    assert (first.generation, first.interruptions, first.unknown, first.unpriced) == (1, 1, 0, 0)
+    assert first.on_demand == pytest.approx(first.seconds / 3600 * 0.085, abs=1e-5)
+    scene.agent().end(0)
+    scene.rounds(scene.driver(wish()), 8)
+    assert scene.record().spent.generation == 2
+    assert scene.record().spent.usd > first.usd > 0
+    assert "less than on demand" in capsys.readouterr().out
+
+
+def test_costs_that_can_not_be_written_stop_nothing(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    scene.ec2.fail_next("spot.history", fake_error("UnauthorizedOperation"), times=99)
+    scene.lose(scene.alive()[0])
+    scene.rounds(driver, 12)
+    assert scene.record().spent == Spent()
+    assert scene.agent().ran == [2]
+
+
+@pytest.mark.parametrize(
+    ("spent", "words"),
+    [
+        (Spent(seconds=3725, usd=2, on_demand=8), "1:02:05 in all, about $2.00 by EC2's prices, $6.00 (75%) less"),
+        (Spent(seconds=60, usd=0.5, unpriced=1), "0:01:00 in all, about $0.5000 by EC2's prices"),
+        (Spent(seconds=60, usd=0.5, unknown=1), "its machines ran 0:01:00 in all"),
+    ],
+)
+def test_costs_are_told_as_far_as_they_are_known(spent: Spent, words: str) -> None:
+    assert words in cost_words(spent)
+    assert cost_words(spent).endswith(words) or "less" in words
+
+
+def test_a_kept_node_is_told_to_cost_on(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.machines.ends_with = 127
+    assert scene.driver(wish(on_failure=After.KEEP)).run() is Ended.GAVE_UP
+    assert "goes on costing; to end it: starcluster removenode mycluster mynode" in capsys.readouterr().out
 
 
 def shell_of(scene: Scene, text: dict[str, object]) -> FakeShell:
