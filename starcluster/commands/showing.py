@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from starcluster.cluster.namerecord import Spent
+
 NONE = "N/A"
+UNKNOWN = "?"
 
 
 def block(facts: Mapping[str, object]) -> None:
@@ -47,3 +52,46 @@ def or_none(text: str) -> str:
 def words(texts: Iterable[str], between: str = ", ") -> str:
     """The texts in one line, or N/A."""
     return between.join(texts) or NONE
+
+
+def duration(seconds: float | None) -> str:
+    """`3m05s`, `1h02m`, `2d03h`: the two biggest units; "?" when it is not known."""
+    if seconds is None:
+        return UNKNOWN
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02d}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def money(usd: float | None) -> str:
+    """Dollars without the sign: cents from one dollar on, hundredths of a cent below."""
+    if usd is None:
+        return UNKNOWN
+    return f"{usd:.2f}" if abs(usd) >= 1 else f"{usd:.4f}"
+
+
+def spent_words(spent: Spent) -> str:
+    """`0.0123`; `0.0123+?` when a part is not known, `?` when nothing is."""
+    if spent.unknown:
+        return f"{money(spent.usd)}+{UNKNOWN}" if spent.usd else UNKNOWN
+    return money(spent.usd) if spent.seconds else "-"
+
+
+def saved_words(spent: Spent) -> str:
+    """`0.0456 (79%)` against on-demand."""
+    if spent.unknown or spent.unpriced:
+        return UNKNOWN
+    if not spent.on_demand:
+        return "-"
+    saved = spent.on_demand - spent.usd
+    return f"{money(saved)} ({saved / spent.on_demand:.0%})"
+
+
+def progress_words(step: int | None, total: int | None) -> str:
+    """`STEP/TOTAL` as the program printed it."""
+    return f"{step}/{total}" if step is not None and total else "-"

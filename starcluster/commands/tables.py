@@ -1,0 +1,67 @@
+"""Tables for a terminal: as many columns as fit, the others are left out, so that a narrow window stays readable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_GAP = 2
+_LEAST = 12  # what is left of a column that may be cut, before others are left out for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """`rank`: the higher, the sooner it is left out; `cut`: its words may be shortened; `right`: numbers."""
+
+    head: str
+    rank: int = 0
+    cut: bool = False
+    right: bool = False
+    style: str = ""
+
+
+def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Which columns go into so many characters."""
+    wide = [max(len(one.head), *(len(row[at]) for row in rows), 0) for at, one in enumerate(columns)]
+    need = [min(width, _LEAST) if one.cut else width for one, width in zip(columns, wide, strict=True)]
+    kept = list(range(len(columns)))
+    while sum(need[at] for at in kept) + _GAP * (len(kept) - 1) > width:
+        worst = max(kept, key=lambda at: (columns[at].rank, at))
+        if not columns[worst].rank:
+            break
+        kept.remove(worst)
+    return kept
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    cells: Sequence[Sequence[RenderableType]] | None = None,
+) -> Table:
+    """A table for that width. `rows`: the texts that widths follow from; `cells`: what is shown, where it differs."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    kept = fitting(columns, rows, width)
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for at in kept:
+        one = columns[at]
+        made.add_column(
+            one.head,
+            justify="right" if one.right else "left",
+            style=one.style,
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=None if one.cut else max(len(one.head), *(len(row[at]) for row in rows), 0),
+        )
+    for at, row in enumerate(rows):
+        shown = cells[at] if cells is not None else [Text(word) for word in row]
+        made.add_row(*(shown[column] for column in kept))
+    return made
