@@ -9,6 +9,33 @@ import os
 import subprocess
 from pathlib import Path
 
+_GUARD = """
+cat > /dev/null
+found=yes
+while [ -n "$found" ]; do
+  found=
+  for pid in $(grep -lsaF -e "$1" /proc/[0-9]*/environ /proc/[0-9]*/cmdline | cut -d/ -f3 | sort -u); do
+    [ "$pid" = $$ ] || { kill -9 "$pid" 2> /dev/null && found=yes; }
+  done
+done
+"""
+
+
+class Guard:
+    """Kills every process that has the folder in its environment or its command line, once this process has ended.
+
+    However it ended: what waits for that is another process, at the other end of a pipe that the kernel closes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            ["sh", "-c", _GUARD, "guard", str(folder)], stdin=subprocess.PIPE, env={}, start_new_session=True
+        )
+
+    def close(self) -> None:
+        """Do it now, and wait until it is done."""
+        self._process.communicate()
+
 
 def processes_naming(folder: Path) -> dict[int, str]:
     """The processes whose command line has the folder's path in it, this one excepted."""

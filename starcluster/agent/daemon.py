@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
 from typing import Any
@@ -18,6 +17,7 @@ from starcluster.agent.boot import boot_id
 from starcluster.agent.drain import IDLE, Drain
 from starcluster.agent.imds import DEFAULT_BASE, Imds
 from starcluster.agent.logfile import Pump
+from starcluster.agent.ownlog import say
 from starcluster.agent.places import Places
 from starcluster.agent.report import VERSION, Publisher
 from starcluster.agent.runs import Busy, Follower, Runs
@@ -68,9 +68,7 @@ class Daemon:
         view = self.runs.view(self.runs.last(), self.boot)
         if view is None:
             return None
-        notice = self.drain.notice
-        ended = view.get("ended") or time.time()
-        view["interrupted"] = bool(notice and notice["seen"] <= ended)
+        view["interrupted"] = self.drain.interrupted(view)
         follower = self._follower
         if follower is not None and follower.path == self._log(view):
             view["step"], view["total"] = follower.step, follower.total
@@ -151,18 +149,16 @@ class Daemon:
         return {"started": started, **self._report({})}
 
     def _drain(self, order: dict[str, Any]) -> dict[str, Any]:
-        until = time.time() + float(order.get("seconds") or 120)
-        return {"begun": self.begin_drain(str(order.get("why") or "drain"), until)}
+        seconds = float(order.get("seconds") or 120)
+        return {"begun": self.begin_drain(str(order.get("why") or "drain"), seconds)}
 
-    def begin_drain(self, action: str, until: float) -> bool:
+    def begin_drain(self, action: str, seconds: float) -> bool:
         with self.lock:
-            return self.drain.begin(action, until)
+            return self.drain.begin(action, seconds)
 
     def _stop(self, order: dict[str, Any]) -> dict[str, Any]:
         """End the command; the node stays as it is and may run another attempt."""
-        until = time.time() + float(order.get("seconds") or 10)
-        status = self.runs.last()
-        willing = self.runs.stop(status, self.boot, until=until)
+        willing = self.runs.stop(self.runs.last(), self.boot, seconds=float(order.get("seconds") or 10))
         self.drain.changed.set()
         return {"willing": willing}
 
@@ -179,7 +175,7 @@ class Daemon:
             try:
                 notice = self.imds.notice()
                 if notice and self.drain.phase == IDLE:
-                    self.begin_drain(notice["action"], notice["time"])
+                    self.begin_drain(notice["action"], notice["left"])
                 hint = self.imds.rebalance()
             except (OSError, ValueError, KeyError) as error:
                 if str(error) != trouble:
@@ -243,12 +239,6 @@ def _listen(path: str) -> socket.socket:
         os.umask(mask)
     listener.listen(16)
     return listener
-
-
-def say(text: str) -> None:
-    """A line in the agent's own log (its standard error)."""
-    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
-    sys.stderr.flush()
 
 
 def serve(places: Places) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from starcluster.agent import files
 from starcluster.agent.boot import boot_id
 from starcluster.agent.checkpoint import Checkpoint
+from starcluster.agent.ownlog import say
 from starcluster.agent.places import Places
 from starcluster.agent.runs import Runs
 
@@ -33,9 +34,9 @@ class Drain:
 
     def __init__(self, places: Places, name: str, runs: Runs, *, scale: float) -> None:
         self._places, self._runs, self._scale = places, runs, scale
-        self._path = places.drain_state(name)
+        self._kept = files.Kept(places.drain_state(name), places.spares)
         self._lock = threading.Lock()
-        self._state: dict[str, Any] = files.read_json(self._path) or {"phase": IDLE, "stamps": []}
+        self._state: dict[str, Any] = self._kept.read() or {"phase": IDLE, "stamps": []}
         self.checkpoint = Checkpoint(places, name, runs)
         self.volumes: list[str] = []
         self.changed = threading.Event()
@@ -62,21 +63,39 @@ class Drain:
         self.changed.set()
 
     def _save(self) -> None:
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        files.write_json(self._path, self._state)
+        """What can be written nowhere is still told; the end of the node waits for no disk."""
+        try:
+            os.makedirs(os.path.dirname(self._kept.path), exist_ok=True)
+            self._kept.write(self._state)
+        except OSError as error:
+            say(f"the state of the node's end can not be written down: {error}")
 
-    def begin(self, action: str, until: float) -> bool:
-        """Take the end up, once; False when it was under way."""
+    def begin(self, action: str, seconds: float) -> bool:
+        """Take the end up, once: it comes in so many seconds. False when it was under way.
+
+        From here on only the steady clock counts, which nobody sets.
+        """
+        now, steady = time.time(), time.monotonic()
         with self._lock:
             if self._state["phase"] != IDLE:
                 return False
             self._state["phase"] = DRAINING
-            self._state["notice"] = {"action": action, "time": until, "seen": time.time()}
-            self._state["stamps"].append({"event": "notice", "at": time.time(), "time": until})
+            self._state["notice"] = {"action": action, "time": now + seconds, "seen": now}
+            self._state["steady"] = {"boot": boot_id(), "seen": steady, "end": steady + seconds}
+            self._state["stamps"].append({"event": "notice", "at": now, "time": now + seconds})
             self._save()
         self.changed.set()
         self.resume()
         return True
+
+    def interrupted(self, view: dict[str, Any]) -> bool:
+        """Whether the attempt still ran when the end was announced, so that its exit status says nothing."""
+        notice, steady = self.notice, self._state.get("steady") or {}
+        if notice is None:
+            return False
+        if view.get("ended_at") and view.get("boot_id") == steady.get("boot"):
+            return float(steady["seen"]) <= float(view["ended_at"])
+        return float(notice["seen"]) <= float(view.get("ended") or time.time())
 
     def resume(self) -> None:
         """Go on with an end that was begun (also by an agent before this one)."""
@@ -85,22 +104,31 @@ class Drain:
 
     def _left(self) -> float:
         """How long the command may take: what is left until the end, less a margin, reckoned from now."""
-        notice = self._state["notice"]
-        left = max(0.0, float(notice["time"]) - time.time())
+        steady = self._state.get("steady") or {}
+        if steady.get("boot") == boot_id():
+            left = max(0.0, float(steady["end"]) - time.monotonic())
+        else:
+            left = max(0.0, float(self._state["notice"]["time"]) - time.time())
         margin = min(max(_MARGIN / self._scale, _LEAST_MARGIN), left * 0.3)
         return left - margin
 
     def _drain(self) -> None:
-        files.write_json(self._places.notice, self._state["notice"], durable=False)
-        os.chmod(self._places.notice, 0o644)
+        self._tell_command()
         status, boot = self._runs.last(), boot_id()
         if self._runs.members(status, boot):
             self._end_command(status, boot)
         self.stamp("synced" if _sync() else "sync-hangs")
         self._finish()
         for path in mount_points(self.volumes):
-            done = subprocess.run(["umount", path], check=False, capture_output=True, timeout=60)
-            self.stamp("unmounted" if done.returncode == 0 else "unmount-failed", path=path)
+            self.stamp("unmounted" if _unmount(path) else "unmount-failed", path=path)
+
+    def _tell_command(self) -> None:
+        """The notice as a file that the command may read."""
+        try:
+            files.write_json(self._places.notice, self._state["notice"], durable=False)
+            os.chmod(self._places.notice, 0o644)
+        except OSError as error:
+            say(f"the notice could not be put into its file: {error}")
 
     def _end_command(self, status: dict[str, Any] | None, boot: str) -> None:
         """The checkpoint command first, for two thirds of the time at most; then SIGTERM, in the end SIGKILL."""
@@ -108,9 +136,9 @@ class Drain:
         self.save(status, most=self._left() * _SAVING)
         spec = self._runs.spec(status)
         longest = float(spec.get("stop_timeout") or 0)
-        until = time.time() + min(self._left(), longest or self._left())
+        left = self._left()
         everyone = spec.get("stop_signal_to") == "all"
-        willing = self._runs.stop(status, boot, until=until, everyone=everyone)
+        willing = self._runs.stop(status, boot, seconds=min(left, longest or left), everyone=everyone)
         self.stamp("command-ended" if willing else "command-killed")
 
     def save(self, status: dict[str, Any] | None, **limit: float) -> None:
@@ -130,6 +158,13 @@ class Drain:
             self._save()
         self.changed.set()
         time.sleep(0.2 if self.volumes else 0)  # the shared report goes out before a volume under it goes
+
+
+def _unmount(path: str) -> bool:
+    try:
+        return subprocess.run(["umount", path], check=False, capture_output=True, timeout=60).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _sync() -> bool:

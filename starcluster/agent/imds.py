@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import email.utils
 import http.client
 import json
 import time
@@ -12,6 +13,7 @@ from typing import Any
 DEFAULT_BASE = "http://169.254.169.254"
 _LIMIT = 2.0
 _TOKEN_SECONDS = 21600
+_WRONG = 5.0  # seconds that this machine's clock may be off before EC2's own is believed; that tells whole ones
 
 
 class Imds:
@@ -21,6 +23,7 @@ class Imds:
         parts = urllib.parse.urlsplit(base)
         self._host, self._port = parts.hostname or "169.254.169.254", parts.port or 80
         self._token = ""
+        self._ahead = 0.0  # EC2's clock, seen from this machine's
 
     def get(self, path: str) -> str | None:
         """The text under /latest/meta-data/; a token that has run out is renewed once."""
@@ -53,6 +56,7 @@ class Imds:
         try:
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()
+            self._ahead = _difference(answer.getheader("Date", ""))
             return answer.status, answer.read().decode("utf-8", "replace")
         except http.client.HTTPException as error:
             raise OSError(f"the metadata service speaks no HTTP: {error}") from error
@@ -60,17 +64,27 @@ class Imds:
             connection.close()
 
     def notice(self) -> dict[str, Any] | None:
-        """{"action", "time"} (seconds since 1970) when EC2 is about to take the instance."""
+        """{"action", "left"} when EC2 is about to take the instance: in so many seconds by EC2's own clock."""
         text = self.get("spot/instance-action")
         if text is None:
             return None
         value = json.loads(text)
-        return {"action": str(value["action"]), "time": parse_time(str(value["time"]))}
+        now = time.time() + self._ahead
+        return {"action": str(value["action"]), "left": parse_time(str(value["time"])) - now}
 
     def rebalance(self) -> float | None:
         """When EC2 said that the instance is at a higher risk."""
         text = self.get("events/recommendations/rebalance")
         return None if text is None else parse_time(str(json.loads(text)["noticeTime"]))
+
+
+def _difference(date: str) -> float:
+    """How far this machine's clock is behind a Date header; 0 when it is right."""
+    try:
+        ahead = email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    except (TypeError, ValueError):
+        return 0.0
+    return ahead if abs(ahead) > _WRONG else 0.0
 
 
 def parse_time(text: str) -> float:

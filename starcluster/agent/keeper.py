@@ -28,16 +28,16 @@ _LAST_LINES = 10.0  # seconds for what is still in the pipe when the command is 
 
 
 def status_path(folder: str) -> str:
+    """It is on the disk before the command starts: where there is one, the attempt was started."""
     return os.path.join(folder, "status.json")
+
+
+def kept_status(folder: str, spares: str) -> files.Kept:
+    return files.Kept(status_path(folder), spares)
 
 
 def spec_path(folder: str) -> str:
     return os.path.join(folder, "spec.json")
-
-
-def _beside(folder: str, name: str) -> str:
-    """A file of the name's state on this instance, beside the attempts."""
-    return os.path.join(os.path.dirname(folder.rstrip("/")), name)
 
 
 def keep(folder: str, lock_path: str) -> int:
@@ -76,6 +76,7 @@ class _Keeping:
 
     def __init__(self, folder: str, spec: dict[str, Any]) -> None:
         self.folder, self.spec = folder, spec
+        self.spares = str(spec.get("spares") or "")
         self.status: dict[str, Any] = {
             "attempt": spec["attempt"],
             "keeper": [os.getpid(), processes.start_of(os.getpid())],
@@ -98,29 +99,37 @@ class _Keeping:
             self._wait_for_all(self._start(self.spec["command"]))
         pump.finish(_LAST_LINES)
         os.close(held)
-        self._write(exit=self.status.get("main_exit"), ended=time.time())
+        self._write(exit=self.status.get("main_exit"), ended=time.time(), ended_at=time.monotonic())
 
     def _write(self, **facts: Any) -> None:
         self.status.update(facts)
-        if "command" in self.status:  # there is no status before there is a process
-            files.write_json(status_path(self.folder), self.status)
+        if "command" not in self.status:
+            return  # there is no status before there is a process
+        if os.path.exists(status_path(self.folder)):
+            kept_status(self.folder, self.spares).write(self.status)
+        else:
+            files.write_json(status_path(self.folder), self.status)  # nothing starts without it
 
     def _set_up(self) -> bool:
         """Run the setup command unless it went well on this instance before; False when the attempt ends with it."""
         command = str(self.spec.get("setup_command") or "")
-        marker = _beside(self.folder, SETUP + ".json")
+        marker = self._beside(SETUP)
         mark = hashlib.sha256(command.encode()).hexdigest()
-        if not command or (files.read_json(marker) or {}).get("command") == mark:
+        if not command or (marker.read() or {}).get("command") == mark:
             return True
         self.status["stage"] = SETUP
         self._wait_for_all(self._start(command), all_of_it=False)
         if self.status["main_exit"] == 0:
-            files.write_json(marker, {"command": mark, "at": time.time()})
+            marker.write({"command": mark, "at": time.time()})
             del self.status["main_exit"], self.status["main_ended"]
-            if (files.read_json(_beside(self.folder, "drain.json")) or {}).get("phase", "idle") == "idle":
+            if (self._beside("drain").read() or {}).get("phase", "idle") == "idle":
                 return True
             self.status["main_exit"] = -int(signal.SIGTERM)  # the node's end began meanwhile
         return False
+
+    def _beside(self, name: str) -> files.Kept:
+        """A file of the name's state on this instance, beside the attempts."""
+        return files.Kept(os.path.join(os.path.dirname(self.folder.rstrip("/")), f"{name}.json"), self.spares)
 
     def _start(self, command: str) -> int:
         """The command waits behind a pipe until its start is on the disk: there is no run without a status."""

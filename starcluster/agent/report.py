@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starcluster.agent import files
+from starcluster.agent.ownlog import say
 from starcluster.agent.places import Places
 
 VERSION = 1
@@ -34,7 +35,10 @@ class Publisher:
         while not ended.is_set():
             changed.wait(_TICK)
             changed.clear()
-            self.publish()
+            try:
+                self.publish()
+            except Exception as error:  # noqa: BLE001  the thread's edge: a node that says nothing is taken for dead
+                say(f"the report could not be made: {error!r}")
 
     def publish(self) -> None:
         report = self._make()
@@ -44,16 +48,16 @@ class Publisher:
             return
         self._last = dict(report, seq=self.seq, at=time.time())
         self._written = time.monotonic()
-        files.write_json(self._places.local_report, self._last, durable=False)
-        self._share(self._last)
+        for path in (self._places.local_report, self._places.report(self._name)):
+            _put(path, self._last)
 
-    def _share(self, report: dict[str, Any]) -> None:
-        path = self._places.report(self._name)
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            files.write_json(path, report, durable=False)
-        except OSError:
-            return  # the shared volume is away; the driver asks the node itself
+
+def _put(path: str, report: dict[str, Any]) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        files.write_json(path, report, durable=False)
+    except OSError:
+        return  # the volume is full or away; the driver asks the node itself
 
 
 def _news(report: dict[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,7 @@ class Runs:
             "environment": environment,
             "log": log,
             "log_limit": int(order.get("log_limit", LIMIT)),
+            "spares": places.spares,
             **{key: order.get(key) or default for key, default in _ABOUT_THE_END.items()},
         }
 
@@ -115,7 +116,7 @@ class Runs:
         """The newest attempt's status, None before the first."""
         numbers = self._numbers()
         for number in sorted(numbers, reverse=True):
-            found = files.read_json(keeper.status_path(self._places.attempt(self._name, number)))
+            found = keeper.kept_status(self._places.attempt(self._name, number), self._places.spares).read()
             if found is not None:
                 return found
         return None
@@ -138,7 +139,7 @@ class Runs:
         """The attempt as the report tells it."""
         if status is None:
             return None
-        seen = {key: status.get(key) for key in ("attempt", "boot_id", "started", "exit", "ended")}
+        seen = {key: status.get(key) for key in ("attempt", "boot_id", "started", "exit", "ended", "ended_at")}
         seen["stage"] = status.get("stage", "command")
         if "ended" in status:
             seen["state"] = "exited"
@@ -157,19 +158,20 @@ class Runs:
         processes.signal_all(living, number)
         return len(living)
 
-    def stop(self, status: dict[str, Any] | None, boot: str, *, until: float, everyone: bool = False) -> bool:
-        """SIGTERM, wait until the wall time `until`, then SIGKILL; True when SIGTERM was enough.
+    def stop(self, status: dict[str, Any] | None, boot: str, *, seconds: float, everyone: bool = False) -> bool:
+        """SIGTERM, wait so many seconds, then SIGKILL; True when SIGTERM was enough.
 
         First to the command's shells and programs; to what these started when they are gone, or half of the time is.
         """
         living = self.members(status, boot)
         first = [(pid, processes.start_of(pid)) for pid in (living if everyone else processes.mains(living))]
         processes.signal_all([pid for pid, _ in first], signal.SIGTERM)
-        half, told = (time.time() + until) / 2, everyone
+        begun, told = time.monotonic(), everyone
         while self.members(status, boot):
-            if time.time() >= until:
+            passed = time.monotonic() - begun
+            if passed >= seconds:
                 break
-            if not told and (time.time() >= half or not any(processes.is_alive(list(one)) for one in first)):
+            if not told and (passed >= seconds / 2 or not any(processes.is_alive(list(one)) for one in first)):
                 self.signal(status, boot, signal.SIGTERM)
                 told = True
             time.sleep(0.05)

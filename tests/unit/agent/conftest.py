@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 
 from starcluster.agent import files, processes
 from starcluster.agent.places import Places
+from tests.leftovers import Guard
 
 LIMIT = 20.0
 
@@ -40,6 +42,7 @@ class FakeImds:
         self.answers: dict[str, str] = {}
         self.token = "token-1"
         self.status = 200
+        self.ahead = 0.0  # seconds that EC2's clock is ahead of this machine's
         imds = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,6 +58,9 @@ class FakeImds:
                     text = imds.answers.get(self.path.removeprefix("/latest/meta-data/"))
                     self._say(200 if text is not None else 404, text or "")
 
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string(time.time() + imds.ahead)
+
             def _say(self, status: int, text: str) -> None:
                 self.send_response(status)
                 self.end_headers()
@@ -67,7 +73,7 @@ class FakeImds:
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def notice(self, seconds: float) -> None:
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.ahead + seconds))
         self.answers["spot/instance-action"] = json.dumps({"action": "terminate", "time": at})
 
     def close(self) -> None:
@@ -82,6 +88,20 @@ def imds() -> Iterator[FakeImds]:
     made.close()
 
 
+# every Python of the agent's reads it when it starts: its wall clock is off by what the file says
+_JUMPING = """
+import os, time
+_right, _file = time.time, os.path.join(os.path.dirname(__file__), "jump")
+def _wrong():
+    try:
+        with open(_file) as told:
+            return _right() + float(told.read() or 0)
+    except OSError:
+        return _right()
+time.time = _wrong
+"""
+
+
 class Agent:
     """Speaks to the agent as the driver does: one process a call."""
 
@@ -90,6 +110,9 @@ class Agent:
         self.places = Places(str(root))
         self.env = {**os.environ, "STARCLUSTER_AGENT_ROOT": str(root)}
         (root / "home").mkdir()
+        (root / "sitecustomize.py").write_text(_JUMPING)
+        self.env["PYTHONPATH"] = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+        self._guard = Guard(root)
 
     def call(self, op: str, **order: Any) -> dict[str, Any]:
         words = [sys.executable, "-m", "starcluster.agent.node", "call", "-"]
@@ -128,6 +151,17 @@ class Agent:
         until(lambda: "ended" in self.status(attempt), f"the end of attempt {attempt}")
         return self.status(attempt)
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the node's clock; nobody can set the steady one."""
+        (self.root / "jump").write_text(str(seconds))
+
+    def fill_disk_for(self, path: str, pid: int) -> None:
+        """From now on this process can write the file no more: a folder stands where its draft would."""
+        draft = Path(f"{path}.{pid}.new")
+        while not draft.is_dir():
+            with contextlib.suppress(FileExistsError):  # the draft itself, which is there for a moment
+                draft.mkdir(parents=True)
+
     def pid(self) -> int:
         return int(self.call("hello")["pid"])
 
@@ -138,12 +172,8 @@ class Agent:
         until(lambda: not processes.is_alive([pid, processes.start_of(pid)]), "the agent's death")
 
     def close(self) -> None:
-        for folder in (self.root / "var/lib/starcluster/mynode").glob("[0-9]*"):
-            status = files.read_json(f"{folder}/status.json") or {}
-            if status and "ended" not in status:
-                pids = processes.members(status["keeper"][0], status["command"][0])
-                processes.signal_all([*pids, status["keeper"][0]], signal.SIGKILL)
-        self.call("quit")
+        """Nothing of it is left, also when this process is killed before it comes here."""
+        self._guard.close()
 
 
 @pytest.fixture
