@@ -10,6 +10,8 @@ from enum import StrEnum
 
 # A fault with this code has no answer at all: the connection is closed.
 CONNECTION_RESET = "ConnectionReset"
+# A fault with this code is an answer whose second half is missing.
+CUT_ANSWER = "CutAnswer"
 
 
 class When(StrEnum):

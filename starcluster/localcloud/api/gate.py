@@ -14,7 +14,7 @@ from typing import Any
 from starcluster.localcloud.api.calls import CallLog
 from starcluster.localcloud.api.cloud import Keys
 from starcluster.localcloud.api.errors import http_status
-from starcluster.localcloud.api.faults import CONNECTION_RESET, Fault, Faults, When
+from starcluster.localcloud.api.faults import CONNECTION_RESET, CUT_ANSWER, Fault, Faults, When
 from starcluster.localcloud.api.signature import BadSignature, Scope, verify
 from starcluster.localcloud.api.wire import (
     Call,
@@ -59,8 +59,11 @@ def refusal(service: str, code: str, message: str, status: int | None = None) ->
     return Reply(status or http_status(code), [("Content-Type", kind)], body)
 
 
-def _failed(environ: Environ, call: Call, fault: Fault) -> Reply:
-    """The answer that a fault makes; none reaches the client whose connection is closed."""
+def _failed(environ: Environ, call: Call, fault: Fault, reply: Reply | None = None) -> Reply:
+    """The answer that a fault makes of the call's own `reply`; none reaches the client whose connection is closed."""
+    if fault.code == CUT_ANSWER:
+        whole = reply.body if reply is not None else f"<{call.action}Response><requestId>".encode()
+        return Reply(200, [("Content-Type", "text/xml")], whole[: max(1, len(whole) // 2)])
     if fault.code == CONNECTION_RESET:
         connection = environ.get("werkzeug.socket")
         if connection is not None:
@@ -123,7 +126,7 @@ class Gate:
             reply = self._held(environ, call)
         except ClientGone:
             return refusal(call.service, "RequestCanceled", "The client has gone", 499)
-        return reply if fault is None else _failed(environ, call, fault)
+        return reply if fault is None else _failed(environ, call, fault, reply)
 
     def _held(self, environ: Environ, call: Call) -> Reply:
         hold = self._faults.claim(call.action)

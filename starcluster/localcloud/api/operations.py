@@ -14,6 +14,7 @@ from starcluster.localcloud.api.machines import CloudInstance, Reason
 from starcluster.localcloud.api.market import MarketKind
 from starcluster.localcloud.api.spotstates import Cause
 from starcluster.localcloud.api.timing import Timing
+from starcluster.localcloud.hosts.client import HostsError
 
 Answer = dict[str, Any]
 LOG_LIMIT = 5000
@@ -220,6 +221,25 @@ class Operations:
             instance = self._cloud.backend.get_instance(instance_id)
             self._cloud.life.terminate(instance, Reason.INTERNAL, sudden=True)
         return {"instance_id": instance_id}
+
+    def freeze(self, *, instance_id: str) -> Answer:
+        """An instance hangs: it answers nobody, and EC2 says that it runs."""
+        self._freeze(instance_id, thaw=False)
+        return {"instance_id": instance_id}
+
+    def thaw(self, *, instance_id: str) -> Answer:
+        """A frozen instance goes on as if nothing had been."""
+        self._freeze(instance_id, thaw=True)
+        return {"instance_id": instance_id}
+
+    def _freeze(self, instance_id: str, *, thaw: bool) -> None:
+        with self._cloud.lock:
+            instance = self._cloud.backend.get_instance(instance_id)
+        try:
+            self._cloud.hosts.freeze(instance.id, thaw=thaw)
+        except HostsError as error:
+            raise UsageError(str(error)) from error
+        self._cloud.log.event("thaw" if thaw else "freeze", instance.id)
 
     def log(self, *, after: int = 0) -> Answer:
         """The entries of calls.jsonl with a higher number."""

@@ -51,6 +51,10 @@ class Hosts:
         """Sudden death: what was not synced is lost, volumes are free for others afterwards."""
         self._ask("crash", instance_id=instance_id)
 
+    def freeze(self, instance_id: str, *, thaw: bool = False) -> None:
+        """Let a node do nothing any more: connections to it open and nobody answers. `thaw` lets it go on."""
+        self._ask("freeze", instance_id=instance_id, thaw=thaw)
+
     def reboot(self, instance_id: str) -> None:
         """Stop in order and start again with the same disk and volumes."""
         self._ask("reboot", instance_id=instance_id)

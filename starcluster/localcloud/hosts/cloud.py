@@ -76,6 +76,10 @@ class Cloud:
         self.nodes.crash(self.nodes.get(instance_id))
         return {}
 
+    def do_freeze(self, instance_id: str, thaw: bool) -> Answer:
+        self.nodes.freeze(self.nodes.get(instance_id), thaw=thaw)
+        return {}
+
     def do_reboot(self, instance_id: str) -> Answer:
         self.nodes.reboot(self.nodes.get(instance_id), timeout=_REBOOT_LIMIT)
         return {}

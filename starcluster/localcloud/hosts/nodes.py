@@ -237,11 +237,18 @@ class Nodes:
                 return
             node.ending = True
             network.cut(node.pid)
-            watch.stop_all(node.pid)
+            watch.signal_all(node.pid, signal.SIGSTOP)
             for loop, mount in self._mounted(node):
                 self._disks.kill(loop, mount)
             self._kill(node)
             self._bury(node)
+
+    def freeze(self, node: Node, *, thaw: bool) -> None:
+        """Hang the node as a kernel does that finds no way on, or let it go on."""
+        with node.lock:
+            if node.pid is None:
+                raise HostsError(f"node {node.id} is not running")
+            watch.signal_all(node.pid, signal.SIGCONT if thaw else signal.SIGSTOP)
 
     def mount_of(self, loop: Loop) -> Mount | None:
         """Where a disk is mounted: here, in a node, or as an NFS clone in another."""

@@ -64,13 +64,13 @@ def send(pidfd: int, number: signal.Signals) -> None:
         signal.pidfd_send_signal(pidfd, number)
 
 
-def stop_all(pid: int) -> None:
-    """Freeze a node: SIGSTOP to everything in the pid namespace of `pid`."""
+def signal_all(pid: int, number: signal.Signals) -> None:
+    """A signal to everything in the pid namespace of `pid`: SIGSTOP freezes a node."""
     namespace = pid_namespace(pid)
     for name in os.listdir("/proc"):
         if name.isdigit() and namespace is not None and pid_namespace(int(name)) == namespace:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(name), signal.SIGSTOP)
+                os.kill(int(name), number)
 
 
 def pid_namespace(pid: int) -> str | None:

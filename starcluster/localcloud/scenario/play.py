@@ -166,7 +166,7 @@ class Play:
 
     def _arguments(self, act: Act) -> Facts:
         """The act's words by the names that the control operation has for them."""
-        if act.verb in ("interrupt", "rebalance", "crash"):
+        if act.verb in ("interrupt", "rebalance", "crash", "freeze", "thaw"):
             return {"instance_id": self._living(*act.words[0]), **act.options}
         if act.verb == "lag":
             return {"seconds": act.words[0] / self._world.speed}

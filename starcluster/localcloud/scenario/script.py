@@ -158,6 +158,8 @@ GRAMMAR: dict[str, Grammar] = {
     ),
     "rebalance": Grammar(usage="rebalance CLUSTER/NODE", words=(named,)),
     "crash": Grammar(usage="crash CLUSTER/NODE", words=(named,)),
+    "freeze": Grammar(usage="freeze CLUSTER/NODE", words=(named,)),
+    "thaw": Grammar(usage="thaw CLUSTER/NODE", words=(named,)),
     "price": Grammar(
         usage="price TYPE DOLLARS|none [zone=ZONE]", words=(word, or_none(number)), options={"zone": word}
     ),

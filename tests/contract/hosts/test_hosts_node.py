@@ -221,3 +221,23 @@ def test_many_nodes_boot_at_once_and_reach_each_other(rig) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(rig.hosts.crash, names))
     assert not any(rig.hosts.nodes()[name].alive for name in names)
+
+
+def test_a_frozen_node_does_nothing_until_it_is_thawed_or_ended(rig) -> None:
+    rig.boot("i-frozen")
+    rig.ok("i-frozen", "(while date +%s%N > /root/now; do sleep 0.05; done) >/dev/null 2>&1 &")
+    rig.hosts.freeze("i-frozen")
+    with rig.hosts.connect(rig.spec("i-frozen").private_ip, 22) as dialled:
+        dialled.settimeout(1)
+        with pytest.raises(TimeoutError):
+            dialled.recv(100)
+    assert rig.hosts.nodes()["i-frozen"].alive
+    rig.hosts.freeze("i-frozen", thaw=True)
+    before = rig.ok("i-frozen", "cat /root/now")
+    rig.ok("i-frozen", f"until [ $(cat /root/now) != {before} ]; do sleep 0.05; done")
+    rig.hosts.freeze("i-frozen")
+    rig.hosts.shutdown("i-frozen", timeout=0.5)
+    assert not rig.hosts.nodes()["i-frozen"].alive
+    with pytest.raises(HostsError, match="is not running"):
+        rig.hosts.freeze("i-frozen")
+    rig.hosts.forget("i-frozen")

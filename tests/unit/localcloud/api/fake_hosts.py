@@ -57,6 +57,9 @@ class FakeHosts:
         self._note("crash", instance_id)
         self._end(instance_id)
 
+    def freeze(self, instance_id: str, *, thaw: bool = False) -> None:
+        self._note("freeze", instance_id, "thaw" if thaw else "")
+
     def reboot(self, instance_id: str) -> None:
         self._note("reboot", instance_id)
 

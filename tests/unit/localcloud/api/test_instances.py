@@ -269,3 +269,12 @@ def test_metadata_of_a_node(api: Api) -> None:
     assert "spot" not in tree
     api.ec2.create_tags(Resources=[instance_id], Tags=[{"Key": "more", "Value": "x"}])
     until(lambda: api.hosts.metadata[instance_id]["tags"]["instance"].get("more") == "x")
+
+
+def test_a_frozen_instance_runs_as_far_as_ec2_knows(api: Api) -> None:
+    instance_id = api.run()
+    api.wait(instance_id, "running")
+    api.control.freeze(instance_id=instance_id)
+    assert api.state(instance_id) == "running"
+    api.control.thaw(instance_id=instance_id)
+    assert api.hosts.ops("freeze") == [("freeze", instance_id, ""), ("freeze", instance_id, "thaw")]
