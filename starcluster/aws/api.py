@@ -6,10 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore import exceptions as boto
-
 from starcluster import __version__
-from starcluster.aws.errors import translate
+from starcluster.aws.errors import failures, translate
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -80,13 +78,13 @@ class Api:
         try:
             pages = self.client("ec2", 6).get_paginator(operation).paginate(PaginationConfig=config, **params)
             return [one for page in pages for one in page.get(key, ())]
-        except (boto.ClientError, boto.BotoCoreError) as error:
+        except failures() as error:
             raise translate(error, what=what) from error
 
     def _call(self, service: str, attempts: int, operation: str, what: str, params: Answer) -> Answer:
         try:
             answer: Answer = getattr(self.client(service, attempts), operation)(**params)
-        except (boto.ClientError, boto.BotoCoreError) as error:
+        except failures() as error:
             raise translate(error, what=what) from error
         return answer
 

@@ -187,11 +187,23 @@ def _verdict(table: Mapping[str, Verdict], code: str, kind: str) -> Verdict:
     return table.get(code, Verdict.WAIT)
 
 
-def translate(error: boto.ClientError | boto.BotoCoreError, *, what: str) -> exception.AWSError:
+def failures() -> tuple[type[Exception], ...]:
+    """What a call of botocore may raise: `except failures() as error`. Its parsers have a tree of their own."""
+    from botocore.parsers import ResponseParserError
+
+    return boto.ClientError, boto.BotoCoreError, ResponseParserError
+
+
+def translate(error: Exception, *, what: str) -> exception.AWSError:
     """The same error in our words; `what` says what was asked for, e.g. "launch a t3.micro in us-east-1a"."""
     if isinstance(error, boto.ClientError):
         return _from_answer(error, what)
-    return _without_answer(error, what)
+    if isinstance(error, boto.BotoCoreError):
+        return _without_answer(error, what)
+    log.debug("%s: %s", what, error)
+    return exception.TransientError(
+        f"can not {what}: the answer was cut short or garbled", code=type(error).__name__, hint="try again in a minute"
+    )
 
 
 def _from_answer(error: boto.ClientError, what: str) -> exception.AWSError:

@@ -216,6 +216,15 @@ def test_an_outage_is_asked_again(ec2: Ec2, folder: Path) -> None:
     assert ec2.volumes.find(names=["nothing"]) == []
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_half_an_answer_is_no_answer(ec2: Ec2, folder: Path, when: str) -> None:
+    """No list that is merely shorter than the truth, and no error of a parser that nobody expects."""
+    control.call(folder, "fault", action="DescribeVolumes", code="CutAnswer", times=1, when=when)
+    with pytest.raises(exception.TransientError, match="can not list volumes: the answer was cut short"):
+        ec2.volumes.find()
+    ec2.volumes.find()
+
+
 def test_a_read_is_whole_or_an_error(ec2: Ec2, folder: Path) -> None:
     control.call(folder, "fault", action="DescribeInstances", code="Unavailable", times=50)
     with pytest.raises(exception.TransientError) as caught:

@@ -22,6 +22,7 @@ KINDS = (
     "fault {action} ConnectionReset times=6",
     "fault {action} InternalError when=after",
     "fault {action} ConnectionReset when=after",
+    "fault {action} CutAnswer when=after",
     "lag 60",
 )
 

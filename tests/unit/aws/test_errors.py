@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from starcluster import exception
 from starcluster.aws import errors
@@ -126,3 +127,12 @@ def test_calls_that_got_no_answer(error: boto.BotoCoreError, kind: type[exceptio
     translated = errors.translate(error, what="look")
     assert type(translated) is kind
     assert hint in translated.hint
+
+
+def test_an_answer_that_was_cut_short_is_trouble_that_passes() -> None:
+    error = ResponseParserError("Unable to parse response (no element found: line 1, column 7), invalid XML received")
+    assert isinstance(error, errors.failures())
+    assert not isinstance(error, boto.BotoCoreError)
+    translated = errors.translate(error, what="list instances")
+    assert isinstance(translated, exception.TransientError)
+    assert str(translated) == "can not list instances: the answer was cut short or garbled"

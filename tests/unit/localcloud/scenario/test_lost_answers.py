@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from starcluster.localcloud.api import gate
-from starcluster.localcloud.api.faults import CONNECTION_RESET, Fault, Faults, When
+from starcluster.localcloud.api.faults import CONNECTION_RESET, CUT_ANSWER, Fault, Faults, When
 
 
 class Connection:
@@ -23,7 +24,7 @@ class Quiet:
     def call(self, **_: Any) -> None: ...
 
 
-def answer(fault: Fault) -> tuple[str, bool, bool]:
+def answer(fault: Fault) -> tuple[gate.Reply, bool, bool]:
     """What a call is answered with, whether it was carried out, whether its connection is open."""
     executed = []
 
@@ -40,7 +41,7 @@ def answer(fault: Fault) -> tuple[str, bool, bool]:
     call = gate.Call(request=None, service="ec2", action="RunInstances", ids=[])  # type: ignore[arg-type]
     scope = type("Scope", (), {"service": "ec2"})
     reply = made._served({"werkzeug.socket": connection}, call, scope)  # type: ignore[arg-type]
-    return reply.error or "", bool(executed), connection.is_open
+    return reply, bool(executed), connection.is_open
 
 
 def fault(code: str, when: When) -> Fault:
@@ -50,4 +51,16 @@ def fault(code: str, when: When) -> Fault:
 @pytest.mark.parametrize("code", ["InternalError", CONNECTION_RESET])
 @pytest.mark.parametrize("when", list(When))
 def test_a_fault_comes_before_or_after_the_call_is_carried_out(code: str, when: When) -> None:
-    assert answer(fault(code, when)) == (code, when is When.AFTER, code != CONNECTION_RESET)
+    reply, executed, is_open = answer(fault(code, when))
+    assert (reply.error, executed, is_open) == (code, when is When.AFTER, code != CONNECTION_RESET)
+
+
+@pytest.mark.parametrize("when", list(When))
+def test_an_answer_may_be_cut_short(when: When) -> None:
+    reply, executed, is_open = answer(fault(CUT_ANSWER, when))
+    assert (reply.status, executed, is_open) == (200, when is When.AFTER, True)
+    with pytest.raises(ElementTree.ParseError):
+        ElementTree.fromstring(reply.body)
+    if when is When.AFTER:
+        assert b"<fine/>".startswith(reply.body)
+        assert reply.body
