@@ -12,6 +12,7 @@ from starcluster.clock import Clock
 from starcluster.cluster.cluster import Clusters
 from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import NameRecords
+from starcluster.supervisor.crew import Crew, Lane
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal, journal_folder
 from starcluster.supervisor.lease import Holder
@@ -20,6 +21,9 @@ from starcluster.supervisor.machines import ClusterMachines
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.observe import Observer
 from starcluster.supervisor.wishes import Wish
+
+# EC2 refills two launches a second, and one takes about two: more hands would only ask a dry pool more often
+HANDS = {Lane.ACTS: 16, Lane.LAUNCHES: 4}
 
 
 def build_driver(
@@ -39,7 +43,16 @@ def build_driver(
         machines = _machines(clusters, tag)
         records, memory = NameRecords(ec2.templates, tag), Memory(clock)
         journal = Journal(journal_folder(), tag, listener=listener)
-        observer = Observer(cluster=tag, ec2=ec2, records=records, machines=machines, memory=memory, clock=clock, me=me)
+        observer = Observer(
+            cluster=tag,
+            ec2=ec2,
+            records=records,
+            machines=machines,
+            memory=memory,
+            clock=clock,
+            me=me,
+            hands=HANDS[Lane.ACTS],
+        )
         executor = Executor(
             cluster=tag,
             ec2=ec2,
@@ -52,6 +65,8 @@ def build_driver(
             busy=observer.busy,
             settings=settings,
         )
+        crew = Crew(HANDS)
+        crew.late = executor.wake.set
         sites.append(
             Site(
                 cluster=tag,
@@ -59,6 +74,7 @@ def build_driver(
                 executor=executor,
                 journal=journal,
                 wishes=list(group),
+                crew=crew,
                 meter=Meter(ec2, clock),
             )
         )

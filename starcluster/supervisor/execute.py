@@ -100,6 +100,10 @@ class Executor:
             self._complain(wish, error)
         except exception.BaseException as error:
             self._trouble(wish, error)
+        except Exception as error:  # noqa: BLE001  the edge of one name's act: its fault stops no other name
+            log.error("%s: unexpected: %r; the driver goes on (see the debug log)", wish.name, error)
+            self._trouble(wish, exception.TransientError(f"unexpected: {error!r}"))
+            log.debug("%s", wish.name, exc_info=error)
         else:
             if not isinstance(action, act.SetUp) and not self.memory.pause(folded)[0]:
                 self.memory.went_well(folded)
@@ -171,6 +175,8 @@ class Executor:
         record = self._fresh(wish)
         if (record.generation, record.intent) != _generation_and_intent(known):
             return  # the record has moved since the look; look again
+        if action.pool in self.memory.avoided():
+            return  # another name has just been refused there; look again
         intent = Intent(
             token=names.launch_token(
                 owner=f"{self.machines.group_id()}/{record.template_id}",  # a record made anew has tokens of its own

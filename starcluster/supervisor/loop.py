@@ -13,6 +13,8 @@ from starcluster.cluster.costs import Meter
 from starcluster.logger import log
 from starcluster.model import InstanceState, Pool
 from starcluster.supervisor import actions as act
+from starcluster.supervisor.case import SOON
+from starcluster.supervisor.crew import Crew, Lane
 from starcluster.supervisor.execute import Executor
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import ClusterState, Look
@@ -24,6 +26,7 @@ from starcluster.supervisor.wishes import Wish
 FIRST_TROUBLE = 2.0
 LONGEST_TROUBLE = 120.0
 QUICK = 0.2  # wall seconds between an act and the look at what it brought
+PATIENCE = 5.0  # wall seconds that a round waits for its acts; a name whose act takes longer is left alone meanwhile
 
 
 class Ended(IntEnum):
@@ -36,13 +39,14 @@ class Ended(IntEnum):
 
 @dataclass(kw_only=True)
 class Site:
-    """One cluster and the wishes in it that are not yet done with."""
+    """One cluster and the wishes in it that are not yet done with; without a crew of hands acts are done in turn."""
 
     cluster: str
     observer: Observer
     executor: Executor
     journal: Journal
     wishes: list[Wish]
+    crew: Crew = field(default_factory=Crew)
     trouble: float = 0.0
     look: Look | None = None
     said: dict[str, str] = field(default_factory=dict)
@@ -88,13 +92,20 @@ class Driver:
         self.looks += 1
         for wish in site.wishes:
             tell_changes(site.journal, wish.name, look.names[names.fold(wish.name)])
-        todo = plan(site.wishes, look)
         by_name = {wish.name: wish for wish in site.wishes}
+        todo = [self._unless_busy(site, action) for action in plan(site.wishes, look)]
         for action in todo:
             self._do(site, action, by_name[action.name], look)
+        site.crew.settle(PATIENCE)
         self._account(site, list(by_name.values()), look)
         self._renew(site, look)
         return self._pause(todo)
+
+    def _unless_busy(self, site: Site, action: act.Action) -> act.Action:
+        """What was begun for a name goes on before anything else is done for it."""
+        if not site.crew.is_busy(action.name):
+            return action
+        return act.Wait(name=action.name, because=site.said.get(action.name, "the last act goes on"), seconds=SOON)
 
     def _no_look(self, site: Site, error: exception.AWSError) -> float:
         """Nothing is known, so nothing is done; also when the credentials have run out: they may be renewed."""
@@ -119,8 +130,9 @@ class Driver:
             self._done(site, wish, Ended.USER_MUST_ACT)
             if self._goes_on():  # the last one's is told by the error that ends the driver
                 log.error("%s: %s", wish.name, "\n".join(filter(None, [action.because, action.hint])))
-        else:
-            site.executor.do(action, wish, look)
+        elif not isinstance(action, act.Wait | act.StandBack):
+            lane = Lane.LAUNCHES if isinstance(action, act.Launch | act.Replay) else Lane.ACTS
+            site.crew.give(action.name, lambda: site.executor.do(action, wish, look), lane)
 
     def _done(self, site: Site, wish: Wish, ended: Ended) -> None:
         site.results[wish.name] = ended
@@ -177,7 +189,8 @@ class Driver:
     def _rest(self, seconds: float) -> None:
         """Wait, and come back early when an agent has news."""
         open_sites = [site for site in self.sites if site.wishes]
-        if len(open_sites) == 1 and seconds > QUICK and self._listen(open_sites[0], seconds):
+        alone = len(open_sites) == 1 and not open_sites[0].crew.busy
+        if alone and seconds > QUICK and self._listen(open_sites[0], seconds):
             return
         wake = open_sites[0].executor.wake if len(open_sites) == 1 else threading.Event()
         wake.wait(seconds)

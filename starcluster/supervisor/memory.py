@@ -20,9 +20,11 @@ class Pause:
 
 
 class Memory:
+    """Shared by the loop, the acts and the set-ups, each in threads of their own."""
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._avoid: dict[Pool, float] = {}
         self._pauses: dict[str, Pause] = {}
         self._failures: dict[str, int] = {}
@@ -39,17 +41,20 @@ class Memory:
     def since(self, *key: str) -> float:
         """EC2's seconds since this was first asked for the key."""
         now = self._clock.monotonic()
-        return now - self._first.setdefault(key, now)
+        with self._lock:
+            return now - self._first.setdefault(key, now)
 
     def is_news(self, name: str, pool: Pool, code: str) -> bool:
         """Whether this refusal was not yet told for the name since its last launch."""
-        told = self._told.setdefault(name, set())
-        news = (pool, code) not in told
-        told.add((pool, code))
-        return news
+        with self._lock:
+            told = self._told.setdefault(name, set())
+            news = (pool, code) not in told
+            told.add((pool, code))
+            return news
 
     def forget_news(self, name: str) -> None:
-        self._told.pop(name, None)
+        with self._lock:
+            self._told.pop(name, None)
 
     def unchanged(self, key: tuple[str, ...], value: str) -> float:
         """EC2's seconds since the key was first seen to have this value; 0 when it had another one before."""
@@ -63,23 +68,28 @@ class Memory:
 
     def forget(self, *key: str) -> None:
         """The next `since` begins anew."""
-        self._first.pop(key, None)
+        with self._lock:
+            self._first.pop(key, None)
 
     def avoid(self, pool: Pool, seconds: float = AVOID) -> None:
-        self._avoid[pool] = self._clock.monotonic() + seconds
+        with self._lock:
+            self._avoid[pool] = self._clock.monotonic() + seconds
 
     def avoided(self) -> dict[Pool, float]:
         """The pools to leave alone, and for how long."""
         now = self._clock.monotonic()
-        return {pool: until - now for pool, until in self._avoid.items() if until > now}
+        with self._lock:
+            return {pool: until - now for pool, until in self._avoid.items() if until > now}
 
     def leave_alone(self, *act: str, seconds: float) -> None:
         """Do not do this again for so many of EC2's seconds."""
-        self._acts[act] = self._clock.monotonic() + seconds
+        with self._lock:
+            self._acts[act] = self._clock.monotonic() + seconds
 
     def avoided_acts(self) -> set[tuple[str, ...]]:
         now = self._clock.monotonic()
-        return {act for act, until in self._acts.items() if until > now}
+        with self._lock:
+            return {act for act, until in self._acts.items() if until > now}
 
     def back_off(self, name: str, because: str) -> int:
         """Pause the name, longer each time in a row; how many times it has been."""

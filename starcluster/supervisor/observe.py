@@ -7,6 +7,7 @@ What the agents say, or that they say nothing, are values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -31,11 +32,13 @@ from starcluster.supervisor.look import (
 )
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.wishes import Wish
+from starcluster.threadpool import get_thread_pool
 
 BEAT = 10.0  # EC2's seconds; the agent reports at least so often
 LEAST_FRESH = 3.0  # of ours
 DIRECT_LIMIT = 15.0
 _OWN_PREFIX = "alias"
+Seen = tuple[Wish, tuple[Instance, ...], NameRecord | None, Mapping[str, Any]]
 
 
 class Ec2Door(Protocol):
@@ -55,6 +58,15 @@ class Machines(Protocol):
     def shell(self, instance: Instance) -> Shell: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A node to be asked directly, and what is known of it over the master: its old word, and how old that is."""
+
+    current: Instance
+    old: Report | None
+    age: float
+
+
 class Observer:
     def __init__(
         self,
@@ -66,7 +78,10 @@ class Observer:
         memory: Memory,
         clock: Clock,
         me: lease.Holder,
+        hands: int = 1,
     ) -> None:
+        """`hands`: how many nodes are asked at once."""
+        self._hands = hands
         self.cluster, self.ec2, self.records = cluster, ec2, records
         self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
         self.busy: dict[str, str] = {}  # instance id -> what is done to it beside the loop
@@ -79,12 +94,19 @@ class Observer:
         requests = self.ec2.spot.find(cluster=self.cluster)
         records = self.records.find()
         master = self.last_master = master_of(instances)
-        words = self._ask_master(master, [wish.name for wish in wishes])
+        mine = _by_name(instances)
+        usable = [wish.name for wish in wishes if _is_usable(newest(*_of(wish, mine, records)))]
+        words = self._ask_master(master, usable)
+        seen = [(wish, *_of(wish, mine, records), words.get(wish.name, {})) for wish in wishes]
+        answers = self._answers(seen)
         return Look(
             cluster=self._cluster_state(master),
             zones=(master.zone,) if master else (),
             avoid=self.memory.avoided(),
-            names={names.fold(wish.name): self._name(wish, instances, requests, records, words) for wish in wishes},
+            names={
+                names.fold(one[0].name): self._name(*one, answer, requests, asked=bool(words))
+                for one, answer in zip(seen, answers, strict=True)
+            },
         )
 
     def _cluster_state(self, master: Instance | None) -> ClusterState:
@@ -94,8 +116,8 @@ class Observer:
         return ClusterState.NO_MASTER if there else ClusterState.GONE
 
     def _ask_master(self, master: Instance | None, wanted: list[str]) -> dict[str, dict[str, Any]]:
-        """The last reports as the shared volume has them; {} when the master can not tell."""
-        if master is None or master.state is not InstanceState.RUNNING:
+        """The last reports as the shared volume has them; {} when the master can not tell, or has nothing to."""
+        if not wanted or master is None or master.state is not InstanceState.RUNNING:
             return {}
         return self.wait_for_news(master, wanted, seconds=0)
 
@@ -120,21 +142,30 @@ class Observer:
         found = answer.get("reports")
         return found if isinstance(found, dict) else {}
 
+    def _answers(self, seen: Sequence[Seen]) -> list[Answer]:
+        """Each name's own word; the nodes that the master knows nothing fresh of are asked side by side."""
+        told = [self._answer(wish.name, newest(mine, record), word) for wish, mine, record, word in seen]
+        questions = [one for one in told if isinstance(one, Question)]
+        if not questions:
+            return [one for one in told if not isinstance(one, Question)]
+        with get_thread_pool(self._hands, disable_threads=min(self._hands, len(questions)) < 2) as pool:
+            answers = iter(pool.map(self._ask_node, questions))
+        return [next(answers) if isinstance(one, Question) else one for one in told]
+
     def _name(
         self,
         wish: Wish,
-        instances: Sequence[Instance],
+        mine: tuple[Instance, ...],
+        record: NameRecord | None,
+        word: Mapping[str, Any],
+        answer: Answer,
         requests: Sequence[SpotRequest],
-        records: Mapping[str, NameRecord],
-        words: Mapping[str, dict[str, Any]],
+        *,
+        asked: bool,
     ) -> NameLook:
         folded = names.fold(wish.name)
-        record = records.get(folded)
-        mine = tuple(one for one in instances if names.fold(one.alias) == folded)
         ids = {one.id for one in mine}
-        word = words.get(wish.name, {})
         current = newest(mine, record)
-        answer = self._answer(wish.name, current, word)
         pause, because = self.memory.pause(folded)
         return NameLook(
             record=record,
@@ -150,7 +181,7 @@ class Observer:
             complaint=self.memory.complaint(folded),
             replaced_lately=("replaced", folded) in self.memory.avoided_acts(),
             **self._ages(folded, record, current, answer),
-            **self._silence(wish, current, answer, asked=bool(words)),
+            **self._silence(wish, current, answer, asked=asked),
         )
 
     def _busy(self, current: Instance | None) -> str:
@@ -165,7 +196,7 @@ class Observer:
 
     def _ages(self, folded: str, record: NameRecord | None, current: Instance | None, answer: Answer) -> dict[str, Any]:
         since = self.memory.since
-        ready = bool(current and current.tags.get(READY))
+        ready = _is_usable(current)
         running = bool(current and current.state is InstanceState.RUNNING)
         return {
             "asking_for": self._age(record.asking_since) if record else 0.0,
@@ -192,8 +223,8 @@ class Observer:
         limit = max(wish.silent_limit, LEAST_LIMIT * self.clock.scale)
         return {"silent_for": passed, "silent_too_long": passed >= limit}
 
-    def _answer(self, name: str, current: Instance | None, word: Mapping[str, Any]) -> Answer:
-        """The newest word of the name's instance: over the master, else from the node itself."""
+    def _answer(self, name: str, current: Instance | None, word: Mapping[str, Any]) -> Answer | Question:
+        """The newest word of the name's instance over the master, else what to ask the node itself."""
         if current is None:
             return Unasked()
         report, age = self._shared(current, word)
@@ -201,11 +232,11 @@ class Observer:
             self.memory.seen[name] = report.seq
         if current.state is not InstanceState.RUNNING:
             return report or Unasked()
-        if not current.tags.get(READY):
+        if not _is_usable(current):
             return Unasked()
         if report is not None and age <= max(3 * BEAT / self.clock.scale, LEAST_FRESH):
             return report
-        return self._ask_node(current, report, age)
+        return Question(current=current, old=report, age=age)
 
     def _shared(self, current: Instance, word: Mapping[str, Any]) -> tuple[Report | None, float]:
         """The report on the shared volume if it is of this very instance."""
@@ -217,21 +248,45 @@ class Observer:
         except AgentError:
             return None, 0.0
 
-    def _ask_node(self, current: Instance, old: Report | None, age: float) -> Answer:
+    def _ask_node(self, question: Question) -> Answer:
         try:
-            answer = agentlink.call(self.machines.shell(current), "report", limit=DIRECT_LIMIT)
+            answer = agentlink.call(self.machines.shell(question.current), "report", limit=DIRECT_LIMIT)
             return agentlink.parse_report(answer["report"])
         except AgentError as error:
             return Absent(why=error.msg) if error.kind == "absent" else Unreachable(why=error.msg)
         except exception.SSHError as error:
-            why = (str(error).splitlines() or ["no answer"])[0]
-            return Silent(age=age) if old is not None else Unreachable(why=why, by_ssh=True)
+            return Silent(age=question.age) if question.old else Unreachable(why=_first_line(error), by_ssh=True)
+        except exception.AWSError as error:  # its console, which tells its host keys, can not be read
+            return Unreachable(why=_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no answer"])[0]
 
 
 def master_of(instances: Sequence[Instance]) -> Instance | None:
     """The cluster's master that is not gone or going."""
     found = [one for one in instances if names.is_master(one.alias) and one.state.is_in_cluster]
     return min(found, key=lambda one: (not one.state.is_alive, one.id)) if found else None
+
+
+def _by_name(instances: Sequence[Instance]) -> dict[str, list[Instance]]:
+    found: dict[str, list[Instance]] = {}
+    for one in instances:
+        found.setdefault(names.fold(one.alias), []).append(one)
+    return found
+
+
+def _of(
+    wish: Wish, instances: Mapping[str, Sequence[Instance]], records: Mapping[str, NameRecord]
+) -> tuple[tuple[Instance, ...], NameRecord | None]:
+    folded = names.fold(wish.name)
+    return tuple(instances.get(folded, ())), records.get(folded)
+
+
+def _is_usable(current: Instance | None) -> bool:
+    """It has been set up, so that it has an agent to ask."""
+    return bool(current and current.tags.get(READY))
 
 
 def newest(instances: Sequence[Instance], record: NameRecord | None) -> Instance | None:
