@@ -6,11 +6,14 @@ Info and warning lines go to stdout, errors to stderr, everything with date and 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import os
 import sys
 import textwrap
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 INFO = logging.INFO
@@ -30,21 +33,24 @@ class ConsoleHandler(logging.Handler):
     With the key `__stderr__` a warning keeps out of the output of what the user runs on a node.
     """
 
+    timed = False  # whether each line begins with the time of day
+
     def emit(self, record: logging.LogRecord) -> None:
         aside = record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
         stream = sys.stderr if aside else sys.stdout
+        stamp = time.strftime("%H:%M:%S ", time.localtime(record.created)) if self.timed else ""
         try:
-            stream.write(render(record))
+            stream.write(render(record, stamp))
             stream.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A reader that went away (`| head`) is not worth a traceback."""
+        """A reader, or a terminal, that went away is not worth a traceback."""
 
 
-def render(record: logging.LogRecord) -> str:
-    """The text of one record, each of its lines with its prefix."""
+def render(record: logging.LogRecord, stamp: str = "") -> str:
+    """The text of one record, each of its lines with the stamp and its prefix; raw text as it is."""
     text = record.getMessage()
     extra = record.__dict__
     if record.exc_info and record.levelno >= logging.ERROR and log_level() <= logging.DEBUG:
@@ -56,12 +62,22 @@ def render(record: logging.LogRecord) -> str:
     lines = [text] if extra.get("__nosplitlines__") else text.splitlines() or [""]
     if extra.get("__textwrap__"):
         lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH) or [""]]
-    return "\n".join(prefix + line for line in lines) + end
+    return "\n".join(stamp + prefix + line for line in lines) + end
 
 
 console = ConsoleHandler()
 console.setLevel(INFO)
 log.addHandler(console)
+
+
+@contextlib.contextmanager
+def timed_lines() -> Iterator[None]:
+    """Within it each line on the console begins with the time of day, as `HH:MM:SS >>> ...`."""
+    console.timed = True
+    try:
+        yield
+    finally:
+        console.timed = False
 
 
 def log_level() -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _GAP = 2
-_LEAST = 12  # what is left of a column that may be cut, before others are left out for it
+_LEAST = 14  # what is left of a column that may be cut, before others are left out for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Column:
 def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """Which columns go into so many characters."""
     wide = [max(len(one.head), *(len(row[at]) for row in rows), 0) for at, one in enumerate(columns)]
-    need = [min(width, _LEAST) if one.cut else width for one, width in zip(columns, wide, strict=True)]
+    need = [_LEAST if one.cut else width for one, width in zip(columns, wide, strict=True)]
     kept = list(range(len(columns)))
     while sum(need[at] for at in kept) + _GAP * (len(kept) - 1) > width:
         worst = max(kept, key=lambda at: (columns[at].rank, at))
@@ -50,7 +50,8 @@ def table(
     from rich.text import Text
 
     kept = fitting(columns, rows, width)
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    # between two columns stands the box's divider, a blank, and the padding
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     for at in kept:
         one = columns[at]
         made.add_column(
@@ -59,7 +60,7 @@ def table(
             style=one.style,
             no_wrap=True,
             overflow="ellipsis",
-            min_width=None if one.cut else max(len(one.head), *(len(row[at]) for row in rows), 0),
+            min_width=_LEAST if one.cut else max(len(one.head), *(len(row[at]) for row in rows), 0),
         )
     for at, row in enumerate(rows):
         shown = cells[at] if cells is not None else [Text(word) for word in row]

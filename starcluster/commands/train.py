@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from starcluster import exception, names
-from starcluster.logger import log
+from starcluster.commands.signals import heeding_signals, status_of
+from starcluster.logger import log, timed_lines
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from starcluster.supervisor.loop import Driver, Site
     from starcluster.supervisor.wishes import Wish
 
-INTERRUPTED = 130
 _TAIL_LINES = 20
 
 
@@ -37,16 +38,26 @@ class Words:
 @click.argument("words", metavar="NODE... [TRAIN.CFG [CONFIG]]", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All nodes of the train.cfg.")
 @click.option("--again", is_flag=True, help="Run anew what has finished.")
-@click.option("--json-lines", is_flag=True, help="Print events as lines of JSON instead of sentences.")
+@click.option("--json-lines", is_flag=True, help="Print events as lines of JSON (docs/watching.md), no sentences.")
+@click.option("--plain", is_flag=True, help="Print sentences only, no table, on a terminal too.")
 @click.pass_obj
-def command(app: App, words: tuple[str, ...], everything: bool, again: bool, json_lines: bool) -> int:
+def command(app: App, words: tuple[str, ...], everything: bool, again: bool, json_lines: bool, plain: bool) -> int:
     """Keep named spot nodes alive until their commands are done.
 
     Each NODE is a section of train.cfg (default: ./train.cfg): which cluster, which machine, which command. The node
     is requested, set up, given its command and watched; when EC2 takes it away, it is requested again and the
     command goes on from its last checkpoint. The driver may be killed and started again at any time.
 
-    Exit status: 0 all have finished; 1 a command gave up; 2 wrong usage; 3 you must act first; 130 Ctrl-C.
+    On a terminal a table below the sentences shows each node: what it does, how far it is and how long it will take,
+    what it has cost; elsewhere there is one sentence for each change.
+
+    \b
+    Exit status:
+      0    all commands have finished
+      1    a command gave up: it failed max_restarts times in a row
+      2    wrong usage, or something in train.cfg can not be meant
+      3    you must act first: a quota, a permission, a node that a person ended
+      130  Ctrl-C; 143 SIGTERM; 129 SIGHUP: the nodes go on, unwatched
 
     \b
     Examples:
@@ -54,16 +65,26 @@ def command(app: App, words: tuple[str, ...], everything: bool, again: bool, jso
       starcluster train mynode other other.cfg
       starcluster train --all other.cfg ~/.starcluster/config
     """
+    asked = split(words, everything=everything)
+    wishes = _wishes(asked, everything=everything)
+    driver: list[Driver] = []
+    with heeding_signals(), timed_lines():
+        try:
+            own = _with_config(app, asked.config)
+            return _drive(own, wishes, driver, again=again, json_lines=json_lines, plain=plain)
+        except KeyboardInterrupt as sent:
+            return _leave(driver, status_of(sent))
+
+
+def _wishes(asked: Words, *, everything: bool) -> list[Wish]:
+    """What the train.cfg says; a fault in it is wrong usage."""
     from starcluster.supervisor.wishes import node_sections, read_sections, read_wishes
 
-    asked = split(words, everything=everything)
-    nodes = node_sections(read_sections(asked.file)) if everything else asked.nodes
-    wishes = read_wishes(asked.file, nodes)
-    driver: list[Driver] = []
     try:
-        return _drive(_with_config(app, asked.config), wishes, driver, again=again, json_lines=json_lines)
-    except KeyboardInterrupt:
-        return _leave(driver)
+        nodes = node_sections(read_sections(asked.file)) if everything else asked.nodes
+        return read_wishes(asked.file, nodes)
+    except exception.ConfigError as error:
+        raise exception.UsageError(error.msg, hint=error.hint) from error
 
 
 def split(words: Sequence[str], *, everything: bool) -> Words:
@@ -93,9 +114,10 @@ def _with_config(app: App, config: str | None) -> App:
     return App(dataclasses.replace(app.options, config=config))
 
 
-def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, json_lines: bool) -> int:
+def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, json_lines: bool, plain: bool) -> int:
     from starcluster.supervisor.build import build_driver
     from starcluster.supervisor.execute import Settings
+    from starcluster.supervisor.wishcheck import check_wishes
 
     driver = build_driver(
         wishes,
@@ -105,14 +127,28 @@ def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, jso
         settings=Settings(again=again),
         listener=_print_line if json_lines else None,
     )
+    check_wishes(wishes, app.ec2, app.clusters)
     driver.gave_up = _show_tail
     made.append(driver)
     if json_lines:
         _silence()
-    ended = driver.run()
+    with _shown(driver, plain=plain or json_lines):
+        ended = driver.run()
     if ended:
         raise _failure(driver)
     return int(ended)
+
+
+def _shown(driver: Driver, *, plain: bool) -> contextlib.AbstractContextManager[object]:
+    """The table, where there is a terminal for it."""
+    import os
+    import sys
+
+    if plain or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        return contextlib.nullcontext()
+    from starcluster.commands.liveview import Screen
+
+    return Screen(driver)
 
 
 def _print_line(event: dict[str, object]) -> None:
@@ -154,20 +190,20 @@ def _show_tail(site: Site, name: str) -> None:
     log.info("%s", found.text.rstrip("\n"), extra={"__raw__": True})
 
 
-def _leave(made: Sequence[Driver]) -> int:
-    """Ctrl-C ends the watching, not the work."""
-    for driver in made:
-        for site in driver.sites:
+def _leave(made: Sequence[Driver], status: int) -> int:
+    """Who sends the driver away ends the watching, not the work; a second Ctrl-C ends the words about it as well."""
+    with contextlib.suppress(KeyboardInterrupt):
+        for site in (site for driver in made for site in driver.sites):
             try:
                 site.executor.give_up_leases(site.wishes)
             except exception.BaseException as error:
                 log.debug("lease: %s", error)
-    log.info("")
-    for site in (site for driver in made for site in driver.sites):
-        for wish in site.wishes:
-            for line in farewell(wish, site.look.names.get(names.fold(wish.name)) if site.look else None):
-                log.info("%s", line)
-    return INTERRUPTED
+        log.info("")
+        for site in (site for driver in made for site in driver.sites):
+            for wish in site.wishes:
+                for line in farewell(wish, site.look.names.get(names.fold(wish.name)) if site.look else None):
+                    log.info("%s", line)
+    return status
 
 
 def farewell(wish: Wish, known: NameLook | None) -> list[str]:

@@ -126,7 +126,7 @@ def test_durations_and_money() -> None:
 
 def test_a_narrow_terminal_gets_the_columns_that_matter_most() -> None:
     rows = [facts(RUNNING, report=REPORT).words()]
-    heads = [COLUMNS[at].head for at in fitting(COLUMNS, rows, 60)]
+    heads = [COLUMNS[at].head for at in fitting(COLUMNS, rows, 64)]
     assert heads == ["NAME", "STATE", "PROGRESS", "COST", "SAVED", "WHAT"]
     assert len(fitting(COLUMNS, rows, 200)) == len(COLUMNS)
     assert fitting([Column(head="A" * 80)], [["a"]], 60) == [0]

@@ -1,0 +1,64 @@
+"""Typing errors in train.cfg that EC2 or the cluster can tell are told before anything is begun."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from starcluster import exception
+from starcluster.supervisor.wishcheck import check_wishes
+from tests.fakes.ec2 import FakeEc2, fake_error
+from tests.unit.supervisor.world import wish
+
+
+class Clusters:
+    """One cluster whose master knows these users; `away`: it can not be asked."""
+
+    def __init__(self, *users: str, away: bool = False) -> None:
+        self.users, self.away, self.asked = users, away, 0
+
+    def get(self, tag: str) -> Any:
+        return SimpleNamespace(running_master=lambda: SimpleNamespace(ssh=self))
+
+    def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
+        self.asked += 1
+        if self.away:
+            raise exception.SSHConnectionError("no route to host")
+        return (0 if command.split()[-1] in self.users else 2), b"", b""
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "hint"),
+    [
+        ({"zones": ("us-east-1x",)}, r"\[mynode\] zones: there is no zone 'us-east-1x'", "did you mean 'us-east-1"),
+        ({"instance_types": ("c5.large", "nosuch.large")}, r"\[mynode\] instance_type: .*'nosuch.large'", "c5.large"),
+        ({"run_as": "sgeadmim"}, r"\[mynode\] run_as: there is no user 'sgeadmim'", "getent passwd"),
+    ],
+)
+def test_a_name_that_does_not_exist(settings: dict[str, object], words: str, hint: str) -> None:
+    with pytest.raises(exception.UsageError, match=words) as caught:
+        check_wishes([wish(**settings)], FakeEc2(), Clusters("sgeadmin"))
+    assert hint in caught.value.hint
+
+
+def test_what_is_right_is_asked_for_once() -> None:
+    ec2, clusters = FakeEc2(), Clusters("sgeadmin")
+    right = [wish(name, zones=("us-east-1a",), run_as="sgeadmin") for name in ("one", "two")]
+    check_wishes(right, ec2, clusters)
+    assert (ec2.count("instances.type_info"), clusters.asked) == (1, 1)
+
+
+def test_who_can_not_be_asked_stops_nothing() -> None:
+    ec2 = FakeEc2()
+    ec2.fail_next("instances.type_info", fake_error("RequestLimitExceeded"))
+    check_wishes([wish(instance_types=("nosuch.large",), run_as="me")], ec2, Clusters(away=True))
+    ec2.fail_next("instances.type_info", fake_error("UnauthorizedOperation"))
+    check_wishes([wish(instance_types=("nosuch.large",))], ec2, Clusters())
+
+
+def test_a_setup_command_may_make_the_user() -> None:
+    clusters = Clusters()
+    check_wishes([wish(run_as="me", setup_command="useradd me"), wish(run_as="root"), wish()], FakeEc2(), clusters)
+    assert clusters.asked == 0
