@@ -93,7 +93,20 @@ def _read(places: Places, name: str) -> dict[str, Any]:
         age = max(0.0, time.time() - os.stat(path).st_mtime)
     except OSError:
         age = 0.0
-    return {"report": report, "age": age, "last_run": last_run(places, name)}
+    return {
+        "report": report,
+        "age": age,
+        "last_run": last_run(places, name),
+        "checkpoint": _has_checkpoint(places, name),
+    }
+
+
+def _has_checkpoint(places: Places, name: str) -> bool:
+    """Whether the command left anything in the folder that it is given for that."""
+    try:
+        return bool(os.listdir(places.checkpoints(name)))
+    except OSError:
+        return False
 
 
 def last_run(places: Places, name: str) -> int:

@@ -112,13 +112,14 @@ Answer = Report | Silent | Unreachable | Absent | Unasked
 
 @dataclass(frozen=True, kw_only=True)
 class NameLook:
-    """All that is known of one name."""
+    """All that is known of one name. `has_saved`: its program has told progress, or left something to go on from."""
 
     record: NameRecord | None = None
     instances: tuple[Instance, ...] = ()
     requests: tuple[SpotRequest, ...] = ()
     answer: Answer = field(default_factory=Unasked)
     last_run: int = 0
+    has_saved: bool = False
     begun: bool = False
     holder: str = ""
     asking_for: float = 0

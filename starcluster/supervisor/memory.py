@@ -36,6 +36,7 @@ class Memory:
         self.set_up_failures: dict[str, int] = {}
         self.set_up_errors: dict[str, str] = {}
         self.begun: set[str] = set()
+        self.saved: set[str] = set()
         self.seen: dict[str, int] = {}
 
     def since(self, *key: str) -> float:

@@ -173,6 +173,7 @@ class Observer:
             requests=tuple(one for one in requests if one.instance_id in ids or _is_for(one, folded)),
             answer=answer,
             last_run=int(word.get("last_run") or 0),
+            has_saved=self._has_saved(folded, word),
             begun=folded in self.memory.begun,
             holder=lease.other_holder(record, self.me, self.memory, self.clock.scale),
             busy=self._busy(current),
@@ -183,6 +184,13 @@ class Observer:
             **self._ages(folded, record, current, answer),
             **self._silence(wish, current, answer, asked=asked),
         )
+
+    def _has_saved(self, folded: str, word: Mapping[str, Any]) -> bool:
+        """Whether any of its instances told progress, or its folder for checkpoints is not empty; once is for good."""
+        run = (word.get("report") or {}).get("run") or {}
+        if word.get("checkpoint") or run.get("step") is not None:
+            self.memory.saved.add(folded)
+        return folded in self.memory.saved
 
     def _busy(self, current: Instance | None) -> str:
         """Whether a set-up of this very instance goes on; that of a dead one may hang, and nobody waits for it."""

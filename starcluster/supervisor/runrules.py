@@ -210,9 +210,8 @@ def is_idle(case: Case) -> Action | None:
     pending = record.attempt.generation == record.generation and record.attempt.number > max(done, record.attempt.floor)
     number = record.attempt.number if pending else _next_number(case)
     failures = record.attempt.failures
-    because = (
-        "the node is ready" if number == 1 else f"the node is ready; attempt {number} goes on from the last checkpoint"
-    )
+    going_on = "goes on from the last checkpoint" if case.known.has_saved else "starts"
+    because = "the node is ready" if number == 1 else f"the node is ready; attempt {number} {going_on}"
     return _run(case, number=number, failures=failures, because=because)
 
 

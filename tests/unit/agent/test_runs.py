@@ -153,7 +153,11 @@ def test_the_report_is_on_the_shared_volume_and_a_look_wakes_when_it_changes(age
 
 def test_a_look_at_a_name_that_never_was(agent: Agent) -> None:
     word = agent.call("look", names=["nobody"])["reports"]["nobody"]
-    assert word == {"report": None, "age": 0.0, "last_run": 0}
+    Path(agent.places.checkpoints("nobody")).mkdir(parents=True)
+    assert word == agent.call("look", names=["nobody"])["reports"]["nobody"]
+    Path(agent.places.checkpoints("nobody"), "saved").touch()
+    assert agent.call("look", names=["nobody"])["reports"]["nobody"]["checkpoint"]
+    assert word == {"report": None, "age": 0.0, "last_run": 0, "checkpoint": False}
 
 
 def test_the_end_of_a_log_and_what_comes_after_it(agent: Agent) -> None:

@@ -213,6 +213,12 @@ def test_no_number_is_used_twice_where_home_is_older_than_the_record() -> None:
     assert getattr(now(known(instances=(instance(),), answer=report(), last_run=7)), "attempt", 0) == 8
 
 
+@pytest.mark.parametrize(("saved", "words"), [(True, "attempt 8 goes on from the last checkpoint"), (False, "starts")])
+def test_only_what_was_saved_is_gone_on_from(saved: bool, words: str) -> None:
+    seen = known(instances=(instance(),), answer=report(), last_run=7, has_saved=saved)
+    assert now(seen).because.endswith(words)
+
+
 def test_a_running_command_is_left_alone() -> None:
     case = known(instances=(instance(),), answer=report(phase=NodePhase.RUNNING, run=run()), failed_for=10_000)
     found = now(case)
