@@ -77,7 +77,10 @@ def add_named_node(cluster: Cluster, alias: str, instance: Instance) -> Node:
 
 
 def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate: bool = True) -> None:
-    """Hooks in reverse order, then the instance and its spot request; a dead node is not waited for."""
+    """Hooks in reverse order, then the instance and its spot request; a dead node is not waited for.
+
+    The hooks take away what belongs to the name (exports, host names): not while another instance has it.
+    """
     cluster.record.check_writable(cluster.tag)
     if node.is_master():
         raise exception.InvalidOperation(
@@ -87,7 +90,11 @@ def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate:
     if not alive:
         why = "does not answer" if node.is_running() else f"is {node.state}"
         log.warning("%s %s: it is removed without its own hooks", node.alias, why)
-    _leave(cluster, node, force=force or not alive)
+    heir = next((one for one in cluster.nodes if one.alias == node.alias and one.id != node.id), None)
+    if heir is None:
+        _leave(cluster, node, force=force or not alive)
+    else:
+        log.debug("%s goes on on %s: what belongs to the name stays", node.alias, heir.id)
     if terminate:
         log.info("Terminating node: %s (%s)", node.alias, node.id)
         if alive:

@@ -95,3 +95,22 @@ def test_a_newer_record_is_not_worked_on(clusters: Clusters, ec2: FakeEc2) -> No
     cluster = clusters.get("c")
     with pytest.raises(exception.RecordError):
         lifecycle.remove_node(cluster, cluster.get_node("node001"))
+
+
+@pytest.mark.parametrize("has_heir", [True, False])
+def test_what_belongs_to_the_name_stays_when_another_instance_has_it(
+    clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, has_heir: bool
+) -> None:
+    cluster = begin(clusters, cluster_size=2)
+    old = cluster.get_node("node001")
+    if has_heir:
+        request = lifecycle.launch_request(
+            cluster, alias="node001", instance_type="t3.micro", zone="us-east-1a", market=Market.SPOT, token="t"
+        )
+        ec2.instances.launch(request)
+    left: list[str] = []
+    monkeypatch.setattr(lifecycle, "_leave", lambda cluster, node, force: left.append(node.id))
+    monkeypatch.setattr(type(old), "is_ssh_up", lambda node: False)
+    lifecycle.remove_node(clusters.get("c"), old, force=True)
+    assert left == ([] if has_heir else [old.id])
+    assert ec2.instances.all[old.id].state.is_gone
