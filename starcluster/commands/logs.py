@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
+from starcluster import exception, names
+from starcluster.logger import log
+
 if TYPE_CHECKING:
     from starcluster.app import App
     from starcluster.cluster.namerecord import NameRecords
-    from starcluster.ssh.client import SSHClient
     from starcluster.supervisor.tail import Tail
 
 _PAUSE = 1.0
+_TRIES = 30  # looks in a row that failed before following is given up
 
 
 @click.command()
@@ -35,12 +39,26 @@ def command(app: App, tag: str, node: str, follow: bool, lines: int, attempt: in
     from starcluster.cluster.namerecord import NameRecords
     from starcluster.supervisor.tail import read_log
 
+    records = NameRecords(app.ec2.templates, tag)
     shell = app.clusters.get(tag).running_master().ssh
-    found = read_log(shell, node, attempt=attempt, lines=lines)
+    known = records.get(node)
+    node = known.name if known else node  # as it is written on the shared volume
+    try:
+        found = read_log(shell, node, attempt=attempt, lines=lines)
+    except exception.NoLog as error:
+        raise _explained(error, records, tag, node) from error
     click.echo(found.text, nl=not found.text.endswith("\n"))
     if follow:
-        records = NameRecords(app.ec2.templates, tag)
-        _follow(shell, node, found, forever=not attempt, is_over=lambda: _has_outcome(records, node))
+        _follow(lambda **order: read_log(shell, node, **order), found, attempt, lambda: _has_outcome(records, node))
+
+
+def _explained(error: exception.NoLog, records: NameRecords, tag: str, node: str) -> exception.BaseException:
+    """The same error, or the better one where the cluster has no such name at all."""
+    known = records.find()
+    if names.fold(node) in known:
+        return error
+    mine = ", ".join(record.name for record in known.values()) or "none"
+    return exception.NodeDoesNotExist(f"{tag} has no named node '{node}'", hint=f"its named nodes: {mine}")
 
 
 def _has_outcome(records: NameRecords, node: str) -> bool:
@@ -48,20 +66,39 @@ def _has_outcome(records: NameRecords, node: str) -> bool:
     return record is not None and record.outcome is not None
 
 
-def _follow(shell: SSHClient, node: str, found: Tail, *, forever: bool, is_over: Callable[[], bool]) -> None:
-    """Until the command has its outcome and all is shown; a newer attempt's log is shown from its beginning."""
+def _follow(read: Callable[..., Tail], found: Tail, attempt: int, is_over: Callable[[], bool]) -> None:
+    """Until the command has its outcome and all is shown; each newer attempt's log is shown from its beginning.
+
+    A master that can not be reached for a while is asked again: the log is where it was.
+    """
     import time
 
-    from starcluster.supervisor.tail import read_log
-
+    trouble = 0
     while True:
-        over = not found.text and is_over()  # asked before the last look, so that no last word is missed
-        time.sleep(0 if found.text or over else _PAUSE)
-        found = read_log(shell, node, attempt=found.attempt, offset=found.offset, file=found.file)
-        click.echo(found.text, nl=False)
-        newest = read_log(shell, node, lines=1).attempt if forever and not found.text else found.attempt
-        if newest > found.attempt:
-            click.echo(f"--- attempt {newest} ---")
-            found = dataclasses.replace(found, attempt=newest, offset=0, file=0)
+        time.sleep(0 if found.text and not trouble else _PAUSE)
+        try:
+            over = not found.text and is_over()  # asked before the last look, so that no last word is missed
+            found = read(attempt=found.attempt, offset=found.offset, file=found.file)
+            click.echo(found.text, nl=False)
+            newer = None if found.text or attempt else _next_attempt(read, found.attempt)
+        except (exception.SSHError, exception.TransientError) as error:
+            trouble += 1
+            if trouble >= _TRIES:
+                raise
+            log.debug("the log is asked for again: %s", error)
+            continue
+        trouble = 0
+        if newer is not None:
+            click.echo(f"--- attempt {newer.attempt} ---")
+            found = newer
         elif over and not found.text:
             return
+
+
+def _next_attempt(read: Callable[..., Tail], attempt: int) -> Tail | None:
+    """The beginning of the next attempt's log; attempts that never wrote one are passed over."""
+    last = read(lines=1).attempt
+    for number in range(attempt + 1, last + 1):
+        with contextlib.suppress(exception.NoLog):
+            return dataclasses.replace(read(attempt=number, lines=1), text="", offset=0, file=0)
+    return None

@@ -34,15 +34,26 @@ def read_log(
         agentlink.install(shell)
         answer = agentlink.call(shell, "tail", **order)
     if answer.get("error"):
-        raise exception.ClusterError(
-            f"{name} has no log of attempt {answer['attempt'] or 'any'}: {answer['error']}",
-            hint="its command has not been started yet, or the shared volume is away",
-        )
+        raise _no_log(name, attempt, int(answer["attempt"] or 0), str(answer["error"]))
     return Tail(
         attempt=int(answer["attempt"]),
         text=str(answer["text"]),
         offset=int(answer["offset"]),
         file=int(answer.get("file") or 0),
+    )
+
+
+def _no_log(name: str, wanted: int, found: int, why: str) -> exception.NoLog:
+    """`wanted`: the attempt asked for, 0 = the last one; `found`: the one looked for, 0 = there has been none."""
+    if not found:
+        return exception.NoLog(
+            f"{name} has no log yet: its command has not been started",
+            hint="`starcluster nodes` shows what it waits for; the name may be mistyped too",
+        )
+    hint = f"without -a the last attempt's log is shown, with -a 1 to {found - 1} an older one" if wanted > 1 else ""
+    return exception.NoLog(
+        f"{name} has no log of attempt {found}: {why}",
+        hint=hint or "the shared volume may be away: `starcluster sshmaster` and df /home show it",
     )
 
 
