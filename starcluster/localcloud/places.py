@@ -88,8 +88,17 @@ class Places:
     def control_socket(self) -> Path:
         return self.sockets / "control.sock"
 
+    @property
+    def gate(self) -> Path:
+        """The folder that every node sees as /run/localcloud/gate; its socket is there while commands are watched."""
+        return self.sockets / "gate"
+
+    @property
+    def gate_socket(self) -> Path:
+        return self.gate / "command.sock"
+
     def make(self) -> None:
         """Create the folders, for nobody else to read."""
         own = (self.folder, self.logs, self.store, self.image, self.nodes, self.volumes, self.snapshots)
-        for path in (*own, self.keys, SOCKET_ROOT, self.sockets):
+        for path in (*own, self.keys, SOCKET_ROOT, self.sockets, self.gate):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)

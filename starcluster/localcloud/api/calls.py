@@ -1,4 +1,7 @@
-"""calls.jsonl: every API call and everything the cloud did by itself, with wall times, one JSON object a line."""
+"""calls.jsonl: every API call and everything the cloud did by itself, with wall times, one JSON object a line.
+
+Commands on nodes are in it where an order says so, see faults.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 KEPT = 20_000
+TOLD = 200  # characters of a command and of its input
 
 
 class CallLog:
@@ -31,6 +35,14 @@ class CallLog:
         self._add(
             kind="call", at=began, ended=ended, seconds=round(ended - began, 6), service=service, action=action,
             ids=ids, error=error, status=status,
+        )  # fmt: skip
+
+    def command(self, *, text: str, given: str, began: float, ids: list[str], error: str | None) -> None:
+        """One SSH command on a node that somebody watches: the beginnings of it and of its input, which node it is."""
+        ended = time.time()
+        self._add(
+            kind="command", at=began, ended=ended, seconds=round(ended - began, 6), command=text[:TOLD],
+            given=given[:TOLD], ids=ids, error=error,
         )  # fmt: skip
 
     def event(self, what: str, subject: str, **facts: Any) -> None:

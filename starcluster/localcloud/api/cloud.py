@@ -79,6 +79,12 @@ class Cloud:
         with self.lock:
             return self._host_locks[instance_id]
 
+    def instance_at(self, address: str) -> str | None:
+        """The living instance that has this private address."""
+        with self.lock:
+            living = [each for each in self.backend.every_instance() if each.now != "terminated"]
+            return next((each.id for each in living if each.private_ip_address == address), None)
+
     @contextlib.contextmanager
     def unlocked(self) -> Iterator[None]:
         """Let others work while this request waits for the hosts. Tables may have changed afterwards."""

@@ -1,4 +1,7 @@
-"""Faults on order: errors, and calls held back. For tests and rehearsals."""
+"""Faults on order: errors, and calls held back. For tests and rehearsals.
+
+A call is one of EC2's actions, or a command that somebody runs on a node by SSH.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,41 @@ class When(StrEnum):
     AFTER = "after"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """An SSH command and what it is given as its input; in an order: a part of each."""
+
+    text: str
+    given: str = ""
+
+    def is_part_of(self, whole: Command) -> bool:
+        return self.text in whole.text and self.given in whole.given
+
+
+Call = str | Command
+ANY = "*"  # of EC2's actions
+
+
+def is_for(ordered: Call, call: Call) -> bool:
+    """Whether an order means this call."""
+    if isinstance(call, Command):
+        return isinstance(ordered, Command) and ordered.is_part_of(call)
+    return ordered in (call, ANY)
+
+
+def plain(call: Call) -> dict[str, object]:
+    """As the control tells it."""
+    return {"command": call.text, "given": call.given} if isinstance(call, Command) else {"action": call}
+
+
 @dataclass(kw_only=True)
 class Fault:
-    """The next `times` calls of `action` (`*`: any) are answered with an error, each with `probability`.
+    """The next `times` calls of `action` (`*`: any of EC2's) are answered with an error, each with `probability`.
 
-    `when` AFTER: the call is carried out, and only its answer is lost.
+    `when` AFTER: the call is carried out, and only its answer is lost. `status` is HTTP's, or a command's exit status.
     """
 
-    action: str
+    action: Call
     code: str
     status: int
     message: str
@@ -42,7 +72,7 @@ class Hold:
     """The `nth` call of `action` from now on waits until it is released or its client goes away."""
 
     number: int
-    action: str
+    action: Call
     nth: int
     when: When
     seen: int = 0
@@ -51,40 +81,59 @@ class Hold:
 
 
 class Faults:
-    """What has been ordered, and the waiting room of held calls."""
+    """What has been ordered, and the waiting room of held calls. `changed` is called after each change."""
 
     def __init__(self, *, chance: Callable[[], float] = random.random) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._holds: dict[int, Hold] = {}
+        self._watches: list[Command] = []
         self._numbers = 0
         self._chance = chance
 
     def add(self, fault: Fault) -> None:
         with self._lock:
             self._faults.append(fault)
+        self.changed()
 
     def clear(self) -> None:
-        """Forget all faults and let all held calls go."""
+        """Forget all faults and watches, and let all held calls go."""
         with self._lock:
             self._faults.clear()
+            self._watches.clear()
         self.release(None)
 
-    def strike(self, action: str) -> Fault | None:
+    def watch(self, command: Command) -> None:
+        """Have such commands written down; nothing else happens to them."""
+        with self._lock:
+            self._watches.append(command)
+        self.changed()
+
+    def commands(self) -> list[Command]:
+        """The commands on nodes that any order is about."""
+        with self._lock:
+            faults = [each.action for each in self._faults if each.times > 0]
+            ordered = [*faults, *(each.action for each in self._holds.values()), *self._watches]
+        return [each for each in ordered if isinstance(each, Command)]
+
+    def strike(self, action: Call) -> Fault | None:
         """The fault that hits this call, which is used up by it."""
         with self._lock:
             for fault in self._faults:
-                if fault.action in (action, "*") and fault.times > 0 and self._chance() < fault.probability:
+                if is_for(fault.action, action) and fault.times > 0 and self._chance() < fault.probability:
                     fault.times -= 1
                     return fault
         return None
 
-    def hold(self, action: str, nth: int, when: When) -> int:
+    def hold(self, action: Call, nth: int, when: When) -> int:
         """Order a call to be held; the number names the order."""
         with self._lock:
             self._numbers += 1
-            self._holds[self._numbers] = Hold(number=self._numbers, action=action, nth=nth, when=when)
-            return self._numbers
+            number = self._numbers
+            self._holds[number] = Hold(number=number, action=action, nth=nth, when=when)
+        self.changed()
+        return number
 
     def release(self, number: int | None) -> int:
         """Let held calls go on (None: all) and forget those orders; says how many there were."""
@@ -93,22 +142,23 @@ class Faults:
             for each in chosen:
                 each.released.set()
                 del self._holds[each.number]
-            return len(chosen)
+        self.changed()
+        return len(chosen)
 
     def holds(self) -> list[dict[str, object]]:
         """The orders and whether a call waits for each."""
         with self._lock:
             return [
-                {"number": each.number, "action": each.action, "when": each.when.value, "parked": each.parked}
+                {"number": each.number, **plain(each.action), "when": each.when.value, "parked": each.parked}
                 for each in self._holds.values()
             ]
 
-    def claim(self, action: str) -> Hold | None:
-        """The hold that this call runs into: it is the nth of its action since the order. All orders count it."""
+    def claim(self, action: Call) -> Hold | None:
+        """The hold that this call runs into: it is the nth of its kind since the order. All orders count it."""
         found = None
         with self._lock:
             for each in self._holds.values():
-                if each.action != action or each.parked:
+                if not is_for(each.action, action) or each.parked:
                     continue
                 each.seen += 1
                 if each.seen == each.nth and found is None:
@@ -122,5 +172,6 @@ class Faults:
             if not client_alive():
                 with self._lock:
                     self._holds.pop(hold.number, None)
+                self.changed()
                 return False
         return True

@@ -9,7 +9,7 @@ from typing import Any
 
 from starcluster.localcloud.api import catalog, errors
 from starcluster.localcloud.api.cloud import Cloud
-from starcluster.localcloud.api.faults import Fault, Faults, When
+from starcluster.localcloud.api.faults import Call, Command, Fault, Faults, When
 from starcluster.localcloud.api.machines import CloudInstance, Reason
 from starcluster.localcloud.api.market import MarketKind
 from starcluster.localcloud.api.spotstates import Cause
@@ -22,6 +22,13 @@ LOG_LIMIT = 5000
 
 class UsageError(Exception):
     """A control operation was asked for wrongly."""
+
+
+def _call(action: str, command: str, given: str) -> Call:
+    """What an order is about."""
+    if bool(action) == bool(command):
+        raise UsageError("name either an action of EC2 or a command")
+    return Command(text=command, given=given) if command else action
 
 
 class Operations:
@@ -176,18 +183,23 @@ class Operations:
     def fault(
         self,
         *,
-        action: str,
+        action: str = "",
         code: str,
+        command: str = "",
+        given: str = "",
         status: int | None = None,
         times: int = 1,
         probability: float = 1.0,
         message: str = "",
         when: str = "before",
     ) -> Answer:
-        """Have the next calls of an action refused, or carried out and their answers lost (`when` is "after")."""
+        """Have the next calls refused, or carried out and their answers lost (`when` is "after").
+
+        Of an EC2 action, or of the SSH commands on nodes that contain `command` and are given `given`.
+        """
         self._faults.add(
             Fault(
-                action=action, code=code, status=status or errors.http_status(code), times=times,
+                action=_call(action, command, given), code=code, status=status or errors.http_status(code), times=times,
                 probability=probability, message=message or f"{code}, ordered by the local cloud's control",
                 when=When(when),
             )
@@ -195,14 +207,21 @@ class Operations:
         return {"ok": True}
 
     def clear(self) -> Answer:
-        """Forget all faults, let all held calls go, end the lag."""
+        """Forget all faults and watches, let all held calls go, end the lag."""
         self._faults.clear()
         self._cloud.past.lag = 0.0
         return {"ok": True}
 
-    def hold(self, *, action: str, nth: int = 1, when: str = "before") -> Answer:
-        """Hold back the nth call of an action from now on."""
-        return {"hold": self._faults.hold(action, nth, When(when))}
+    def hold(
+        self, *, action: str = "", nth: int = 1, when: str = "before", command: str = "", given: str = ""
+    ) -> Answer:
+        """Hold back the nth call of an EC2 action from now on, or the nth such SSH command on a node."""
+        return {"hold": self._faults.hold(_call(action, command, given), nth, When(when))}
+
+    def watch(self, *, command: str, given: str = "") -> Answer:
+        """Write down the SSH commands on nodes that contain `command` and are given `given`, until `clear`."""
+        self._faults.watch(Command(text=command, given=given))
+        return {"ok": True}
 
     def holds(self) -> Answer:
         return {"holds": self._faults.holds()}

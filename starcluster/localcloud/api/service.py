@@ -15,6 +15,7 @@ from typing import Any
 from starcluster.localcloud.api import assembly, store
 from starcluster.localcloud.api.agentstart import CannotStart
 from starcluster.localcloud.api.cloud import Cloud
+from starcluster.localcloud.api.commandgate import CommandGate
 from starcluster.localcloud.api.controlserver import ControlServer
 from starcluster.localcloud.api.expose import Exposure
 from starcluster.localcloud.api.faults import Faults
@@ -40,6 +41,7 @@ class Running:
     store: store.Store
     exposure: Exposure | None
     packages: Packages | None
+    gate: CommandGate
 
     @property
     def endpoint(self) -> str:
@@ -49,6 +51,7 @@ class Running:
         """End it in order; what is known is stored. Hosts run on."""
         self.server.stop()
         self.control.stop()
+        self.gate.stop()
         if self.exposure is not None:
             self.exposure.stop()
         if self.packages is not None:
@@ -108,6 +111,8 @@ def _threads(
 ) -> Running:
     keep = store.Store(places.store, cloud.lock, lambda: assembly.collect(cloud))
     faults = Faults()
+    gate = CommandGate(places.gate_socket, faults=faults, log=cloud.log, instance_at=cloud.instance_at)
+    faults.changed = gate.refresh
     cloud.jobs.changed = keep.changed
     running = Running(
         cloud=cloud,
@@ -117,6 +122,7 @@ def _threads(
         store=keep,
         exposure=exposure,
         packages=packages,
+        gate=gate,
     )
     keep.start()
     keep.commit()

@@ -230,6 +230,8 @@ def _mount_run(run: Path, plan: Plan) -> None:
     helper = run / "localcloud" / "helper.sock"
     helper.touch()
     syscalls.mount(plan.helper_socket, helper, None, syscalls.MS_BIND)
+    (run / "localcloud" / "gate").mkdir()
+    _bind_read_only(plan.gate, run / "localcloud" / "gate")  # a socket can be dialled all the same
 
 
 def _write_identity(root: Path, plan: Plan) -> None:

@@ -148,6 +148,7 @@ class Nodes:
             layers=tuple((layer.name, layer.lower) for layer in self._image.layers),
             python=self._image.python,
             helper_socket=str(self._places.sockets / HELPER_SOCKET),
+            gate=str(self._places.gate),
             hostname=spec.hostname,
             address=spec.private_ip,
             gateway=network.GATEWAY,

@@ -35,6 +35,7 @@ class Plan:
     layers: tuple[tuple[str, tuple[str, ...]], ...]
     python: str | None
     helper_socket: str
+    gate: str
     hostname: str
     address: str
     gateway: str

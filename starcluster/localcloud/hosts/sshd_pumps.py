@@ -86,6 +86,11 @@ class Inlet:
         self._open = True
         self._eof = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the child has yet to take what was fed; the channel is held back until then."""
+        return bool(self._waiting)
+
     def feed(self, data: bytes) -> None:
         """Write `data`, now or when the child takes it. Dropped once the child has closed its side."""
         if not self._open or not data:

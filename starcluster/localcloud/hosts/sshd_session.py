@@ -10,6 +10,7 @@ import asyncssh
 
 from starcluster.localcloud.hosts.sshd_accounts import FORCED, Account, login_environment
 from starcluster.localcloud.hosts.sshd_children import Reaper, Streams, enter, fork, run_as
+from starcluster.localcloud.hosts.sshd_gate import Passage, is_open
 from starcluster.localcloud.hosts.sshd_pumps import Inlet, Outlet, open_pipe
 from starcluster.localcloud.hosts.sshd_sftp import serve_sftp
 from starcluster.localcloud.hosts.sshd_terminal import Size, Terminal, open_terminal, resize
@@ -31,6 +32,7 @@ class Session(asyncssh.SSHServerSession):  # type: ignore[misc]
         self._status: int | None = None
         self._inlet: Inlet | None = None
         self._outlets: set[Outlet] = set()
+        self._passage: Passage | None = None
 
     # -- what the client asks for
 
@@ -57,22 +59,36 @@ class Session(asyncssh.SSHServerSession):  # type: ignore[misc]
         return subsystem == "sftp"
 
     def session_started(self) -> None:
+        if self._command is not None and self._terminal is None and is_open():
+            address = self._connection.get_extra_info("sockname")[0]
+            self._passage = Passage(self._channel, self._connection, self._command, address, self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
         try:
             self._start(self._work())
         except OSError as error:
             self._channel.write_stderr(f"{error.strerror}\n".encode())
             self._channel.exit(254)
+            return
+        if self._passage is not None and self._inlet is not None:
+            self._passage.hand_over(self._inlet)
 
     # -- what the client sends
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if self._inlet is not None:
             self._inlet.feed(data)
+        elif self._passage is not None:
+            self._passage.feed(data)
 
     def eof_received(self) -> bool:
         """The client may stop sending and still receive. A terminal's input does not end this way."""
         if self._inlet is not None and self._terminal is None:
             self._inlet.end()
+        elif self._passage is not None:
+            self._passage.end()
         return True
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
@@ -106,6 +122,8 @@ class Session(asyncssh.SSHServerSession):  # type: ignore[misc]
         for outlet in self._outlets:
             outlet.close()
         self._outlets.clear()
+        if self._passage is not None:
+            self._passage.close()
         if self._inlet is not None:
             self._inlet.close()
         elif self._terminal is not None:
@@ -183,7 +201,7 @@ class Session(asyncssh.SSHServerSession):  # type: ignore[misc]
             self._outlets.discard(outlet)
             self._finish()
 
-        outlet = Outlet(fd, write, ended)
+        outlet = Outlet(fd, write if self._passage is None else self._passage.kept(write), ended)
         self._outlets.add(outlet)
 
     def _expect(self, pid: int) -> None:
@@ -200,6 +218,14 @@ class Session(asyncssh.SSHServerSession):  # type: ignore[misc]
     def _finish(self) -> None:
         """Report the exit once the child is gone and all that it wrote is on its way."""
         if self._status is None or self._outlets:
+            return
+        if self._passage is not None and self._passage.asks_at_the_end:
+            self._passage.leave(self._report)
+        else:
+            self._report()
+
+    def _report(self) -> None:
+        if self._status is None:
             return
         if os.WIFSIGNALED(self._status):
             number = os.WTERMSIG(self._status)
