@@ -202,13 +202,17 @@ class Observer:
     def _age(self, moment: datetime | None) -> float:
         return max(0.0, (self._now() - moment).total_seconds() * self.clock.scale) if moment else 0.0
 
+    def _steady_age(self, folded: str, record: NameRecord | None) -> float:
+        """For how long we have seen this intent: who wrote it may have a clock that is hours away from ours."""
+        return self.memory.unchanged(("intent", folded), record.intent.token) if record and record.intent else 0.0
+
     def _ages(self, folded: str, record: NameRecord | None, current: Instance | None, answer: Answer) -> dict[str, Any]:
         since = self.memory.since
         ready = _is_usable(current)
         running = bool(current and current.state is InstanceState.RUNNING)
         return {
             "asking_for": self._age(record.asking_since) if record else 0.0,
-            "intent_age": self._age(record.intent.at) if record and record.intent else 0.0,
+            "intent_age": self._steady_age(folded, record),
             "unready_for": since("unready", current.id) if current and running and not ready else 0.0,
             "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
             "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
