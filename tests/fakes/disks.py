@@ -142,6 +142,8 @@ class FakeVolumes:
     def detach(self, volume_id: str, *, instance_id: str = "", force: bool = False) -> None:
         self.ec2.note("volumes.detach", volume_id)
         holder = self.all[volume_id].holder
+        if holder is not None and instance_id not in ("", holder.instance_id):
+            raise fake_error("InvalidAttachment.NotFound", f"{volume_id} is not attached to {instance_id}")
         if holder is not None:
             self._set(volume_id, attachments=(dataclasses.replace(holder, state=AttachmentState.DETACHING),))
 
