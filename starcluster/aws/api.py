@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from starcluster import __version__
-from starcluster.aws.errors import failures, translate
+from starcluster import __version__, exception
+from starcluster.aws.bucket import Limiter, limiter_for
+from starcluster.aws.errors import encoded_denial, failures, translate
+from starcluster.logger import log
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -37,13 +40,15 @@ class Access(Protocol):
     def proxies(self) -> Mapping[str, str] | None: ...
     @property
     def verify(self) -> bool: ...
+    @property
+    def clock_scale(self) -> float: ...
 
 
 class Api:
     """Clients made when first used, shared by threads (a botocore client may be).
 
     Three retry regimes (EC2 answers a shortage with HTTP 500, which botocore would hammer):
-    launch = one try, read = six, change = five.
+    launch = one try, read = six, change = five. Every try of a call to EC2 waits for its token (bucket.py).
     """
 
     page_size = 1000
@@ -79,14 +84,29 @@ class Api:
             pages = self.client("ec2", 6).get_paginator(operation).paginate(PaginationConfig=config, **params)
             return [one for page in pages for one in page.get(key, ())]
         except failures() as error:
-            raise translate(error, what=what) from error
+            raise self._in_our_words(error, what, params) from error
 
     def _call(self, service: str, attempts: int, operation: str, what: str, params: Answer) -> Answer:
         try:
             answer: Answer = getattr(self.client(service, attempts), operation)(**params)
         except failures() as error:
-            raise translate(error, what=what) from error
+            raise self._in_our_words(error, what, params) from error
         return answer
+
+    def _in_our_words(self, error: Exception, what: str, params: Answer) -> exception.AWSError:
+        encoded = encoded_denial(error) if self.access.public else ""
+        action = self._denied_action(encoded) if encoded else ""
+        return translate(error, what=what, region=self.access.region, params=params, denied_action=action)
+
+    def _denied_action(self, encoded: str) -> str:
+        """Which action AWS denied, as far as we may know: reading that is a permission of its own."""
+        unreadable: tuple[type[Exception], ...] = (*failures(), ValueError, KeyError, TypeError)
+        try:
+            answer = self.client("sts", 1).decode_authorization_message(EncodedMessage=encoded)
+            return str(json.loads(answer["DecodedMessage"])["context"]["action"])
+        except unreadable as error:
+            log.debug("AWS's reason can not be read: %s", error)
+            return ""
 
     def client(self, service: str, attempts: int) -> Any:
         with self._lock:
@@ -101,13 +121,21 @@ class Api:
             self._session = _new_session(self.access)
         # a private cloud answers for every service; AWS_REGION_HOST is the address of EC2 alone
         mine = service == "ec2" or not self.access.public
-        return self._session.create_client(
+        client = self._session.create_client(
             service,
             endpoint_url=self.access.endpoint_url if mine else None,
             region_name="us-east-1" if service == "pricing" else self.access.region,
             verify=None if self.access.verify else False,
             config=_config(self.access, attempts, quick=service == "pricing"),
         )
+        if service == "ec2":
+            _limiter(self.access).attach(client)
+        return client
+
+
+def _limiter(access: Access) -> Limiter:
+    account = (access.region, access.endpoint_url, access.access_key, access.profile)
+    return limiter_for(*account, scale=access.clock_scale)
 
 
 def _new_session(access: Access) -> Any:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from starcluster import exception, names
-from starcluster.aws.errors import launch_verdict
+from starcluster.aws.errors import counts_instances, launch_verdict
 from starcluster.clock import Clock
 from starcluster.cluster.namerecord import Attempt, Intent, NameRecord, NameRecords, Outcome, OutcomeState
 from starcluster.cluster.record import GENERATION
@@ -17,26 +17,27 @@ from starcluster.logger import log
 from starcluster.model import Instance, LaunchRequest, Verdict
 from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
-from starcluster.supervisor.agentlink import AgentError, Shell
+from starcluster.supervisor.agentlink import AgentError
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.noderules import BY_USER
 from starcluster.supervisor.orders import run_order
+from starcluster.supervisor.setups import Machines as Settable
+from starcluster.supervisor.setups import SetUps
 from starcluster.supervisor.wishes import Wish
 
 _DRAIN = 120.0  # wall seconds that a command gets when it is we who end it
+_QUOTA_SETTLES = 900.0  # EC2's seconds for which an instance that has ended may still count in a quota
 _REPLACE_PAUSE = 3600.0  # EC2's seconds; where every instance is at risk, replacing does not help
 _MANY = 6  # the same trouble so often in a row is the user's to look at
 
 
-class Machines(Protocol):
+class Machines(Settable, Protocol):
     """What is done with nodes; supervisor/machines.py does it for real."""
 
-    def shell(self, instance: Instance) -> Shell: ...
     def group_id(self) -> str: ...
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest: ...
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance: ...
     def remove(self, instance: Instance) -> None: ...
 
 
@@ -66,9 +67,19 @@ class Executor:
     ) -> None:
         self.cluster, self.ec2, self.records, self.machines = cluster, ec2, records, machines
         self.memory, self.journal, self.clock, self.me = memory, journal, clock, me
-        self.busy, self.settings = busy, settings
-        self._spawn = spawn or _in_thread
+        self.settings = settings
         self.wake = threading.Event()  # set when a set-up has ended: the loop need not wait to see it
+        self.set_ups = SetUps(
+            cluster=cluster,
+            machines=machines,
+            memory=memory,
+            journal=journal,
+            scale=clock.scale,
+            imds=settings.imds,
+            busy=busy,
+            ended=self.wake.set,
+            spawn=spawn,
+        )
         self._acts: dict[type[act.Action], Callable[[Any, Wish, NameLook], None]] = {
             act.Begin: self._begin,
             act.Adopt: self._adopt,
@@ -198,14 +209,14 @@ class Executor:
             asking_since=since,
             born="",
         )
-        self._ask(record, intent, wish)
+        self._ask(record, intent, wish, known)
 
     def _replay(self, action: act.Replay, wish: Wish, known: NameLook) -> None:
         record = self._fresh(wish)
         if record.intent is not None and not record.born:
-            self._ask(record, record.intent, wish)
+            self._ask(record, record.intent, wish, known)
 
-    def _ask(self, record: NameRecord, intent: Intent, wish: Wish) -> None:
+    def _ask(self, record: NameRecord, intent: Intent, wish: Wish, known: NameLook) -> None:
         """Ask EC2 by the intent that is written down; a plain refusal takes the intent back."""
         tags = {**wish.tags, GENERATION: str(record.generation)}
         pool = intent.pool
@@ -225,7 +236,7 @@ class Executor:
         except (exception.TransientError, exception.CredentialsError):
             raise
         except exception.BaseException as error:
-            self._refused(record, intent, wish, error)
+            self._refused(record, intent, wish, error, known)
         else:
             self._launched(record, wish, launched[0].id)
 
@@ -242,7 +253,9 @@ class Executor:
         else:
             self.records.change(record, intent=None)
 
-    def _refused(self, record: NameRecord, intent: Intent, wish: Wish, error: exception.BaseException) -> None:
+    def _refused(
+        self, record: NameRecord, intent: Intent, wish: Wish, error: exception.BaseException, known: NameLook
+    ) -> None:
         self.records.change(record, intent=None)
         code = getattr(error, "code", "")
         self.journal.add(wish.name, "refused", code=code, error=str(error))
@@ -250,66 +263,17 @@ class Executor:
             self.memory.avoid(intent.pool)
             if self.memory.is_news(wish.name, intent.pool, code):
                 log.warning("%s: %s", wish.name, error.explain())
-            return
-        if not isinstance(error, exception.AWSError):
-            raise exception.UserMustAct(error.msg, hint=error.hint) from error
-        raise error
-
-    # set-up ---------------------------------------------------------------------------------------------------
+        elif _counts_the_dying(code, known):
+            self._trouble(wish, exception.TransientError(f"{error.msg}; the old instance still counts in the quota"))
+        elif isinstance(error, exception.AWSError) and launch_verdict(code) is not Verdict.TELL_USER:
+            raise error
+        else:
+            self._complain(wish, error)
 
     def _set_up(self, action: act.SetUp, wish: Wish, known: NameLook) -> None:
-        """In a thread of its own: it takes minutes, and the other names are not to wait."""
         instance = next((one for one in known.instances if one.id == action.instance_id), None)
-        if instance is None or instance.id in self.busy:
-            return
-        self.busy[instance.id] = f"{instance.id} is being set up"
-        self._spawn(lambda: self._set_up_job(instance, wish, action.whole))
-
-    def _set_up_job(self, instance: Instance, wish: Wish, whole: bool) -> None:
-        try:
-            self._set_up_now(instance, wish, whole=whole)
-        except Exception as error:  # noqa: BLE001  the edge of a thread: a fault of one set-up stops no other name
-            self._set_up_failed(instance, wish, error)
-        else:
-            self.memory.set_up_failures.pop(instance.id, None)
-            self.memory.went_well(names.fold(wish.name))
-        finally:
-            self.busy.pop(instance.id, None)
-            self.wake.set()
-
-    def _set_up_now(self, instance: Instance, wish: Wish, *, whole: bool) -> None:
-        if whole:
-            instance = self.machines.set_up(instance, progress=lambda word: self._progress(wish, instance, word))
-        shell = self.machines.shell(instance)
-        agentlink.install(shell)
-        agentlink.call(shell, "start", settings=self._agent_settings(instance, wish))
-        self.journal.add(wish.name, "agent", instance=instance.id)
-
-    def _progress(self, wish: Wish, instance: Instance, word: str) -> None:
-        self.journal.add(wish.name, word.replace(" /home", "").replace(" ", "-"), instance=instance.id)
-        log.info("%s: %s (%s)", wish.name, word, instance.id)
-
-    def _agent_settings(self, instance: Instance, wish: Wish) -> dict[str, Any]:
-        return {
-            "name": wish.name,
-            "cluster": self.cluster,
-            "instance_id": instance.id,
-            "agent": agentlink.package()[0],
-            "scale": self.clock.scale,
-            "imds": self.settings.imds,
-            "volumes": [device.volume_id for device in instance.data_devices],
-        }
-
-    def _set_up_failed(self, instance: Instance, wish: Wish, error: Exception) -> None:
-        failures = self.memory.set_up_failures.get(instance.id, 0) + 1
-        self.memory.set_up_failures[instance.id] = failures
-        told = str(error).splitlines()
-        why = self.memory.set_up_errors[instance.id] = told[0] if told else repr(error)
-        words = f"the set-up of {instance.id} failed: {why}"
-        self.memory.back_off(names.fold(wish.name), words)
-        self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
-        log.warning("%s: %s", wish.name, words)
-        log.debug("%s: set-up", wish.name, exc_info=error)
+        if instance is not None:
+            self.set_ups.begin(instance, wish, whole=action.whole)
 
     # the command ----------------------------------------------------------------------------------------------
 
@@ -396,6 +360,7 @@ def _generation_and_intent(known: NameLook) -> tuple[int, Intent | None]:
     return (record.generation, record.intent) if record else (0, None)
 
 
-def _in_thread(job: Callable[[], None]) -> None:
-    """A daemon thread: its work may be cut off at any moment, and is then done again by the next driver."""
-    threading.Thread(target=job, name="set-up", daemon=True).start()
+def _counts_the_dying(code: str, known: NameLook) -> bool:
+    """A quota that our own last instance still fills: it is on its way out, or has just gone."""
+    settling = known.asking_for < _QUOTA_SETTLES
+    return counts_instances(code) and settling and bool(known.instances)

@@ -67,6 +67,17 @@ class Memory:
             self._values[key] = (value, since)
         return now - since
 
+    def note_set_up(self, instance_id: str) -> None:
+        """We have just set it up and tagged it so."""
+        with self._lock:
+            self._first["set up", instance_id] = self._clock.monotonic()
+
+    def was_set_up(self, instance_id: str, *, within: float) -> bool:
+        """We have set it up in the last so many of EC2's seconds."""
+        with self._lock:
+            at = self._first.get(("set up", instance_id))
+        return at is not None and self._clock.monotonic() - at < within
+
     def forget(self, *key: str) -> None:
         """The next `since` begins anew."""
         with self._lock:

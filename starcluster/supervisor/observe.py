@@ -35,6 +35,7 @@ from starcluster.supervisor.wishes import Wish
 from starcluster.threadpool import get_thread_pool
 
 BEAT = 10.0  # EC2's seconds; the agent reports at least so often
+LAG = 300.0  # EC2's seconds for which a read may lag behind a tag that was written
 LEAST_FRESH = 3.0  # of ours
 DIRECT_LIMIT = 15.0
 _OWN_PREFIX = "alias"
@@ -90,6 +91,7 @@ class Observer:
 
     def look(self, wishes: Sequence[Wish]) -> Look:
         """Everything about the wished-for names; raises AWSError when EC2 can not be read."""
+        busy = dict(self.busy)  # before the reads: what ends meanwhile has not been seen by them
         instances = self.ec2.instances.find(cluster=self.cluster)
         requests = self.ec2.spot.find(cluster=self.cluster)
         records = self.records.find()
@@ -104,7 +106,7 @@ class Observer:
             zones=(master.zone,) if master else (),
             avoid=self.memory.avoided(),
             names={
-                names.fold(one[0].name): self._name(*one, answer, requests, asked=bool(words))
+                names.fold(one[0].name): self._name(*one, answer, requests, busy, asked=bool(words))
                 for one, answer in zip(seen, answers, strict=True)
             },
         )
@@ -160,6 +162,7 @@ class Observer:
         word: Mapping[str, Any],
         answer: Answer,
         requests: Sequence[SpotRequest],
+        busy: Mapping[str, str],
         *,
         asked: bool,
     ) -> NameLook:
@@ -176,7 +179,7 @@ class Observer:
             has_saved=self._has_saved(folded, word),
             begun=folded in self.memory.begun,
             holder=lease.other_holder(record, self.me, self.memory, self.clock.scale),
-            busy=self._busy(current),
+            busy=self._busy(current, busy),
             pause=pause,
             pause_because=because,
             complaint=self.memory.complaint(folded),
@@ -192,9 +195,13 @@ class Observer:
             self.memory.saved.add(folded)
         return folded in self.memory.saved
 
-    def _busy(self, current: Instance | None) -> str:
+    def _busy(self, current: Instance | None, busy: Mapping[str, str]) -> str:
         """Whether a set-up of this very instance goes on; that of a dead one may hang, and nobody waits for it."""
-        return self.busy.get(current.id, "") if current and current.state is InstanceState.RUNNING else ""
+        if current is None or current.state is not InstanceState.RUNNING:
+            return ""
+        if not _is_usable(current) and self.memory.was_set_up(current.id, within=LAG):
+            return f"{current.id} has been set up; EC2 does not show it yet"
+        return busy.get(current.id, "")
 
     def _now(self) -> datetime:
         return self.clock.now().astimezone(UTC)

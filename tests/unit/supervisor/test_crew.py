@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from starcluster.cluster.record import READY
 from starcluster.model import LaunchRequest
 from starcluster.supervisor import loop
 from starcluster.supervisor.crew import Crew, Lane
@@ -186,3 +188,41 @@ def test_the_master_is_not_asked_before_a_node_of_ours_is_set_up(scene: Scene) -
     assert not orders
     scene.rounds(driver, 10)
     assert orders
+
+
+def test_a_set_up_that_ends_during_a_look_is_not_begun_again(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    executor, observer = driver.sites[0].executor, driver.sites[0].observer
+    jobs = []
+    executor.set_ups._spawn = jobs.append
+    scene.rounds(driver, 3)
+    find = scene.ec2.spot.find
+
+    def ends_now(**words):  # type: ignore[no-untyped-def]
+        while jobs:
+            jobs.pop()()
+        return find(**words)
+
+    scene.ec2.spot.find = ends_now  # type: ignore[method-assign]
+    scene.rounds(driver, 6)
+    assert not observer.busy
+    assert len(scene.machines.set_ups) == 1
+
+
+def test_a_node_whose_ready_tag_shows_late_is_not_set_up_again(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 3)
+    (node,) = scene.alive()
+    find = scene.ec2.instances.find
+
+    def late(**words):  # type: ignore[no-untyped-def]
+        return [replace(one, tags={k: v for k, v in one.tags.items() if k != READY}) for one in find(**words)]
+
+    scene.ec2.instances.find = late  # type: ignore[method-assign]
+    scene.rounds(driver, 10)
+    assert scene.machines.set_ups == [node.id]
+    assert not scene.agent().ran
+    scene.ec2.instances.find = find  # type: ignore[method-assign]
+    scene.rounds(driver, 5)
+    assert scene.machines.set_ups == [node.id]
+    assert scene.agent().ran == [1]

@@ -381,12 +381,12 @@ def test_a_set_up_that_hangs_on_a_dead_machine_is_not_waited_for(scene: Scene) -
     driver = scene.driver(wish())
     jobs: list[object] = []
     executor = driver.sites[0].executor
-    at_once = executor._spawn
-    executor._spawn = jobs.append
+    at_once = executor.set_ups._spawn
+    executor.set_ups._spawn = jobs.append
     scene.rounds(driver, 5)
     assert len(jobs) == 1, "a set-up in progress was begun again"
     scene.lose(scene.alive()[0])
-    executor._spawn = at_once
+    executor.set_ups._spawn = at_once
     scene.rounds(driver, 10)
     assert len(scene.nodes()) == 2
     assert scene.agent().ran == [1]
