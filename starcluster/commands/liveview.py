@@ -109,6 +109,8 @@ def _sums(rows: Sequence[Row], width: int) -> str:
     unknown = any(row.spent.unknown for row in rows)
     parts += [f"${usd:.2f}{' + ?' if unknown else ''} so far"] if usd >= 0.01 else []
     text = ", ".join(parts)
+    if all(row.tone is Tone.OVER for row in rows):
+        return text
     return f"{text}   {HINT}" if len(text) + len(HINT) + 3 <= width else text
 
 
@@ -175,9 +177,16 @@ class Screen:
             board.end(name, words, well=ended is Ended.FINISHED)
 
     def _ask_prices(self) -> None:
-        while not self._ended.wait(_PRICES):
+        pause = 1.0
+        while not self._ended.wait(pause):
+            pause = _PRICES
             for site in self._driver.sites:
-                for known in site.look.names.values() if site.look and site.meter else ():
-                    for instance in known.instances:
-                        if site.meter and instance.state.is_alive and not self._ended.is_set():
-                            site.meter.ask(instance)
+                self._ask_prices_of(site)
+
+    def _ask_prices_of(self, site: Site) -> None:
+        look, meter = site.look, site.meter
+        if look is None or meter is None:
+            return
+        for instance in [one for known in look.names.values() for one in known.instances]:
+            if not self._ended.is_set():
+                meter.ask(instance)

@@ -27,8 +27,7 @@ class Column:
 
 def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """Which columns go into so many characters."""
-    wide = [max(len(one.head), *(len(row[at]) for row in rows), 0) for at, one in enumerate(columns)]
-    need = [_LEAST if one.cut else width for one, width in zip(columns, wide, strict=True)]
+    need = _needed(columns, rows)
     kept = list(range(len(columns)))
     while sum(need[at] for at in kept) + _GAP * (len(kept) - 1) > width:
         worst = max(kept, key=lambda at: (columns[at].rank, at))
@@ -36,6 +35,12 @@ def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
             break
         kept.remove(worst)
     return kept
+
+
+def _needed(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How many characters each column takes at least."""
+    wide = [max(len(one.head), *(len(row[at]) for row in rows), 0) for at, one in enumerate(columns)]
+    return [_LEAST if one.cut else width for one, width in zip(columns, wide, strict=True)]
 
 
 def table(
@@ -49,7 +54,8 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    kept = fitting(columns, rows, width)
+    kept, need = fitting(columns, rows, width), _needed(columns, rows)
+    spare = max(0, width - sum(need[at] for at in kept) - _GAP * len(kept))
     # between two columns stands the box's divider, a blank, and the padding
     made = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     for at in kept:
@@ -60,7 +66,8 @@ def table(
             style=one.style,
             no_wrap=True,
             overflow="ellipsis",
-            min_width=_LEAST if one.cut else max(len(one.head), *(len(row[at]) for row in rows), 0),
+            min_width=need[at],
+            max_width=need[at] + (spare if one.cut else 0),
         )
     for at, row in enumerate(rows):
         shown = cells[at] if cells is not None else [Text(word) for word in row]

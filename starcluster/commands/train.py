@@ -211,6 +211,9 @@ def farewell(wish: Wish, known: NameLook | None) -> list[str]:
     again = f"  to watch it again:  starcluster train {wish.name}"
     if known is not None and known.holder:
         return [f"{wish.name} is watched by {known.holder}, and goes on"]
+    if known is not None and known.record is not None and known.record.outcome is not None:
+        state = known.record.outcome.state
+        return [f"{wish.name} has {state}; its machine is perhaps not released yet, which this sees to:", again]
     if known is not None and not any(one.state.is_alive for one in known.instances):
         return [f"{wish.name} has no machine: nothing runs and nothing costs, unless one was just asked for", again]
     return [

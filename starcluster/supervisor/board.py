@@ -126,7 +126,9 @@ def row_of(wish: Wish, known: NameLook, look: Look) -> Row:
     case = Case(wish, known, look)
     doing, tone = _doing(case)
     report = case.report
-    run = report.run if report else None
+    run = report.run if report and known.begun else None
+    if run is not None and run.attempt <= case.record.attempt.floor:
+        run = None  # of a job that was over before
     return Row(
         name=wish.name,
         doing=doing,
@@ -157,7 +159,7 @@ ENDED_BADLY = "gave up"
 def _without_machine(known: NameLook) -> str:
     if known.pause > 0:
         return "waits before it asks again"
-    asking = known.record is not None and (known.record.intent is not None or known.asking_for > 0)
+    asking = known.record is not None and known.record.intent is not None and not known.record.born
     return f"asks for a machine ({known.asking_for:.0f} s)" if asking else "gets a machine"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from starcluster.cluster.namerecord import NameRecord, Outcome, OutcomeState
 from starcluster.commands.train import farewell
 from starcluster.model import Instance, InstanceState
 from starcluster.supervisor.look import NameLook
@@ -26,6 +29,14 @@ def test_without_a_machine_nothing_runs() -> None:
     text = "\n".join(farewell(WISH, NameLook(instances=(GONE,))))
     assert "has no machine" in text
     assert "removenode" not in text
+
+
+def test_what_was_over_may_have_to_be_released_yet() -> None:
+    done = Outcome(state=OutcomeState.FINISHED, at=datetime(2026, 1, 31, tzinfo=UTC), exit=0)
+    record = NameRecord(name="mynode", cluster="mycluster", outcome=done)
+    text = "\n".join(farewell(WISH, NameLook(instances=(RUNNING,), record=record)))
+    assert "has finished" in text
+    assert "goes on" not in text
 
 
 def test_what_another_driver_watches_is_watched() -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from starcluster.cluster.costs import Tariff
-from starcluster.cluster.namerecord import Intent, Outcome, OutcomeState
+from starcluster.cluster.namerecord import Attempt, Intent, Outcome, OutcomeState
 from starcluster.commands.liveview import COLUMNS, HINT, bar, countdown, picture
 from starcluster.model import InstanceState, Market, SpotPrice
 from starcluster.supervisor.board import Board, Pace, Row, Tone, row_of
@@ -101,6 +101,15 @@ def test_a_new_attempt_has_a_rate_of_its_own() -> None:
     assert pace.left(100, 23) is None, "a step back is a new beginning"
 
 
+def test_what_an_earlier_job_told_is_not_shown() -> None:
+    seen = working(100)
+    assert row_of(wish(), seen, look(seen)).step == 100
+    earlier = replace(seen, record=record(attempt=Attempt(number=1, floor=1)))
+    assert row_of(wish(), earlier, look(earlier)).step is None
+    unbegun = replace(seen, begun=False)
+    assert row_of(wish(), unbegun, look(unbegun)).step is None
+
+
 def test_costs_grow_while_it_runs() -> None:
     made = board()
     assert see(made, working(10), 3600).spent.usd == pytest.approx(0.03)
@@ -161,6 +170,16 @@ def test_no_line_is_longer_than_the_terminal(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert any("works" in line for line in lines)
     assert len(lines) == 6
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_what_is_too_long_is_cut_where_it_may_be(width: int) -> None:
+    first, *_ = rows(1)
+    long = replace(first, doing="has ended, but for some processes, and for a lot of other things that take time")
+    heads, _, line, _ = drawn([long], width)
+    assert "\u2026" in line
+    assert "COST" in heads
+    assert line.rstrip().endswith("-")
 
 
 def test_narrow_terminals_get_less_and_wide_ones_all() -> None:
