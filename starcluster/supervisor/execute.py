@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from starcluster import exception, names
-from starcluster.aws.errors import counts_instances, launch_verdict
+from starcluster.aws.errors import counts_instances, launch_verdict, spot_hint
 from starcluster.clock import Clock
 from starcluster.cluster.namerecord import Attempt, Intent, NameRecord, NameRecords, Outcome, OutcomeState
 from starcluster.cluster.record import GENERATION
@@ -21,7 +21,7 @@ from starcluster.supervisor.agentlink import AgentError
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
-from starcluster.supervisor.noderules import BY_USER
+from starcluster.supervisor.noderules import ended_by_user
 from starcluster.supervisor.orders import run_order
 from starcluster.supervisor.setups import Machines as Settable
 from starcluster.supervisor.setups import SetUps
@@ -169,8 +169,7 @@ class Executor:
         if outcome and (self.settings.again or outcome.state is not OutcomeState.FINISHED):
             facts["outcome"] = None
             facts["attempt"] = replace(record.attempt, failures=0, floor=record.attempt.number)
-        ended = [one.id for one in known.instances if one.reason_code == BY_USER and not one.state.is_alive]
-        facts["released"] = (*record.released, *(one for one in ended if one not in record.released))
+        facts["released"] = (*record.released, *(one for one in ended_by_user(known) if one not in record.released))
         self.records.change(record, **facts)
         self.memory.begun.add(names.fold(wish.name))
         self.journal.add(wish.name, "begin", holder=self.me.text, again=self.settings.again)
@@ -351,8 +350,16 @@ class Executor:
         self.journal.add(wish.name, "restarted", instance=action.instance_id)
 
     def _cancel(self, action: act.CancelRequests, wish: Wish, known: NameLook) -> None:
+        """Take open requests back, and the intent with them: the next try is another one."""
         self.ec2.spot.cancel(list(action.request_ids))
+        record = self._fresh(wish)
+        if record.intent and not record.born:
+            self.memory.avoid(record.intent.pool)
+            self.records.change(record, intent=None)
         self.journal.add(wish.name, "request-cancelled", requests=list(action.request_ids))
+        if action.code:
+            words = f"EC2 can not fulfil its spot request: {action.message or 'no reason given'} ({action.code})"
+            raise exception.UserMustAct(words, code=action.code, hint=spot_hint(action.code))
 
 
 def _generation_and_intent(known: NameLook) -> tuple[int, Intent | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starcluster.cluster.record import READY
-from starcluster.model import Instance, InstanceState, Market, Pool, SpotState
+from starcluster.model import Instance, InstanceState, Market, Pool, SpotState, Verdict
 from starcluster.supervisor.actions import (
     Action,
     Adopt,
@@ -16,17 +16,21 @@ from starcluster.supervisor.actions import (
     Start,
 )
 from starcluster.supervisor.case import Case
+from starcluster.supervisor.look import NameLook
 from starcluster.supervisor.wishes import Fallback
 
 # all in EC2's seconds
 LAG_LIMIT = 300.0  # as long may a describe lag behind the launch that we know went well
 OPEN_LIMIT = 600.0  # a spot request that stays open so long is taken back
+DRY_LIMIT = 60.0  # one whose pool is empty is taken back sooner: there are other pools
 FULFILLED = "fulfilled"  # the code of a spot request whose instance EC2 does not mean to take
 SPARED_LIMIT = 60.0  # such a node, drained by us, is released after this time
 OVERDUE_LIMIT = 300.0  # a drained node that EC2 does not take is released after its time
 UNREADY_LIMIT = 900.0  # an instance that was never usable is replaced
 SET_UP_TRIES = 6
 BY_USER = "Client.UserInitiatedShutdown"
+# a spot request tells for days how its instance ended, the instance itself for about an hour
+REQUEST_BY_USER = ("instance-terminated-by-user", "spot-instance-terminated-by-user")
 
 
 def is_doubled(case: Case) -> Action | None:
@@ -102,12 +106,17 @@ def has_open_request(case: Case) -> Action | None:
     if not requests:
         return None
     codes = ", ".join(sorted({one.code for one in requests}))
-    if case.known.asking_for < OPEN_LIMIT:
+    told = next((one for one in requests if one.verdict is Verdict.TELL_USER), None)
+    dry = any(one.verdict is Verdict.ELSEWHERE for one in requests)
+    limit = 0.0 if told else DRY_LIMIT if dry else OPEN_LIMIT
+    if case.known.asking_for < limit:
         return case.wait(f"its spot request is open ({codes})")
     return CancelRequests(
         name=case.wish.name,
         because=f"its spot request stays open ({codes})",
         request_ids=tuple(sorted(one.id for one in requests)),
+        code=told.code if told else "",
+        message=told.message if told else "",
     )
 
 
@@ -119,11 +128,11 @@ def has_no_instance(case: Case) -> Action | None:
         return _launch(case, generation=1, try_number=1, because="it has no instance yet")
     corpse = next((one for one in case.of_now if one.state.is_gone), None)
     if corpse is not None and (record.born or not record.intent or corpse.client_token == record.intent.token):
-        return _after_death(case, corpse)
+        return _after_death(case, corpse.id, corpse.reason_code or corpse.transition_reason or "no reason given")
     if record.born:
         if case.known.intent_age < LAG_LIMIT:
             return case.wait(f"EC2 does not show {record.born} yet")
-        return _launch_next(case, f"{record.born} is gone")
+        return _after_death(case, record.born, "EC2 shows it no more")
     if record.intent is not None:
         return Replay(name=case.wish.name, because="the answer to its launch is not known")
     return _launch(
@@ -131,15 +140,23 @@ def has_no_instance(case: Case) -> Action | None:
     )
 
 
-def _after_death(case: Case, corpse: Instance) -> Action:
-    why = corpse.reason_code or corpse.transition_reason or "no reason given"
-    if corpse.reason_code == BY_USER and corpse.id not in case.record.released and not case.is_drained:
+def _after_death(case: Case, instance_id: str, why: str) -> Action:
+    by_person = instance_id in ended_by_user(case.known) and instance_id not in case.record.released
+    if by_person and not case.is_drained:
         return Hold(
             name=case.wish.name,
-            because=f"its instance {corpse.id} was terminated by a person; it is not started again by itself",
+            because=f"its instance {instance_id} was terminated by a person; it is not started again by itself",
             hint=f"to go on, ask again: starcluster train {case.wish.name}",
         )
-    return _launch_next(case, f"{corpse.id} is gone ({why})")
+    return _launch_next(case, f"{instance_id} is gone ({why})")
+
+
+def ended_by_user(known: NameLook) -> list[str]:
+    """The instances that EC2 says a call ended or stopped: ours, or a person's."""
+    shown = [one.id for one in known.instances if one.reason_code == BY_USER and not one.state.is_alive]
+    told = [one.instance_id for one in known.requests if one.code in REQUEST_BY_USER]
+    born = known.record.born if known.record else ""
+    return [*shown, *(one for one in told if one == born and one not in shown)]
 
 
 def _launch_next(case: Case, because: str) -> Action:

@@ -170,9 +170,15 @@ class World:
             self.ec2.instances._set(one.id, state=target)
             if target is InstanceState.TERMINATED:
                 self.ec2.instances._release(one)
-                self.later(FORGOTTEN, lambda: self.forgotten.add(one.id))
+                self.later(FORGOTTEN, lambda: self._forget(one))
 
         self.later(seconds, move)
+
+    def _forget(self, one: Instance) -> None:
+        """EC2 shows it no more; how a spot instance ended is still told by its request."""
+        self.forgotten.add(one.id)
+        if one.market is Market.ON_DEMAND:
+            self.ended_by_person.pop(one.alias, None)
 
     def publish(self) -> None:
         """Every agent's beat; two nodes of one name overwrite each other's report."""
