@@ -46,9 +46,7 @@ class Visit:
 class CommandGate:
     """Listens while any order is about commands; `instance_at` tells whose private address that is."""
 
-    def __init__(
-        self, path: Path, *, faults: Faults, log: CallLog, instance_at: Callable[[str], str | None]
-    ) -> None:
+    def __init__(self, path: Path, *, faults: Faults, log: CallLog, instance_at: Callable[[str], str | None]) -> None:
         self._path = path
         self._faults = faults
         self._log = log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -38,13 +39,27 @@ COMMAND = (
 NOTICE = "when {node} is working: interrupt {node} notice=240"
 
 
+AGENT = "starcluster-agent call"
+ORDER = re.compile(r'"op": "(\w+)"')
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """The nth call of an action in the record."""
+    """The nth call of an action of EC2's, or of an order to the nodes' agents, in the record."""
 
     action: str
     nth: int
     at: float
+    agent: bool = False
+
+    def __str__(self) -> str:
+        return f"{'agent ' if self.agent else ''}{self.action} {self.nth}"
+
+    @property
+    def hold(self) -> dict[str, Any]:
+        """What the control's `hold` wants of it."""
+        named = {"command": AGENT, "given": f'"op": "{self.action}"'} if self.agent else {"action": self.action}
+        return {**named, "nth": self.nth}
 
 
 class Arena(Scene):
@@ -98,19 +113,14 @@ class Arena(Scene):
         return number
 
     def recorded(self) -> list[Call]:
-        """Do the main job without any trouble; every EC2 call of its driver, in order."""
+        """Do the main job without any trouble; every call of its driver to EC2 and to agents, in order."""
         name, start = self.fresh(), self.newest()
+        self.control("watch", command=AGENT)
         with interrupted(self):
             self.drive(name).ends(0)
         entries = self.control("log", after=start)["entries"]
         self.check()
-        counts: Counter[str] = Counter()
-        calls = []
-        for entry in entries:
-            if entry["kind"] == "call":
-                counts[entry["action"]] += 1
-                calls.append(Call(action=entry["action"], nth=counts[entry["action"]], at=entry["at"]))
-        return calls
+        return list(_calls(entries))
 
     def check(self) -> None:
         """One instance at a time and one command at a time have done it; nothing else is left of it."""
@@ -120,6 +130,17 @@ class Arena(Scene):
         assert starts == ["1", "2"], f"the command was started as attempts {starts}"
         expected = {**self.before, "templates": self.before["templates"] | {f"sc-{TAG}-{self.name}"}}
         until(lambda: self.world() == expected, f"no orphans: {self.world()} is not {expected}", limit=15)
+
+
+def _calls(entries: list[dict[str, Any]]) -> Iterator[Call]:
+    counts: Counter[tuple[str, bool]] = Counter()
+    for entry in entries:
+        agent = entry["kind"] == "command"
+        found = ORDER.search(entry["given"]) if agent else None
+        action = found[1] if found else entry["action"] if entry["kind"] == "call" else ""
+        if action:
+            counts[action, agent] += 1
+            yield Call(action=action, nth=counts[action, agent], at=entry["at"], agent=agent)
 
 
 class interrupted:

@@ -1,4 +1,4 @@
-"""kill -9 of the driver around every EC2 call of the main job, and at moments of all its length."""
+"""kill -9 of the driver around every call to EC2 and to agents of the main job, and at moments of all its length."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from tests.rehearsal.crash.job import Arena, Call, at_points, ended_or, interrupted, is_parked, spread
 
 SAMPLED = 4
+SAMPLED_ORDERS = ("before agent start 1", "after agent run 1", "after agent look 2")
 EVERY = 0.25  # wall seconds between two moments
 
 
@@ -19,17 +20,17 @@ class Point:
     when: str
 
     def __str__(self) -> str:
-        return f"{self.when} {self.call.action} {self.call.nth}"
+        return f"{self.when} {self.call}"
 
 
-def points_of(record: list[Call]) -> list[Point]:
-    return [Point(call=call, when=when) for call in record for when in ("before", "after")]
+def points_of(record: list[Call], *, agent: bool) -> list[Point]:
+    return [Point(call=call, when=when) for call in record if call.agent is agent for when in ("before", "after")]
 
 
 def crash_at(arena: Arena, point: Point) -> str:
     name = arena.fresh()
     with interrupted(arena):
-        arena.control("hold", action=point.call.action, nth=point.call.nth, when=point.when)
+        arena.control("hold", **point.call.hold, when=point.when)
         first = arena.drive(name)
         came = ended_or(lambda: is_parked(arena), first)
         first.kill()
@@ -54,21 +55,35 @@ def crash_after(arena: Arena, seconds: float) -> str:
 @pytest.mark.timeout(900)
 def test_a_kill_around_a_call(arena: Arena, record: list[Call]) -> None:
     """Some points of the record."""
-    points = spread(points_of(record), SAMPLED)
+    points = spread(points_of(record, agent=False), SAMPLED)
     assert len(points) == SAMPLED
+    assert list(at_points(points, lambda point: crash_at(arena, point))) == []
+
+
+@pytest.mark.timeout(900)
+def test_a_kill_around_an_agent_call(arena: Arena, record: list[Call]) -> None:
+    """An order is given twice, an answer is lost, a look is broken off."""
+    points = [point for point in points_of(record, agent=True) if str(point) in SAMPLED_ORDERS]
+    assert len(points) == len(SAMPLED_ORDERS)
     assert list(at_points(points, lambda point: crash_at(arena, point))) == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_a_kill_around_every_call(arena: Arena, record: list[Call]) -> None:
-    assert list(at_points(points_of(record), lambda point: crash_at(arena, point))) == []
+    assert list(at_points(points_of(record, agent=False), lambda point: crash_at(arena, point))) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_a_kill_around_every_agent_call(arena: Arena, record: list[Call]) -> None:
+    assert list(at_points(points_of(record, agent=True), lambda point: crash_at(arena, point))) == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_a_kill_at_every_moment(arena: Arena, record: list[Call]) -> None:
-    """Between EC2's calls are those to the nodes and their agents, which nothing outside of the driver can hold."""
+    """Between the calls to EC2 and to agents there are plain commands on nodes and the driver's own files."""
     length = record[-1].at - record[0].at
     moments = [EVERY * place for place in range(int(length / EVERY))]
     assert list(at_points(moments, lambda seconds: crash_after(arena, seconds))) == []
