@@ -39,11 +39,11 @@ class Memory:
         self.saved: set[str] = set()
         self.seen: dict[str, int] = {}
 
-    def since(self, *key: str) -> float:
-        """EC2's seconds since this was first asked for the key."""
+    def since(self, *key: str, already: float = 0.0) -> float:
+        """EC2's seconds since this was first asked for the key, and those that had passed `already` at that time."""
         now = self._clock.monotonic()
         with self._lock:
-            return now - self._first.setdefault(key, now)
+            return now - self._first.setdefault(key, now - already)
 
     def is_news(self, name: str, pool: Pool, code: str) -> bool:
         """Whether this refusal was not yet told for the name since its last launch."""

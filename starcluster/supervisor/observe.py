@@ -18,6 +18,7 @@ from starcluster.cluster.record import GENERATION, READY
 from starcluster.model import Instance, InstanceState, SpotRequest
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError, Shell
+from starcluster.supervisor.asking import Asking
 from starcluster.supervisor.look import (
     Absent,
     Answer,
@@ -32,12 +33,12 @@ from starcluster.supervisor.look import (
 )
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.wishes import Wish
-from starcluster.threadpool import get_thread_pool
 
 BEAT = 10.0  # EC2's seconds; the agent reports at least so often
 LAG = 300.0  # EC2's seconds for which a read may lag behind a tag that was written
 LEAST_FRESH = 3.0  # of ours
 DIRECT_LIMIT = 15.0
+PATIENCE = 2.0  # of ours, that a look waits for nodes that are asked directly
 _OWN_PREFIX = "alias"
 Seen = tuple[Wish, tuple[Instance, ...], NameRecord | None, Mapping[str, Any]]
 
@@ -81,8 +82,10 @@ class Observer:
         me: lease.Holder,
         hands: int = 1,
     ) -> None:
-        """`hands`: how many nodes are asked at once."""
-        self._hands = hands
+        """`hands`: with more than one, nodes are asked directly side by side."""
+        self._asking: Asking[Question, Answer] = Asking(
+            self._ask_node, key=lambda one: one.current.id, not_yet=_not_yet, patience=PATIENCE, in_threads=hands > 1
+        )
         self.cluster, self.ec2, self.records = cluster, ec2, records
         self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
         self.busy: dict[str, str] = {}  # instance id -> what is done to it beside the loop
@@ -147,11 +150,7 @@ class Observer:
     def _answers(self, seen: Sequence[Seen]) -> list[Answer]:
         """Each name's own word; the nodes that the master knows nothing fresh of are asked side by side."""
         told = [self._answer(wish.name, newest(mine, record), word) for wish, mine, record, word in seen]
-        questions = [one for one in told if isinstance(one, Question)]
-        if not questions:
-            return [one for one in told if not isinstance(one, Question)]
-        with get_thread_pool(self._hands, disable_threads=min(self._hands, len(questions)) < 2) as pool:
-            answers = iter(pool.map(self._ask_node, questions))
+        answers = iter(self._asking.answers([one for one in told if isinstance(one, Question)]))
         return [next(answers) if isinstance(one, Question) else one for one in told]
 
     def _name(
@@ -218,14 +217,26 @@ class Observer:
         ready = _is_usable(current)
         running = bool(current and current.state is InstanceState.RUNNING)
         return {
+<<<<<<< ours
             "asking_for": self._age(record.asking_since) if record else 0.0,
             "intent_age": self._steady_age(folded, record),
+=======
+            "asking_for": self._asking_for(folded, record),
+            "intent_age": since("intent", folded, record.intent.token) if record and record.intent else 0.0,
+>>>>>>> theirs
             "unready_for": since("unready", current.id) if current and running and not ready else 0.0,
             "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
             "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
             "set_up_failures": self.memory.set_up_failures.get(current.id, 0) if current else 0,
             "set_up_error": self.memory.set_up_errors.get(current.id, "") if current else "",
         }
+
+    def _asking_for(self, folded: str, record: NameRecord | None) -> float:
+        """What had passed when this driver first saw it, and from then on by the steady clock, which nobody sets."""
+        if record is None or record.asking_since is None:
+            return 0.0
+        key = ("asking", folded, record.asking_since.isoformat())
+        return self.memory.since(*key, already=self._age(record.asking_since))
 
     def _silence(self, wish: Wish, current: Instance | None, answer: Answer, *, asked: bool) -> dict[str, Any]:
         """How long nothing has been heard, neither by SSH nor over a master that does answer.
@@ -258,14 +269,19 @@ class Observer:
         return Question(current=current, old=report, age=age)
 
     def _shared(self, current: Instance, word: Mapping[str, Any]) -> tuple[Report | None, float]:
-        """The report on the shared volume if it is of this very instance."""
+        """The report on the shared volume if it is of this very instance, and how old it is in wall seconds.
+
+        That is at least as long as we have seen it unchanged: the master's clock may have been set back.
+        """
         words = word.get("report")
         if not words or words.get("instance_id") != current.id:
             return None, 0.0
         try:
-            return agentlink.parse_report(words), float(word.get("age") or 0)
+            report = agentlink.parse_report(words)
         except AgentError:
             return None, 0.0
+        seen = self.memory.unchanged(("report", current.id), f"{report.seq} {words.get('at')}") / self.clock.scale
+        return report, max(float(word.get("age") or 0), seen)
 
     def _ask_node(self, question: Question) -> Answer:
         try:
@@ -277,6 +293,13 @@ class Observer:
             return Silent(age=question.age) if question.old else Unreachable(why=_first_line(error), by_ssh=True)
         except exception.AWSError as error:  # its console, which tells its host keys, can not be read
             return Unreachable(why=_first_line(error))
+
+
+def _not_yet(question: Question) -> Answer:
+    """What is known of a node that has not answered so far."""
+    if question.old:
+        return Silent(age=question.age)
+    return Unreachable(why="it has not answered yet", by_ssh=True)
 
 
 def _first_line(error: Exception) -> str:

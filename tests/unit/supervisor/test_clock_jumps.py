@@ -1,0 +1,108 @@
+"""Somebody sets the laptop's clock, or the master's: by eight hours, forwards or back. The steady clock counts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starcluster.model import Market
+from starcluster.supervisor.look import Silent
+from starcluster.supervisor.wishes import Fallback
+from tests.fakes.ec2 import fake_error
+from tests.unit.supervisor.stage import Scene, StepClock
+from tests.unit.supervisor.world import wish
+
+HOURS = 8 * 3600.0
+JUMPS = pytest.mark.parametrize("jump", [HOURS, -HOURS])
+
+
+class SetClock(StepClock):
+    """Its wall time is off by `jump`."""
+
+    jump = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.jump)
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def scene(tmp_path: Path, clock: SetClock) -> Scene:
+    made = Scene(tmp_path)
+    made.clock = clock
+    return made
+
+
+@JUMPS
+def test_a_running_command_is_left_alone(scene: Scene, clock: SetClock, jump: float) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    clock.jump = jump
+    scene.rounds(driver, 40)
+    assert len(scene.nodes()) == 1
+    assert scene.agent().ran == [1]
+
+
+@JUMPS
+def test_an_instance_that_ec2_does_not_show_yet_is_not_taken_for_gone(
+    scene: Scene, clock: SetClock, jump: float
+) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 2)
+    (node,) = scene.nodes()
+    hidden = scene.ec2.instances.all.pop(node.id)
+    clock.jump = jump
+    scene.rounds(driver, 10)
+    scene.ec2.instances.all[node.id] = hidden
+    scene.rounds(driver, 10)
+    assert [one.id for one in scene.nodes()] == [node.id]
+
+
+@JUMPS
+def test_the_full_price_is_paid_after_spot_max_wait_and_not_before(scene: Scene, clock: SetClock, jump: float) -> None:
+    for _ in range(40):
+        scene.ec2.fail_next("instances.launch", fake_error("InsufficientInstanceCapacity"))
+    driver = scene.driver(wish(fallback=Fallback.ON_DEMAND, spot_max_wait=1800))
+    scene.rounds(driver, 5)
+    clock.jump = jump
+    asked: list[Market] = []
+    original = scene.machines.launch_request
+
+    def noting(**words: Any) -> Any:
+        asked.append(words["intent"].pool.market)
+        return original(**words)
+
+    scene.machines.launch_request = noting  # type: ignore[method-assign]
+    scene.rounds(driver, 28, pause=60)
+    assert set(asked) == {Market.SPOT}
+    scene.rounds(driver, 12, pause=60)
+    assert Market.ON_DEMAND in asked
+
+
+def test_a_driver_started_anew_goes_on_counting(scene: Scene) -> None:
+    for _ in range(40):
+        scene.ec2.fail_next("instances.launch", fake_error("InsufficientInstanceCapacity"))
+    asked = wish(fallback=Fallback.ON_DEMAND, spot_max_wait=1800)
+    scene.rounds(scene.driver(asked), 20, pause=60)
+    again = scene.driver(asked)
+    scene.rounds(again, 3)
+    look = again.sites[0].look
+    assert look is not None
+    assert look.names["mynode"].asking_for >= 1000
+
+
+def test_an_old_report_is_no_fresh_one_though_the_masters_clock_says_so(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    scene.agent().reachable = False  # its last report stays on the shared volume, of age 0 by a clock that was set back
+    scene.rounds(driver, 3, pause=60)
+    look = driver.sites[0].look
+    assert look is not None
+    assert isinstance(look.names["mynode"].answer, Silent)
