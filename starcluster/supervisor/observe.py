@@ -217,13 +217,8 @@ class Observer:
         ready = _is_usable(current)
         running = bool(current and current.state is InstanceState.RUNNING)
         return {
-<<<<<<< ours
-            "asking_for": self._age(record.asking_since) if record else 0.0,
-            "intent_age": self._steady_age(folded, record),
-=======
             "asking_for": self._asking_for(folded, record),
-            "intent_age": since("intent", folded, record.intent.token) if record and record.intent else 0.0,
->>>>>>> theirs
+            "intent_age": self._steady_age(folded, record),
             "unready_for": since("unready", current.id) if current and running and not ready else 0.0,
             "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
             "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
