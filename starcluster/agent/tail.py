@@ -48,6 +48,8 @@ def _last(path: str, most: int, lines: int) -> dict[str, Any]:
 
 def _after(path: str, most: int, offset: int, number: int) -> dict[str, Any]:
     """What follows in the file that was being read, and after its end in the next newer one."""
+    if not offset and not number and not os.path.exists(path) and os.path.isdir(os.path.dirname(path)):
+        return {"text": "", "file": 0, "offset": 0}  # the attempt is about to begin
     parts = files_of(path)
     here = next((at for at, one in enumerate(parts) if os.stat(one).st_ino == number), None)
     if here is None and (number or not offset):  # from the beginning, or more was written than is kept

@@ -172,6 +172,16 @@ def test_the_end_of_a_log_and_what_comes_after_it(agent: Agent) -> None:
     assert "error" in agent.call("tail", name="mynode", attempt=9)
 
 
+def test_the_log_of_an_attempt_that_is_about_to_begin_is_empty(agent: Agent) -> None:
+    log = Path(agent.places.log_file("mynode", 2))
+    assert "error" in agent.call("tail", name="mynode", attempt=2, offset=0)
+    log.parent.mkdir(parents=True)
+    found = agent.call("tail", name="mynode", attempt=2, offset=0)
+    assert (found["text"], found["offset"], found.get("error")) == ("", 0, None)
+    log.write_text("begun\n")
+    assert agent.call("tail", name="mynode", attempt=2, offset=0)["text"] == "begun\n"
+
+
 def test_starting_an_agent_twice_leaves_one(agent: Agent) -> None:
     agent.start()
     pid = agent.pid()
