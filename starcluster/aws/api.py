@@ -96,7 +96,16 @@ class Api:
     def _in_our_words(self, error: Exception, what: str, params: Answer) -> exception.AWSError:
         encoded = encoded_denial(error) if self.access.public else ""
         action = self._denied_action(encoded) if encoded else ""
-        return translate(error, what=what, region=self.access.region, params=params, denied_action=action)
+        told = translate(error, what=what, region=self.access.region, params=params, denied_action=action)
+        if isinstance(told, exception.CredentialsError):
+            self._forget_credentials()
+        return told
+
+    def _forget_credentials(self) -> None:
+        """The next call reads them anew: who renews them writes them into a file that is read only once otherwise."""
+        with self._lock:
+            self._clients.clear()
+            self._session = None
 
     def _denied_action(self, encoded: str) -> str:
         """Which action AWS denied, as far as we may know: reading that is a permission of its own."""
