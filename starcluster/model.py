@@ -146,6 +146,7 @@ class SpotRequest:
     id: str
     state: SpotState
     code: str
+    verdict: Verdict = Verdict.WAIT
     message: str = ""
     instance_id: str = ""
     instance_type: str = ""

@@ -153,6 +153,13 @@ _SPOT: Mapping[Verdict, str] = {
 }
 SPOT_VERDICTS: Mapping[str, Verdict] = {code: verdict for verdict, text in _SPOT.items() for code in text.split()}
 
+SPOT_HINTS: Mapping[str, str] = {
+    "price-too-low": "raise spot_bid, or leave it out: you pay the spot price, never more than on-demand",
+    "limit-exceeded": "the quota of EBS is used up: delete volumes, or ask for more under Service Quotas > EBS",
+    "bad-parameters": "look at the image (NODE_IMAGE_ID) and the instance type",
+    "constraint-not-fulfillable": "look at the zone (AVAILABILITY_ZONE, zones) and the instance type",
+}
+
 SUPPORT = "https://console.aws.amazon.com/support/home"
 _NO_MACHINE = "AWS has no such machine free now: try another type or zone, or wait"
 _NO_VPC = "this region has no default VPC: set SUBNET_ID in the cluster template"

@@ -53,6 +53,11 @@ def spot_verdict(code: str) -> Verdict:
     return codes.SPOT_VERDICTS.get(code, Verdict.WAIT)
 
 
+def spot_hint(code: str) -> str:
+    """What the user can do about a spot request that stands at this status."""
+    return codes.SPOT_HINTS.get(code, "")
+
+
 def is_throttle(code: str) -> bool:
     """EC2 says that it is asked too much."""
     return code in codes.TOO_FAST.codes

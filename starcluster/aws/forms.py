@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from starcluster.aws.errors import spot_verdict
 from starcluster.model import (
     Attachment,
     AttachmentState,
@@ -108,6 +109,7 @@ def spot_request(answer: Answer) -> SpotRequest:
         id=answer["SpotInstanceRequestId"],
         state=SpotState(answer["State"]),
         code=text(answer, "Status", "Code"),
+        verdict=spot_verdict(text(answer, "Status", "Code")),
         message=text(answer, "Status", "Message"),
         instance_id=text(answer, "InstanceId"),
         instance_type=text(launch, "InstanceType"),

@@ -33,7 +33,11 @@ def hint(code: str, *, region: str, params: Mapping[str, Any]) -> str:
 
 def _instances(region: str, instance_type: str, *, spot: bool) -> str:
     family = family_of(instance_type)
-    name = f"All {_SPOT_NAMES.get(family, family)} Spot Instance Requests" if spot else f"Running On-Demand {family} instances"
+    name = (
+        f"All {_SPOT_NAMES.get(family, family)} Spot Instance Requests"
+        if spot
+        else f"Running On-Demand {family} instances"
+    )
     code = (_SPOT_CODES if spot else _ON_DEMAND_CODES).get(family, "") if instance_type else ""
     market = "spot" if spot else "on-demand"
     return (

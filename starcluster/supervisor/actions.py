@@ -104,7 +104,11 @@ class Start(Action):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelRequests(Action):
+    """`code`: a status that only the user can change, with EC2's `message`; "" = the pool is left alone for a while."""
+
     request_ids: tuple[str, ...]
+    code: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

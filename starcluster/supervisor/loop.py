@@ -53,6 +53,7 @@ class Site:
     results: dict[str, Ended] = field(default_factory=dict)
     holds: dict[str, act.Hold] = field(default_factory=dict)
     asked: dict[str, set[Pool]] = field(default_factory=dict)
+    replayed: set[str] = field(default_factory=set)
     meter: Meter | None = None
 
 
@@ -207,8 +208,13 @@ class Driver:
 
 def _is_repeated(site: Site, action: act.Action) -> bool:
     """A further try in a pool that was asked before: the shortage has been told, its tries are not."""
+    if isinstance(action, act.Replay):
+        repeated = action.name in site.replayed
+        site.replayed.add(action.name)
+        return repeated
     if not isinstance(action, act.Launch):
         return False
+    site.replayed.discard(action.name)
     if action.try_number == 1:
         site.asked[action.name] = set()
     asked = site.asked.setdefault(action.name, set())
