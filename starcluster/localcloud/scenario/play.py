@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from starcluster.localcloud import control
-from starcluster.localcloud.scenario.script import Act, At, OnCall, OnState, State, Step
+from starcluster.localcloud.scenario.script import Act, At, Held, OnState, State, Step
 
 POLL = 0.05  # wall seconds between two looks
 PATIENCE = 10.0  # wall seconds that a killed process of the cloud may take to be gone
@@ -99,12 +99,12 @@ class Play:
     def _hold_calls(self) -> None:
         """Order all holds; a daemon that was killed has forgotten them and counts anew."""
         self._holds.clear()
-        calls: dict[OnCall, list[Step]] = {}
+        calls: dict[Held, list[Step]] = {}
         for step in self.steps_left:
-            if isinstance(step.trigger, OnCall):
+            if isinstance(step.trigger, Held):
                 calls.setdefault(step.trigger, []).append(step)
         for call, steps in calls.items():
-            answer = self._world.ask("hold", action=call.action, nth=call.nth, when=call.when)
+            answer = self._world.ask("hold", **call.order)
             self._holds[int(answer["hold"])] = steps
 
     def _watch_calls(self) -> Iterator[Told]:
@@ -162,7 +162,7 @@ class Play:
             if act.words[0] == "daemon":
                 self._hold_calls()
         else:
-            self._world.ask(act.verb, **self._arguments(act))
+            self._world.ask("fault" if act.verb == "fail" else act.verb, **self._arguments(act))
 
     def _arguments(self, act: Act) -> Facts:
         """The act's words by the names that the control operation has for them."""
@@ -170,6 +170,8 @@ class Play:
             return {"instance_id": self._living(*act.words[0]), **act.options}
         if act.verb == "lag":
             return {"seconds": act.words[0] / self._world.speed}
+        if act.verb == "fail":
+            return _failure(act)
         names = _WORDS.get(act.verb, ())
         return {**dict(zip(names, act.words, strict=True)), **act.options}
 
@@ -193,6 +195,13 @@ _WORDS = {
     "quota": ("vcpus",),
     "fault": ("action", "code"),
 }
+
+
+def _failure(act: Act) -> Facts:
+    """A command's failure, as the control's `fault` has it: a connection reset, or an exit status."""
+    options = {name: value for name, value in act.options.items() if name != "reset"}
+    code = "ConnectionReset" if act.options.get("reset") else "Failed"
+    return {"status": 1, **options, "command": act.words[0], "code": code}
 
 
 def _is_of(node: Facts, cluster: str, alias: str) -> bool:

@@ -2,6 +2,7 @@
 
 at 60: interrupt mycluster/mynode notice=120
 before call 2 of RunInstances: fault RunInstances InsufficientInstanceCapacity times=3
+after command 1 of 'train.py' given 'resume': crash mycluster/mynode
 when mycluster/mynode is working for 30: crash mycluster/mynode
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 from typing import Any
@@ -52,6 +53,26 @@ class OnCall:
     nth: int
     when: str
 
+    @property
+    def order(self) -> dict[str, Any]:
+        """What the control's `hold` wants of it."""
+        return {"action": self.action, "nth": self.nth, "when": self.when}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnCommand:
+    """The same of an SSH command on a node that contains `command` and is given an input that contains `given`."""
+
+    command: str
+    given: str
+    nth: int
+    when: str
+
+    @property
+    def order(self) -> dict[str, Any]:
+        """What the control's `hold` wants of it."""
+        return {"command": self.command, "given": self.given, "nth": self.nth, "when": self.when}
+
 
 @dataclass(frozen=True, kw_only=True)
 class OnState:
@@ -64,7 +85,8 @@ class OnState:
     instance: int = 1
 
 
-Trigger = At | OnCall | OnState
+Held = OnCall | OnCommand
+Trigger = At | Held | OnState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +157,12 @@ def one_of(*choices: str) -> Reader:
     return read
 
 
+def exit_status(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 256:
+        raise Wrong(f"'{text}' is not an exit status, 1 to 255")
+    return int(text)
+
+
 def yes(text: str) -> bool:
     return bool(one_of("yes", "no")(text) == "yes")
 
@@ -178,6 +206,18 @@ GRAMMAR: dict[str, Grammar] = {
         words=(word, word),
         options={"times": ordinal, "status": count, "probability": number, "when": one_of("before", "after")},
     ),
+    "fail": Grammar(
+        usage="fail COMMAND [given=TEXT] [times=N] [status=N] [reset=yes] [probability=P] [when=before|after]",
+        words=(word,),
+        options={
+            "given": word,
+            "times": ordinal,
+            "status": exit_status,
+            "reset": yes,
+            "probability": number,
+            "when": one_of("before", "after"),
+        },
+    ),
     "lag": Grammar(usage="lag SECONDS", words=(number,)),
     "timing": Grammar(usage="timing NAME=SECONDS...", any_option=number),
     "hold": Grammar(usage="hold SECONDS", words=(number,)),
@@ -187,8 +227,13 @@ GRAMMAR: dict[str, Grammar] = {
 }
 _AT = re.compile(r"at (\S+)")
 _CALL = re.compile(r"(before|after) call (\S+) of (\w+)")
+_COMMAND = re.compile(r"(before|after)\s+command\s+(\S+)\s+of\s+(.+)")
+_COLON = re.compile(r"""((?:[^:"']|"[^"]*"|'[^']*')*):(.*)""")
 _STATE = re.compile(r"when (\S+) is (\w+)(?: for (\S+))?(?: on instance (\S+))?")
-_TRIGGERS = "'at SECONDS', 'before call N of ACTION', 'after call N of ACTION' or 'when CLUSTER/NODE is STATE'"
+_TRIGGERS = (
+    "'at SECONDS', 'before call N of ACTION', 'after call N of ACTION', 'before command N of TEXT', "
+    "'after command N of TEXT' or 'when CLUSTER/NODE is STATE'"
+)
 
 
 def read(text: str) -> tuple[Step, ...]:
@@ -212,26 +257,43 @@ def _steps(text: str) -> Iterator[Step]:
 
 
 def _step(place: int, line: str) -> Step:
-    before, colon, after = line.partition(":")
-    if not colon:
+    parts = _COLON.fullmatch(line)  # the first colon that is not quoted
+    if not parts:
         raise Wrong("there is no ':' between when and what")
-    trigger, act = _trigger(" ".join(before.split())), _act(after.strip())
-    if act.verb == "hold" and not isinstance(trigger, OnCall):
-        raise Wrong("hold goes with 'before call' or 'after call' only")
+    trigger, act = _trigger(parts[1].strip()), _act(parts[2].strip())
+    if act.verb == "hold" and not isinstance(trigger, Held):
+        raise Wrong("hold goes with 'before call', 'after call', 'before command' or 'after command' only")
     return Step(line=place, text=line, trigger=trigger, act=act)
 
 
-def _trigger(text: str) -> Trigger:
+def _trigger(whole: str) -> Trigger:
+    text = " ".join(whole.split())
     if found := _AT.fullmatch(text):
         return At(seconds=number(found[1]))
     if found := _CALL.fullmatch(text):
         return OnCall(when=found[1], nth=ordinal(found[2]), action=found[3])
+    if found := _COMMAND.fullmatch(whole):
+        return _on_command(found[1], found[2], found[3])
     if found := _STATE.fullmatch(text):
         cluster, alias = named(found[1])
         state = State(one_of(*State)(found[2]))
         seconds, instance = number(found[3] or "0"), ordinal(found[4] or "1")
         return OnState(cluster=cluster, alias=alias, state=state, seconds=seconds, instance=instance)
     raise Wrong(f"'{text}' is none of {_TRIGGERS}")
+
+
+def _on_command(when: str, nth: str, rest: str) -> OnCommand:
+    words = _words(rest)
+    if len(words) not in (1, 3) or words[1:2] not in ([], ["given"]):
+        raise Wrong("the form is: before|after command N of TEXT [given TEXT]; quote a text that has spaces")
+    return OnCommand(when=when, nth=ordinal(nth), command=words[0], given=words[2] if len(words) == 3 else "")
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise Wrong(f"{error}") from None
 
 
 def _act(text: str) -> Act:
@@ -241,10 +303,7 @@ def _act(text: str) -> Act:
         raise Wrong(f"'{verb}' is none of {', '.join(GRAMMAR)}")
     if verb == "run":
         return _shell(rest.strip(), grammar)
-    try:
-        words = shlex.split(rest)
-    except ValueError as error:
-        raise Wrong(f"{error}") from None
+    words = _words(rest)
     plain = [one for one in words if "=" not in one]
     if len(plain) != len(grammar.words) or (grammar.any_option and len(words) == len(plain)):
         raise Wrong(f"the form is: {grammar.usage}")
@@ -271,9 +330,9 @@ def _options(words: list[str], grammar: Grammar) -> dict[str, Any]:
 
 def _refuse_two_sides(steps: tuple[Step, ...]) -> None:
     """One call can be held once: before or after."""
-    sides: dict[tuple[str, int], Step] = {}
+    sides: dict[Held, Step] = {}
     for step in steps:
-        if isinstance(step.trigger, OnCall):
-            first = sides.setdefault((step.trigger.action, step.trigger.nth), step)
-            if isinstance(first.trigger, OnCall) and first.trigger.when != step.trigger.when:
+        if isinstance(step.trigger, Held):
+            first = sides.setdefault(replace(step.trigger, when=""), step)
+            if isinstance(first.trigger, Held) and first.trigger.when != step.trigger.when:
                 raise ScriptError(step.line, f"line {first.line} holds that call on its other side")

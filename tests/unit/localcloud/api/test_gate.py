@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from starcluster.localcloud.api.operations import UsageError
 from starcluster.localcloud.api.signature import BadSignature, SignedRequest, verify
 from tests.unit.localcloud.api.conftest import KEYS, UBUNTU, Api, code_of, until
 
@@ -135,6 +136,27 @@ def test_the_nth_call_is_held(api: Api) -> None:
     until(lambda: api.control.holds()["holds"][0]["parked"])
     api.control.clear()
     thread.join()
+
+
+def test_an_order_is_about_an_action_or_about_a_command(api: Api) -> None:
+    wrongs: list[dict[str, Any]] = [{}, {"action": "RunInstances", "command": "tool"}]
+    for wrong in wrongs:
+        with pytest.raises(UsageError):
+            api.control.hold(**wrong)
+        with pytest.raises(UsageError):
+            api.control.fault(code="Failed", **wrong)
+    api.control.hold(command="tool", given="it", when="after")
+    told = [{name: value for name, value in each.items() if name != "number"} for each in api.control.holds()["holds"]]
+    assert told == [{"command": "tool", "given": "it", "when": "after", "parked": False}]
+    api.control.watch(command="other")
+    assert [each.text for each in api.faults.commands()] == ["tool", "other"]
+
+
+def test_a_private_address_leads_to_its_living_instance(api: Api) -> None:
+    instance_id = api.run()
+    address = api.instance(instance_id)["PrivateIpAddress"]
+    assert api.cloud.instance_at(address) == instance_id
+    assert api.cloud.instance_at("10.9.9.9") is None
 
 
 def test_descriptions_that_lag_behind(api: Api) -> None:

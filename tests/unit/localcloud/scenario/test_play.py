@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from starcluster.localcloud import control
-from starcluster.localcloud.api.faults import Faults, When
+from starcluster.localcloud.api.faults import Command, Fault, Faults, When
 from starcluster.localcloud.scenario.play import Play, Told
 from starcluster.localcloud.scenario.script import read
 
@@ -110,6 +110,25 @@ def test_a_call_is_held_while_the_act_is_done_and_let_go_then() -> None:
     assert told[1].seconds == pytest.approx(60, abs=1)
 
 
+def test_a_command_is_held_and_let_go() -> None:
+    world = Counting()
+    world.parked = {1: 2.0}
+    play("before command 2 of tool given 'a: b': run true", world)
+    order = {"command": "tool", "given": "a: b", "nth": 2, "when": "before"}
+    assert world.asked == [(0, "hold", order), (20, "release", {"hold": 1})]
+    assert world.did == ["true"]
+
+
+def test_a_command_is_made_to_fail() -> None:
+    world = Counting()
+    play("at 0: fail tool given=x status=3\nat 1: fail tool reset=yes when=after\nat 2: fail tool reset=no", world)
+    assert [(op, arguments) for _, op, arguments in world.asked] == [
+        ("fault", {"command": "tool", "code": "Failed", "status": 3, "given": "x"}),
+        ("fault", {"command": "tool", "code": "ConnectionReset", "status": 1, "when": "after"}),
+        ("fault", {"command": "tool", "code": "Failed", "status": 1}),
+    ]
+
+
 def test_the_nth_instance_is_awaited_and_its_command() -> None:
     world = Counting()
     world.films = {0.0: [node("i-1", "pending")], 1.0: [node("i-1")], 2.0: [node("i-1", "terminated")]}
@@ -145,6 +164,31 @@ def test_holds_that_never_came_are_taken_back_at_the_end() -> None:
     _, run = play("before call 9 of CreateTags: clear", world, limit=10)
     assert world.orders == {}
     assert len(run.steps_left) == 1
+
+
+def test_orders_about_actions_and_about_commands_do_not_meet() -> None:
+    faults = Faults()
+    command = Command(text="tool --all", given="RunInstances")
+    faults.add(Fault(action="*", code="Throttling", status=503, message="", times=9, probability=1.0))
+    faults.hold("tool", 1, When.BEFORE)
+    assert faults.strike(command) is None
+    assert faults.claim(command) is None
+    faults.hold(Command(text="tool", given="Run"), 1, When.BEFORE)
+    assert faults.claim("tool --all RunInstances") is None
+    assert faults.claim(command) is not None
+
+
+def test_commands_are_of_interest_as_long_as_an_order_names_them() -> None:
+    faults, told = Faults(), []
+    faults.changed = lambda: told.append(len(faults.commands()))
+    faults.hold("RunInstances", 1, When.BEFORE)
+    faults.watch(Command(text="a"))
+    number = faults.hold(Command(text="b"), 1, When.BEFORE)
+    faults.add(Fault(action=Command(text="c"), code="Failed", status=1, message="", times=1, probability=1.0))
+    faults.strike(Command(text="c"))
+    faults.release(number)
+    faults.clear()
+    assert told == [0, 1, 2, 3, 1, 0]
 
 
 def test_every_order_counts_every_call() -> None:

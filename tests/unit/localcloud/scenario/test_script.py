@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from starcluster.localcloud.scenario.script import Act, At, OnCall, OnState, ScriptError, State, read
+from starcluster.localcloud.scenario.script import Act, At, OnCall, OnCommand, OnState, ScriptError, State, read
 
 
 def test_a_line_is_when_and_what() -> None:
@@ -24,6 +24,11 @@ def test_comments_and_empty_lines_are_counted_and_left_out() -> None:
     [
         ("before call 2 of RunInstances", OnCall(when="before", nth=2, action="RunInstances")),
         ("after  call 1 of  CreateTags", OnCall(when="after", nth=1, action="CreateTags")),
+        ("before command 1 of tool", OnCommand(when="before", nth=1, command="tool", given="")),
+        (
+            """after  command 2 of 'a:  b'  given '"op": "run"'""",
+            OnCommand(when="after", nth=2, command="a:  b", given='"op": "run"'),
+        ),
         ("when c/n is working", OnState(cluster="c", alias="n", state=State.WORKING)),
         (
             "when c/n is running for 2.5 on instance 3",
@@ -46,6 +51,11 @@ def test_triggers(text: str, trigger: object) -> None:
         ("fault * Unavailable times=3", Act(verb="fault", words=("*", "Unavailable"), options={"times": 3})),
         ("timing notice=30 boot_to_running=1", Act(verb="timing", options={"notice": 30, "boot_to_running": 1})),
         ("run echo a: b=c; true", Act(verb="run", words=("echo a: b=c; true",))),
+        ("fail tool", Act(verb="fail", words=("tool",))),
+        (
+            "fail 'a: b' given='c: d' status=3 times=2 when=after",
+            Act(verb="fail", words=("a: b",), options={"given": "c: d", "status": 3, "times": 2, "when": "after"}),
+        ),
         ("kill daemon", Act(verb="kill", words=("daemon",))),
     ],
 )
@@ -62,6 +72,11 @@ def test_acts(text: str, act: Act) -> None:
         ("at inf: clear", "'inf' is not a number"),
         ("on call 1 of RunInstances: clear", "is none of 'at SECONDS'"),
         ("before call 0 of RunInstances: clear", "'0' is not 1, 2, 3"),
+        ("before command 0 of tool: clear", "'0' is not 1, 2, 3"),
+        ("before command 1 of my tool: clear", "the form is: before|after command N of TEXT"),
+        ("before command 1 of tool taken it: clear", "the form is: before|after command N of TEXT"),
+        ("before command 1 of 'tool: clear", "no ':'"),
+        ("at 1: fail tool status=256", "'256' is not an exit status"),
         ("when mynode is running: clear", "'mynode' is not CLUSTER/NODE"),
         ("when c/n is happy: clear", "'happy' is not one of pending, running, working"),
         ("at 1: explode", "'explode' is none of"),
@@ -90,6 +105,12 @@ def test_a_wrong_line_is_told_by_its_number(line: str, said: str) -> None:
 def test_a_call_is_not_held_on_both_sides() -> None:
     with pytest.raises(ScriptError, match="line 2: line 1 holds that call"):
         read("before call 1 of RunInstances: clear\nafter call 1 of RunInstances: clear")
+
+
+def test_a_command_is_not_held_on_both_sides() -> None:
+    with pytest.raises(ScriptError, match="line 2: line 1 holds that call"):
+        read("before command 1 of tool: clear\nafter command 1 of tool: clear")
+    assert read("before command 1 of tool: clear\nafter command 1 of tool given it: clear")
 
 
 def test_a_file_without_steps_is_an_error() -> None:
