@@ -109,6 +109,11 @@ def _with_all(spent: Spent, shown: Sequence[Instance], tariff_of: TariffOf, now:
     return spent if shown else replace(spent, unknown=spent.unknown + 1, unpriced=spent.unpriced + 1)
 
 
+def is_due(record: NameRecord, instances: Sequence[Instance]) -> bool:
+    """Whether something has ended that is not in the record's sum."""
+    return any(_is_over(record, *pair) for pair in list(_uncounted(record, instances))[:1])
+
+
 def _is_over(record: NameRecord, number: int, shown: Sequence[Instance]) -> bool:
     """All of that generation have ended, or EC2 has forgotten them."""
     return all(one.state in _ENDED for one in shown) if shown else number < record.generation

@@ -120,7 +120,7 @@ class Screen:
     def __init__(self, driver: Driver, console: Console | None = None) -> None:
         self._driver = driver
         self._console = console or Console()
-        self._boards = [Board(site.meter.known if site.meter else lambda _: None) for site in driver.sites]
+        self._boards = [Board(site.accounts.meter.known if site.accounts else lambda _: None) for site in driver.sites]
         self._seen: dict[str, object] = {}
         self._ended = threading.Event()
         self._fault: Exception | None = None
@@ -184,9 +184,9 @@ class Screen:
                 self._ask_prices_of(site)
 
     def _ask_prices_of(self, site: Site) -> None:
-        look, meter = site.look, site.meter
-        if look is None or meter is None:
+        look = site.look
+        if look is None or site.accounts is None:
             return
         for instance in [one for known in look.names.values() for one in known.instances]:
             if not self._ended.is_set():
-                meter.ask(instance)
+                site.accounts.meter.ask(instance)

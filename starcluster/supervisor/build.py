@@ -12,6 +12,7 @@ from starcluster.clock import Clock
 from starcluster.cluster.cluster import Clusters
 from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import NameRecords
+from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.crew import Crew, Lane
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal, journal_folder
@@ -75,7 +76,7 @@ def build_driver(
                 journal=journal,
                 wishes=list(group),
                 crew=crew,
-                meter=Meter(ec2, clock),
+                accounts=Accountant(meter=Meter(ec2, clock), records=records, crew=crew, journal=journal, clock=clock),
             )
         )
     return Driver(sites, clock=clock)

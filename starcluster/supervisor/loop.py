@@ -9,10 +9,10 @@ from enum import IntEnum
 
 from starcluster import exception, names
 from starcluster.clock import Clock
-from starcluster.cluster.costs import Meter
 from starcluster.logger import log
 from starcluster.model import InstanceState, Pool
 from starcluster.supervisor import actions as act
+from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.case import SOON
 from starcluster.supervisor.crew import Crew, Lane
 from starcluster.supervisor.execute import Executor
@@ -20,7 +20,7 @@ from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import ClusterState, Look
 from starcluster.supervisor.observe import Observer
 from starcluster.supervisor.plan import plan
-from starcluster.supervisor.telling import sentence, tell_changes, tell_cost, tell_kept
+from starcluster.supervisor.telling import sentence, tell_changes, tell_kept
 from starcluster.supervisor.wishes import Wish
 
 FIRST_TROUBLE = 2.0
@@ -54,7 +54,7 @@ class Site:
     holds: dict[str, act.Hold] = field(default_factory=dict)
     asked: dict[str, set[Pool]] = field(default_factory=dict)
     replayed: set[str] = field(default_factory=set)
-    meter: Meter | None = None
+    accounts: Accountant | None = None
 
 
 class Driver:
@@ -158,20 +158,15 @@ class Driver:
                 log.debug("lease: %s", error)
 
     def _account(self, site: Site, wishes: Sequence[Wish], look: Look) -> None:
-        """Add what has ended to each name's costs; trouble with it costs the figure, never the job."""
-        if site.meter is None or look.cluster is ClusterState.GONE:
+        """What has ended is added to each name's costs, by the one who supervises it."""
+        if site.accounts is None or look.cluster is ClusterState.GONE:
             return
         for wish in wishes:
             known = look.names[names.fold(wish.name)]
-            if known.record is None or not known.begun or known.holder:
-                continue
-            try:
-                spent = site.meter.settle(known.record, known.instances)
-                site.executor.records.change(known.record, spent=spent)
-            except exception.AWSError as error:
-                log.debug("costs of %s: %s", wish.name, error)
             if site.results.get(wish.name) in (Ended.FINISHED, Ended.GAVE_UP):
-                tell_cost(wish.name, site.meter, known)
+                site.accounts.close(wish.name, known)
+            elif known.begun and not known.holder:
+                site.accounts.count(wish.name, known)
 
     def _say(self, site: Site, action: act.Action) -> None:
         text = sentence(action)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from starcluster.cluster.costs import Meter, reckon
 from starcluster.cluster.namerecord import Spent
 from starcluster.logger import log
 from starcluster.model import Instance, InstanceState, SpotState
@@ -112,14 +111,6 @@ def tell_kept(wish: Wish, known: NameLook) -> None:
                 wish.cluster,
                 wish.name,
             )
-
-
-def tell_cost(name: str, meter: Meter, known: NameLook) -> None:
-    """What the name has cost, when it is over."""
-    if known.record is not None:
-        spent = reckon(known.record, known.instances, meter.ask, meter.now())
-        if spent.seconds:
-            log.info("%s: %s", name, cost_words(spent))
 
 
 def cost_words(spent: Spent) -> str:

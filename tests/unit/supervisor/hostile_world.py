@@ -21,6 +21,7 @@ from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import LEASE, Intent, NameRecord, NameRecords
 from starcluster.cluster.record import GENERATION, READY, resource_tags
 from starcluster.model import AttachmentState, Instance, InstanceState, LaunchRequest, Market, VolumeState
+from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.lease import Holder
@@ -82,8 +83,7 @@ class World:
         self.wrong: list[str] = []  # what must never be, and was
         self.writes: list[tuple[str, Any]] = []
         self.launches: list[float] = []
-        self.begun = 0  # drivers so far
-        self.ended_by_person: dict[str, int] = {}  # name -> how many drivers there had been
+        self.ended_by_person: dict[str, list[Process]] = {}  # name -> the drivers that had it then
         self.forgotten: set[str] = set()
         self.volumes: dict[str, str] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -250,8 +250,12 @@ class World:
         self.launches.append(self.time)
         name = request.tags["alias"]
         known = request.token in self.ec2.instances.requests
-        if not known and self.ended_by_person.get(name) == self.begun:
+        if not known and self.ended_by_person.get(name) == self._begun(name):
             self.wrong.append(f"a person ended the instance of {name}, and it is launched again")
+
+    def _begun(self, name: str) -> list[Process]:
+        """The drivers that ever took the name up: whoever does so later has been asked by the user."""
+        return [one for one in self.drivers if name in one.site.observer.memory.begun]
 
     def _watch_end(self, instance_id: str) -> None:
         node = self.nodes[instance_id]
@@ -300,8 +304,9 @@ class World:
         one = self.ec2.instances.all[instance_id]
         record = self.record(one.alias)
         ours = record is not None and (instance_id in record.released or record.outcome is not None)
-        if not ours and not self._is_dying(instance_id) and record and record.born == instance_id:
-            self.ended_by_person[one.alias] = self.begun
+        taken = self.nodes[instance_id].noticed  # EC2 was about to take it: that is all its request tells
+        if not ours and not taken and not self._is_dying(instance_id) and record and record.born == instance_id:
+            self.ended_by_person[one.alias] = self._begun(one.alias)
         self.ec2.instances.terminate([instance_id])
         self._settle()
 
@@ -450,7 +455,6 @@ class Process:
             passes=world.pass_time, sleeps=self.sleep, other=self._other, watch=world.watch, check=world.check
         )
         self.driver = Driver([self._site(project)], clock=self.clock)
-        world.begun += 1
         world.drivers.append(self)
 
     def _site(self, project: str) -> Site:
@@ -466,7 +470,13 @@ class Process:
         tags = {"Project": project} if project else {}
         wishes = [replace(wish, tags=tags) for wish in WISHES]
         site = Site(cluster=TAG, observer=observer, executor=executor, journal=self.journal, wishes=wishes)
-        site.meter = Meter(ec2, self.clock)
+        site.accounts = Accountant(
+            meter=Meter(ec2, self.clock),
+            records=executor.records,
+            crew=site.crew,
+            journal=self.journal,
+            clock=self.clock,
+        )
         return site
 
     @property

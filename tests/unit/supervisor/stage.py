@@ -15,6 +15,7 @@ from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import Intent, NameRecord, NameRecords
 from starcluster.cluster.record import READY, resource_tags
 from starcluster.model import Instance, InstanceState, LaunchRequest, Market
+from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.lease import Holder
@@ -239,7 +240,13 @@ class Scene:
             spawn=lambda job: job(),
         )
         site = Site(cluster=TAG, observer=observer, executor=executor, journal=journal, wishes=list(wishes))
-        site.meter = Meter(self.ec2, self.clock)
+        site.accounts = Accountant(
+            meter=Meter(self.ec2, self.clock),
+            records=executor.records,
+            crew=site.crew,
+            journal=journal,
+            clock=self.clock,
+        )
         return Driver([site], clock=self.clock)
 
     def rounds(self, driver: Driver, count: int, *, pause: float = 5.0) -> None:
