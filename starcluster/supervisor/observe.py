@@ -209,8 +209,13 @@ class Observer:
         return max(0.0, (self._now() - moment).total_seconds() * self.clock.scale) if moment else 0.0
 
     def _steady_age(self, folded: str, record: NameRecord | None) -> float:
-        """For how long we have seen this intent: who wrote it may have a clock that is hours away from ours."""
-        return self.memory.unchanged(("intent", folded), record.intent.token) if record and record.intent else 0.0
+        """For how long we have seen this intent, and its answer: a launch may be asked for long before it goes well.
+
+        By our own steady clock: who wrote it may have a clock that is hours away from ours.
+        """
+        if record is None or record.intent is None:
+            return 0.0
+        return self.memory.unchanged(("intent", folded), f"{record.intent.token} {record.born}")
 
     def _ages(self, folded: str, record: NameRecord | None, current: Instance | None, answer: Answer) -> dict[str, Any]:
         since = self.memory.since
