@@ -10,7 +10,7 @@ import pytest
 from tests.rehearsal.crash.job import Arena, Call, at_points, ended_or, interrupted, is_parked, spread
 
 SAMPLED = 4
-SAMPLED_ORDERS = ("before agent start 1", "after agent run 1", "after agent look 2")
+SAMPLED_ORDERS = ("before agent run 1", "after agent run 1", "after agent start 2")
 EVERY = 0.25  # wall seconds between two moments
 
 
@@ -62,7 +62,7 @@ def test_a_kill_around_a_call(arena: Arena, record: list[Call]) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_kill_around_an_agent_call(arena: Arena, record: list[Call]) -> None:
-    """An order is given twice, an answer is lost, a look is broken off."""
+    """An order that was written down and never given; orders carried out whose answers were lost."""
     points = [point for point in points_of(record, agent=True) if str(point) in SAMPLED_ORDERS]
     assert len(points) == len(SAMPLED_ORDERS)
     assert list(at_points(points, lambda point: crash_at(arena, point))) == []
