@@ -82,6 +82,8 @@ def is_unknown_to_record(case: Case) -> Action | None:
         )
     if case.record.intent is not None and not case.record.born:
         return None  # the launch that we asked for may still show up
+    if case.record.born and not case.of_now and case.known.intent_age < LAG_LIMIT:
+        return None  # the reads are behind; what they show of its predecessor may be just as old
     undrained = [
         one
         for one in case.others

@@ -201,12 +201,10 @@ def has_failed(case: Case) -> Action | None:
     return _run(case, number=_next_number(case), failures=failures + 1, because=f"the {what} {_exit_words(run.exit)}")
 
 
-def is_idle(case: Case) -> Action | None:
-    """Nothing has run here for this job, or what ran was cut off by a reboot."""
+def is_idle(case: Case) -> Action:
+    """Nothing has run here for this job, or what ran was cut off by a reboot (is_silent: there is a report)."""
     report, record = case.report, case.record
-    if report is None:
-        return None
-    done = report.run.attempt if report.run else 0
+    done = report.run.attempt if report and report.run else 0
     pending = record.attempt.generation == record.generation and record.attempt.number > max(done, record.attempt.floor)
     number = record.attempt.number if pending else _next_number(case)
     failures = record.attempt.failures
