@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Volumes = Mapping[str, Mapping[str, Any]]
 _HOME = "/home"
+_ROOT = "root"
+_LOOK_FOR_SERVER = "PATH=$PATH:/usr/sbin:/sbin; command -v exportfs || true"
 _FIRST_USER_ID = 1000
 _LAST_USER_ID = 60000
 
@@ -124,24 +126,31 @@ class DefaultClusterSetup(ClusterSetup):
 
     def run(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
         self._take(nodes, master, user, user_shell, volumes)
-        self._setup_hostnames()
         self._setup_ebs_volumes()
-        self._setup_cluster_user()
-        self._setup_scratch()
-        self._setup_etc_hosts()
-        self._setup_nfs()
-        self._setup_passwordless_ssh()
+        uid, gid = self._get_new_user_id(self._user)
+        log.info("Creating the cluster user %s (uid %d, gid %d)", self._user, uid, gid)
+        master.start_nfs_server()
+        with master.together():
+            self._prepare(master, uid, gid)
+            key = self._welcome(self.nodes)
+        self._on_each(self.nodes, lambda node: self._join(node, uid, gid, key))
 
     def on_add_node(
         self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
     ) -> None:
         self._take(nodes, master, user, user_shell, volumes)
-        self._setup_hostnames([node])
-        self._introduce(node)
-        self._setup_nfs([node], start_server=False)
-        self._create_user(node)
-        self._setup_scratch([node])
-        self._setup_passwordless_ssh([node])
+        others = [one for one in self.nodes if one.id != node.id]
+        self._begin(others, lambda one: one.add_to_etc_hosts([node]))
+        with master.together():
+            ids = self._look_for_user(user)
+            server = master.ssh.script(_LOOK_FOR_SERVER, what="look for the NFS server")
+            master.add_to_etc_hosts([node])
+            key = self._welcome([node])
+        if not server:
+            master.start_nfs_server()
+            master.export_fs_to_nodes([node], self._get_nfs_export_paths())
+        self._join(node, *self._user_id_from(ids), key)
+        self._try_to_end(what=f"did not learn of {node.alias}")
 
     def on_remove_node(
         self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
@@ -153,8 +162,35 @@ class DefaultClusterSetup(ClusterSetup):
 
     # --- the steps
 
-    def _setup_hostnames(self, nodes: Sequence[Node] | None = None) -> None:
-        self._on_each(nodes or self._nodes, lambda node: node.set_hostname())
+    def _prepare(self, node: Node, uid: int, gid: int) -> None:
+        """What every node gets, the master too."""
+        node.set_hostname()
+        node.add_to_etc_hosts(self._nodes)
+        self._add_user_to_node(uid, gid, node)
+        self._make_scratch(node)
+
+    def _welcome(self, workers: Sequence[Node]) -> list[str]:
+        """The master's part in taking workers in: exports, keys, host keys. Root's key pair, for the workers."""
+        if workers:
+            self.master.export_fs_to_nodes(workers, self._get_nfs_export_paths())
+        key = self.master.generate_key_for_user(_ROOT, auth_new_key=True)
+        self.master.generate_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
+        for user in (_ROOT, self._user):
+            self.master.add_to_known_hosts(user, workers)
+        return key
+
+    def _join(self, node: Node, uid: int, gid: int, key: Sequence[str]) -> None:
+        """A worker's part, in one go; /home is there before the user is."""
+        paths = self._get_nfs_export_paths()
+        log.info("Mounting %s from the master on %s", ", ".join(paths), node.alias)
+        with node.together():
+            node.set_hostname()
+            node.add_to_etc_hosts(self._nodes)
+            node.mount_nfs_shares(self.master, paths)
+            self._add_user_to_node(uid, gid, node)
+            self._make_scratch(node)
+            node.install_key(_ROOT, key)
+            node.add_to_known_hosts(_ROOT, self._nodes)
 
     def _setup_ebs_volumes(self) -> None:
         """Mount the cluster's volumes on the master; one that can not be mounted ends the set-up."""
@@ -181,29 +217,27 @@ class DefaultClusterSetup(ClusterSetup):
             master.keep_what_is_under(device, path)
         master.mount_device(device, path)
 
-    def _setup_cluster_user(self, user: str | None = None) -> None:
-        """The cluster's user on all nodes with the same ids, so that files on /home are theirs everywhere."""
-        self._user = user or self._user
-        uid, gid = self._get_new_user_id(self._user)
-        log.info("Creating the cluster user %s (uid %d, gid %d)", self._user, uid, gid)
-        self._add_user_to_nodes(uid, gid)
-
     def _get_new_user_id(self, user: str) -> tuple[int, int]:
         """(uid, gid): those of /home/USER on the master if it is there, of the user, else new ones."""
-        lines = self.master.ssh.script(
+        return self._user_id_from(self._look_for_user(user))
+
+    def _look_for_user(self, user: str) -> list[str]:
+        return self.master.ssh.script(
             f"user={shlex.quote(user)}\n"
             'if [ -d "/home/$user" ]; then stat -c "%u %g" "/home/$user"\n'
             'elif id "$user" >/dev/null 2>&1; then echo "$(id -u "$user") $(id -g "$user")"; fi',
             what=f"look for the user {user}",
         )
+
+    def _user_id_from(self, lines: Sequence[str]) -> tuple[int, int]:
         if not lines:
             new = self._get_max_unused_user_id()
             return new, new
         uid, gid = (int(word) for word in lines[0].split())
         if uid == 0 or gid == 0:
             raise exception.ClusterValidationError(
-                f"/home/{user} on the master belongs to root",
-                hint=f"give it to the user, or choose another CLUSTER_USER: chown -R 1001:1001 /home/{user}",
+                f"/home/{self._user} on the master belongs to root",
+                hint=f"give it to the user, or choose another CLUSTER_USER: chown -R 1001:1001 /home/{self._user}",
             )
         return uid, gid
 
@@ -217,75 +251,22 @@ class DefaultClusterSetup(ClusterSetup):
         used = [int(line) for line in lines if line.isdigit() and int(line) < _LAST_USER_ID]
         return max([*used, _FIRST_USER_ID]) + 1
 
-    def _add_user_to_nodes(self, uid: int, gid: int, nodes: Sequence[Node] | None = None) -> None:
-        self._on_each(nodes or self._nodes, lambda node: self._add_user_to_node(uid, gid, node))
-
     def _add_user_to_node(self, uid: int, gid: int, node: Node) -> None:
         node.add_user(self._user, uid, gid, self._user_shell)
 
-    def _create_user(self, node: Node) -> None:
-        """The cluster's user on one node, with the master's ids."""
-        uid, gid = self._get_new_user_id(self._user)
-        self._add_user_to_node(uid, gid, node)
-
-    def _setup_scratch(self, nodes: Sequence[Node] | None = None, users: Sequence[str] | None = None) -> None:
+    def _make_scratch(self, node: Node) -> None:
         """Local scratch: /scratch/USER leads to /mnt/USER."""
-        lines = "".join(
+        user = shlex.quote(self._user)
+        node.ssh.script(
             f"mkdir -p /mnt/{user} /scratch; chown {user} /mnt/{user}\n"
-            f"[ -e /scratch/{user} ] || ln -sfn /mnt/{user} /scratch/{user}\n"
-            for user in (shlex.quote(name) for name in users or [self._user])
+            f"[ -e /scratch/{user} ] || ln -sfn /mnt/{user} /scratch/{user}\n",
+            what="make the scratch folders",
         )
-        self._on_each(nodes or self._nodes, lambda node: node.ssh.script(lines, what="make the scratch folders"))
-
-    def _setup_etc_hosts(self, nodes: Sequence[Node] | None = None) -> None:
-        """Every node (or these) knows every node."""
-        self._on_each(nodes or self._nodes, lambda node: node.add_to_etc_hosts(self._nodes))
-
-    def _introduce(self, node: Node) -> None:
-        """The new node learns all names; the others learn its name, as far as they live."""
-        node.add_to_etc_hosts(self._nodes)
-        self.master.add_to_etc_hosts([node])
-        others = [one for one in self.nodes if one.id != node.id]
-        self._try_on_each(others, lambda one: one.add_to_etc_hosts([node]), what=f"did not learn of {node.alias}")
 
     def _get_nfs_export_paths(self) -> list[str]:
         """/home and every volume's mount path."""
         paths = [_HOME, *(str(volume["mount_path"]).rstrip("/") for volume in self._volumes.values())]
         return list(dict.fromkeys(paths))
-
-    def _setup_nfs(
-        self,
-        nodes: Sequence[Node] | None = None,
-        start_server: bool = True,
-        export_paths: Sequence[str] | None = None,
-    ) -> None:
-        """Export from the master, mount on the workers (or these)."""
-        workers = list(self.nodes if nodes is None else nodes)
-        paths = export_paths or self._get_nfs_export_paths()
-        if start_server or not self.master.ssh.which("exportfs"):
-            self.master.start_nfs_server()
-        if not workers:
-            return
-        self.master.export_fs_to_nodes(workers, paths)
-        self._mount_nfs_shares(workers, paths)
-
-    def _mount_nfs_shares(self, nodes: Sequence[Node], export_paths: Sequence[str] | None = None) -> None:
-        paths = export_paths or self._get_nfs_export_paths()
-        log.info("Mounting %s from the master on %s", ", ".join(paths), ", ".join(node.alias for node in nodes))
-        self._on_each(nodes, lambda node: node.mount_nfs_shares(self.master, paths))
-
-    def _setup_passwordless_ssh(self, nodes: Sequence[Node] | None = None) -> None:
-        """Root and the user move freely between master and workers; host keys are known beforehand."""
-        master, workers = self.master, list(self.nodes if nodes is None else nodes)
-        key = master.generate_key_for_user("root", auth_new_key=True)
-        master.generate_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
-        for user in ("root", self._user):
-            master.add_to_known_hosts(user, workers)
-        self._on_each(workers, lambda node: self._let_in(node, key))
-
-    def _let_in(self, node: Node, key: Sequence[str]) -> None:
-        node.install_key("root", key)
-        node.add_to_known_hosts("root", self._nodes)
 
     def _remove_from_etc_hosts(self, node: Node) -> None:
         self._on_others(node, lambda one: one.remove_from_etc_hosts([node]))
@@ -305,8 +286,14 @@ class DefaultClusterSetup(ClusterSetup):
 
     def _on_each(self, nodes: Sequence[Node], job: Callable[[Node], object]) -> None:
         """Do it on all nodes at once; failures are raised together, by node."""
+        self._begin(nodes, job)
+        self._end()
+
+    def _begin(self, nodes: Sequence[Node], job: Callable[[Node], object]) -> None:
         for node in nodes:
             self.pool.simple_job(job, (node,), jobid=node.alias)
+
+    def _end(self) -> None:
         try:
             self.pool.wait(return_results=False)
         except exception.ThreadPoolException as error:
@@ -316,8 +303,12 @@ class DefaultClusterSetup(ClusterSetup):
 
     def _try_on_each(self, nodes: Sequence[Node], job: Callable[[Node], object], *, what: str) -> None:
         """Do it on nodes that may be dead: a worker that does not answer is told of and left."""
+        self._begin(nodes, job)
+        self._try_to_end(what=what)
+
+    def _try_to_end(self, *, what: str) -> None:
         try:
-            self._on_each(nodes, job)
+            self._end()
         except exception.ThreadPoolException as error:
             for failure, _, alias in error.exceptions:
                 log.warning("%s %s: %s", alias, what, failure)

@@ -133,7 +133,7 @@ class Accounts(Hosts):
         lines.append(f'chmod 600 "$ssh/authorized_keys"; chown -R {user}:"$(id -g {user})" "$ssh"')
         self.ssh.script("\n".join(lines), what=f"make {username}'s SSH key")
         return self.ssh.script(
-            f'{_ssh_folder(user)}cat "$ssh/id_rsa" "$ssh/id_rsa.pub"', what="read the key", secret=True
+            f'{_ssh_folder(user)}cat "$ssh/id_rsa" "$ssh/id_rsa.pub"', what=f"read {username}'s SSH key", secret=True
         )
 
     def install_key(self, username: str, key: Sequence[str]) -> None:

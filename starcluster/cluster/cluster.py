@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from starcluster.cluster.node import Node, volumes_argument
 from starcluster.cluster.record import ClusterRecord
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
-from starcluster.model import InstanceState, SecurityGroup, SpotRequest
+from starcluster.model import InstanceState, SecurityGroup, SpotRequest, Subnet
 from starcluster.ssh.access import Access
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Cluster:
         self.tag = names.cluster_tag(group.name)
         self.ec2, self.config, self.clock, self.cloud = ec2, config, clock, cloud
         self._nodes: list[Node] | None = None
+        self.subnets: dict[str, tuple[float, Subnet | None]] = {}  # by zone, with the moment of the choice
+        self.subnets_lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Cluster: {self.tag} ({self.group.id})>"

@@ -22,6 +22,7 @@ _MOST_PAUSE = 30.0
 # a token that belongs to a dead instance is given up for the next one: so often at most
 _TOKENS = 100
 _THREADS = 8
+_SUBNET_AGE = 60.0  # EC2's seconds; how many addresses are free changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,16 @@ def find_image(ec2: Ec2, name: str, instance_type: str) -> Image:
 
 
 def _subnet(cluster: Cluster, zone: str) -> Subnet | None:
+    """The choice for this zone, asked for once by launches that come together."""
+    with cluster.subnets_lock:
+        now = cluster.clock.monotonic()
+        known = cluster.subnets.get(zone)
+        if known is None or now - known[0] > _SUBNET_AGE:
+            known = cluster.subnets[zone] = (now, _choose_subnet(cluster, zone))
+        return known[1]
+
+
+def _choose_subnet(cluster: Cluster, zone: str) -> Subnet | None:
     """The cluster's own subnet, or the one of the zone with the most room; None lets EC2 choose zone and subnet."""
     chosen = cluster.record.subnet_id
     network = cluster.ec2.network

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starcluster import exception, names
 from starcluster.clock import Clock, wait_until
@@ -21,6 +22,7 @@ from starcluster.logger import log
 from starcluster.model import Instance, InstanceState, SpotRequest
 from starcluster.ssh import hostkeys, login
 from starcluster.ssh.access import Access
+from starcluster.ssh.bundle import Bundle
 from starcluster.ssh.client import SSHClient
 from starcluster.ssh.hostkeys import HostKey
 
@@ -39,6 +41,7 @@ class Node(Facts, Accounts, Shares):
         self.user = user
         self._ssh: SSHClient | None = None
         self._lock = threading.Lock()
+        self._bundled = threading.local()
 
     def __repr__(self) -> str:
         return f"<Node: {self.alias} ({self.id})>"
@@ -154,11 +157,23 @@ class Node(Facts, Accounts, Shares):
     @property
     def ssh(self) -> SSHClient:
         """The connection as root; its host key is asked of the console before the first use."""
+        bundle = getattr(self._bundled, "bundle", None)
+        if bundle is not None:
+            return cast("SSHClient", bundle)  # it takes scripts only; whatever else is asked for is a fault of ours
         with self._lock:
             if self._ssh is None:
                 self.learn_host_keys(limit=_QUICK_LOOK)
                 self._ssh = self.access.client(self.id, self.dns_name, user=self.user, label=self.alias)
             return self._ssh
+
+    @contextmanager
+    def together(self) -> Iterator[Bundle]:
+        bundle = self._bundled.bundle = Bundle()
+        try:
+            yield bundle
+        finally:
+            self._bundled.bundle = None
+        bundle.run(self.ssh, self.alias)
 
     @property
     def host_keys(self) -> Sequence[HostKey]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from starcluster.ssh.bundle import Bundle
 from starcluster.ssh.hostkeys import HostKey
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ class NodeBase:
     @property
     def ssh(self) -> SSHClient:
         raise AttributeError("ssh")
+
+    def together(self) -> AbstractContextManager[Bundle]:
+        """Scripts that are asked for inside (in this thread) are run in one go at its end; see ssh/bundle.py."""
+        raise AttributeError("together")
 
     @property
     def private_ip_address(self) -> str:

@@ -16,8 +16,14 @@ _START_SERVER = (
     "systemctl enable --now nfs-server >/dev/null 2>&1 || systemctl enable --now nfs-kernel-server >/dev/null 2>&1 "
     "|| service nfs-kernel-server start >/dev/null"
 )
-_PACKAGES = {"apt": {"server": "nfs-kernel-server", "client": "nfs-common"}}
-_YUM = {"server": "nfs-utils", "client": "nfs-utils"}
+APT_OPTIONS = "-o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confnew"
+_INSTALL_CLIENT = f"""PATH=$PATH:/usr/sbin:/sbin
+if command -v mount.nfs >/dev/null; then return 0; fi
+if command -v apt-get >/dev/null; then
+export DEBIAN_FRONTEND=noninteractive
+apt-get -y {APT_OPTIONS} update >/dev/null; apt-get -y {APT_OPTIONS} install nfs-common
+else yum -d 0 -e 0 -y install nfs-utils; fi"""
+_SERVER_PACKAGES = {"apt": "nfs-kernel-server", "yum": "nfs-utils"}
 
 
 class Packages(Disks):
@@ -31,8 +37,7 @@ class Packages(Disks):
 
     def apt_command(self, cmd: str) -> None:
         """apt-get with what it needs to ask no questions; waits for another apt-get to end."""
-        options = "-o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confnew"
-        self.ssh.execute(f"DEBIAN_FRONTEND=noninteractive apt-get -y {options} {cmd}")
+        self.ssh.execute(f"DEBIAN_FRONTEND=noninteractive apt-get -y {APT_OPTIONS} {cmd}")
 
     def apt_install(self, pkgs: str) -> None:
         """Install packages, given as one string; the lists are read anew first."""
@@ -52,16 +57,12 @@ class Packages(Disks):
         else:
             self.yum_install(pkgs)
 
-    def _install_nfs(self, part: str, program: str) -> None:
-        if not self.ssh.which(program):
-            packages = _PACKAGES.get(self.package_provider, _YUM)
-            self.package_install(packages[part])
-
 
 class Shares(Packages):
     def start_nfs_server(self) -> None:
         """Start the NFS server, installed first where the image has none."""
-        self._install_nfs("server", "exportfs")
+        if not self.ssh.which("exportfs"):
+            self.package_install(_SERVER_PACKAGES[self.package_provider])
         self.ssh.script(_START_SERVER, what=f"start the NFS server on {self.alias}")
 
     def export_fs_to_nodes(self, nodes: Sequence[Disks], export_paths: Sequence[str]) -> None:
@@ -93,7 +94,7 @@ class Shares(Packages):
 
     def mount_nfs_shares(self, server_node: Disks, remote_paths: Sequence[str]) -> None:
         """Mount the server's paths at the same places here; a mount that answers is left alone."""
-        self._install_nfs("client", "mount.nfs")
+        self.ssh.script(_INSTALL_CLIENT, what=f"install the NFS client on {self.alias}")
         for path in remote_paths:
             self._mount_share(f"{server_node.alias}:{path}", path)
 

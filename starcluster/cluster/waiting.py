@@ -22,6 +22,7 @@ FREE_LIMIT = 1200.0
 STOP_LIMIT = 900.0
 GONE_LIMIT = 1200.0
 _PAUSE = 3.0
+_SSH_PAUSE = 1.0  # costs EC2 nothing
 T = TypeVar("T")
 
 
@@ -83,7 +84,7 @@ def wait_ssh(node: Node, *, limit: float = SSH_LIMIT) -> None:
             except (exception.SSHConnectionError, exception.SSHAuthException) as error:
                 problem = error
                 node.forget_connection()
-        clock.sleep(_PAUSE)
+        clock.sleep(_SSH_PAUSE if known else _PAUSE)
     raise exception.WaitTimeout(
         f"no SSH to {node.alias} ({node.id}) within {limit / 60:.0f} minutes{f': {problem}' if problem else ''}",
         hint=f"look at its console: starcluster showconsole {node.id}",

@@ -199,3 +199,15 @@ def test_plugins_are_told_the_shell_that_the_user_has(
     cluster = begin(clusters, cluster_shell="zsh")
     monkeypatch.setattr(Node, "ssh", SimpleNamespace(which=lambda program: there))
     assert cluster.hook_arguments()[3] == shell
+
+
+def test_launches_that_come_together_look_for_the_subnet_once(clusters: Clusters, ec2: FakeEc2) -> None:
+    asked: list[str] = []
+    subnets = ec2.network.subnets
+    ec2.network.subnets = lambda **words: (asked.append(words["zone"]), subnets(**words))[1]  # type: ignore[method-assign]
+    cluster = begin(clusters, cluster_size=9)
+    assert asked == ["us-east-1a"]
+    spec = lifecycle.NodeSpec(alias="later", instance_type="t3.micro", image="ami-1", zone="us-east-1a")
+    cluster.clock.sleep(61)
+    lifecycle.launch_nodes(cluster, [spec])
+    assert asked == ["us-east-1a"] * 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,8 +31,15 @@ class Recorder:
         self.attached_vols: dict[str, Any] = {}
         self.ssh = SimpleNamespace(script=self._script, which=lambda program: ["/usr/sbin/" + program])
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        self._journal.append((self.alias, "together"))
+        yield
+
     def _script(self, text: str, *, what: str) -> list[str]:
         self._journal.append((self.alias, what.split(" ")[0]))
+        if "NFS server" in what:
+            return list(self._answers.get("server", ["/usr/sbin/exportfs"]))
         return ["7 8"] if "stat -c" in text and "look for the user" in what else ["1000"]
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -56,13 +64,16 @@ def test_run_does_all_steps_in_order() -> None:
     journal: list[tuple[str, str]] = []
     run("run", [Recorder("master", journal), Recorder("node001", journal)])
     steps = [
-        ("node001", "set_hostname"),
         ("master", "mount_device"),
-        ("node001", "add_user"),
-        ("node001", "add_to_etc_hosts"),
+        ("master", "look"),
         ("master", "start_nfs_server"),
+        ("master", "add_user"),
         ("master", "export_fs_to_nodes"),
+        ("master", "generate_key_for_user"),
+        ("node001", "set_hostname"),
+        ("node001", "add_to_etc_hosts"),
         ("node001", "mount_nfs_shares"),
+        ("node001", "add_user"),
         ("node001", "install_key"),
     ]
     places = [journal.index(step) for step in steps]
@@ -93,6 +104,21 @@ def test_a_new_node_is_set_up_alone_and_introduced_to_all() -> None:
     assert ("node001", "set_hostname") not in journal
     assert ("node001", "mount_nfs_shares") not in journal
     assert ("bob", "mount_nfs_shares") in journal
+
+
+def test_a_node_is_gone_to_once_and_the_master_once() -> None:
+    journal: list[tuple[str, str]] = []
+    master, new = Recorder("master", journal), Recorder("bob", journal)
+    run("on_add_node", [master, new], new)
+    assert [one for one in journal if one[1] == "together"] == [("master", "together"), ("bob", "together")]
+    assert journal.index(("master", "together")) == 0, "nothing is asked beside"
+
+
+def test_a_master_without_its_server_is_given_one() -> None:
+    journal: list[tuple[str, str]] = []
+    master, new = Recorder("master", journal, server=[]), Recorder("bob", journal)
+    run("on_add_node", [master, new], new)
+    assert journal.index(("master", "start_nfs_server")) < journal.index(("bob", "mount_nfs_shares"))
 
 
 def test_a_dead_worker_does_not_stop_the_new_one() -> None:
