@@ -59,6 +59,24 @@ def command(
     for node in nodes:
         lifecycle.remove_node(cluster, node, force=force, terminate=not keep_instance)
         log.info("Removed %s", node.alias)
+    if not keep_instance:
+        _count_costs(app, tag, [node.alias for node in nodes])
+
+
+def _count_costs(app: App, tag: str, aliases: list[str]) -> None:
+    """What named nodes have cost goes into their records now: EC2 soon forgets the machines."""
+    from starcluster.cluster.costs import Meter, of_name
+    from starcluster.cluster.namerecord import NameRecords
+
+    if all(names.is_numbered(alias.rpartition("-")[2]) for alias in aliases):
+        return
+    try:
+        records, meter = NameRecords(app.ec2.templates, tag), Meter(app.ec2, app.clock)
+        known, instances = records.find(), app.ec2.instances.find(cluster=tag)
+        for record in [known[names.fold(alias)] for alias in aliases if names.fold(alias) in known]:
+            records.change(record, spent=meter.settle(record, of_name(instances, record.name)))
+    except exception.AWSError as error:
+        log.debug("the costs are not counted: %s", error)
 
 
 def _last(cluster: Cluster, count: int) -> list[Node]:

@@ -146,6 +146,9 @@ def test_a_driver_that_is_sent_away_says_what_goes_on(scene: Scene, number: sign
     assert len(scene.alive(name)) == 1
     assert node(scene, name)["watched_by"] is None
     scene.remove(name)
+    templates = scene.ec2().describe_launch_templates(LaunchTemplateNames=[f"sc-{TAG}-{name}"])["LaunchTemplates"]
+    (spent,) = [tag["Value"] for tag in templates[0]["Tags"] if tag["Key"] == "@sc-spent"]
+    assert json.loads(spent)[0] == 1, "removenode has counted what its machine cost"
 
 
 def test_a_pipe_gets_sentences_with_the_time_and_no_codes(scene: Scene) -> None:

@@ -88,6 +88,8 @@ def test_a_drained_node_that_still_lives_is_settled_when_it_is_gone() -> None:
 def test_only_what_ec2_took_is_an_interruption() -> None:
     assert settled(record(), gone(reason="Client.UserInitiatedShutdown")).interruptions == 0
     assert settled(record(), gone(reason="Server.InternalError")).interruptions == 1
+    stopped = node(state=InstanceState.STOPPED, reason_code="Server.ScheduledStop")
+    assert reckoned(record(), stopped).interruptions == 0
 
 
 def test_what_nobody_saw_end_is_unknown_and_not_free() -> None:
