@@ -89,7 +89,9 @@ class ClusterSetup:
 class DefaultClusterSetup(ClusterSetup):
     """Host names, volumes, user, scratch, /etc/hosts, NFS and SSH between the nodes; side by side over nodes."""
 
-    def __init__(self, disable_threads: bool = False, num_threads: int = 20) -> None:
+    def __init__(self, disable_threads: bool = False, num_threads: int = 20, introduce: bool = True) -> None:
+        """`introduce`: let the other workers know of a node that is added; else the caller does."""
+        self._introduce = introduce
         self._disable_threads, self._num_threads = disable_threads, num_threads
         self._pool: threadpool.ThreadPool | None = None
         self._nodes: list[Node] = []
@@ -139,7 +141,7 @@ class DefaultClusterSetup(ClusterSetup):
         self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
     ) -> None:
         self._take(nodes, master, user, user_shell, volumes)
-        others = [one for one in self.nodes if one.id != node.id]
+        others = [one for one in self.nodes if one.id != node.id] if self._introduce else []
         self._begin(others, lambda one: one.add_to_etc_hosts([node]))
         with master.together():
             ids = self._look_for_user(user)

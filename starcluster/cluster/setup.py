@@ -79,17 +79,19 @@ def is_ready(node: Node) -> bool:
     return bool(marked) and marked == node.boot_id()
 
 
-def set_up_node(cluster: Cluster, node: Node, *, progress: Progress = _silent) -> None:
+def set_up_node(cluster: Cluster, node: Node, *, progress: Progress = _silent, introduce: bool = True) -> None:
     """Set up one launched instance under its alias: SSH, default set-up, plugins, tag READY.
 
+    `introduce`: let the other workers know of it; else the caller does.
     May be repeated at any time. Raises SSHError, WaitTimeout, RemoteCommandFailed or PluginError.
     """
     cluster.running_master()
     waiting.wait_ssh(node)
     progress("ssh up")
+    cluster.load()  # others may have come up while this one booted
     nodes = [one for one in cluster.running_nodes if one.id != node.id and one.alias != node.alias]
     arguments = (node, *cluster.hook_arguments([*nodes, node]))
-    DefaultClusterSetup().on_add_node(*arguments)
+    DefaultClusterSetup(introduce=introduce).on_add_node(*arguments)
     progress("mounted /home")
     for plugin in cluster.plugins:
         run_hook(plugin, "on_add_node", arguments)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
-from starcluster import exception
+from starcluster import exception, names
 from starcluster.cluster import lifecycle
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.namerecord import Intent
 from starcluster.cluster.node import Node
 from starcluster.logger import log
-from starcluster.model import Instance, LaunchRequest
+from starcluster.model import Instance, InstanceState, LaunchRequest
 from starcluster.ssh.client import SSHClient
+from starcluster.supervisor.introducer import Introducer
 
 
 class ClusterMachines:
@@ -22,6 +24,11 @@ class ClusterMachines:
         self._tag = tag
         self._cluster = clusters.get(tag)
         self._nodes: dict[str, Node] = {}
+        self._introducer = Introducer(self._workers, lambda node, news: node.add_to_etc_hosts(news), _in_thread)
+
+    def _workers(self) -> list[Node]:
+        found = self._clusters.ec2.instances.find(cluster=self._tag, states=[InstanceState.RUNNING])
+        return [self._node(one) for one in found if not names.is_master(one.alias)]
 
     def group_id(self) -> str:
         return self._cluster.group.id
@@ -59,7 +66,8 @@ class ClusterMachines:
         cluster: Cluster = self._clusters.get(self._tag)
         cluster.load()
         node = next((one for one in cluster.nodes if one.id == instance.id), None) or cluster.node_of(instance)
-        lifecycle.set_up_node(cluster, node, progress=progress)
+        lifecycle.set_up_node(cluster, node, progress=progress, introduce=False)
+        self._introducer.add(node)
         node.update()
         return node.instance
 
@@ -74,3 +82,7 @@ class ClusterMachines:
         except (exception.SSHError, exception.PluginError, exception.ClusterError, exception.WaitTimeout) as error:
             log.warning("%s was not taken out of the cluster in good order: %s", instance.alias, error)
             cluster.node_of(instance).terminate()
+
+
+def _in_thread(job: Callable[[], None]) -> None:
+    threading.Thread(target=job, name="introducing", daemon=True).start()
