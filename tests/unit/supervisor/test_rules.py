@@ -9,10 +9,19 @@ import pytest
 from starcluster.cluster.namerecord import Attempt, Intent, NameRecord, Outcome, OutcomeState
 from starcluster.model import InstanceState, Market, Pool, SpotRequest, SpotState
 from starcluster.supervisor import actions as act
-from starcluster.supervisor.look import Absent, NameLook, NodePhase, RunReport, RunState, Unasked, Unreachable
+from starcluster.supervisor.look import (
+    Absent,
+    ClusterState,
+    NameLook,
+    NodePhase,
+    RunReport,
+    RunState,
+    Unasked,
+    Unreachable,
+)
 from starcluster.supervisor.noderules import BY_USER
 from starcluster.supervisor.plan import decide
-from starcluster.supervisor.wishes import Wish
+from starcluster.supervisor.wishes import Rebalance, Wish
 from tests.unit.supervisor.world import NOW, POOL, instance, known, look, record, report, run, wish
 
 GONE = InstanceState.TERMINATED
@@ -385,3 +394,41 @@ def test_when_it_is_looked_again(case: NameLook, seconds: float) -> None:
     assert getattr(now(case, wish(check_interval=60)), "seconds", 0) == seconds
     if not case.holder:
         assert getattr(now(case, wish(check_interval=1)), "seconds", 0) == 1
+
+
+def test_a_master_that_is_away_and_a_pause() -> None:
+    working = known(instances=(instance(),), answer=report(run=run()))
+    without = now(working, wish(check_interval=60), cluster=ClusterState.NO_MASTER)
+    assert getattr(without, "seconds", 0) == 15
+    fresh = known(record=record(generation=0, born=""))
+    waiting = now(replace(fresh, pause=0.5), wish(check_interval=60))
+    assert isinstance(waiting, act.Wait)
+    assert waiting.seconds == 0.5
+    assert waiting.because == "waits before the next try"
+    assert now(replace(fresh, pause=3, pause_because="EC2 is slow")).because == "EC2 is slow"
+    assert isinstance(now(replace(fresh, pause=0)), act.Launch)
+
+
+def at_risk(**more: object) -> NameLook:
+    last = run(1, **more)
+    return known(instances=(instance(),), answer=report(phase=NodePhase.RUNNING, run=last, rebalance="a moment"))
+
+
+def test_a_node_at_risk_is_drained_if_that_is_wished() -> None:
+    replaced = wish(rebalance=Rebalance.REPLACE)
+    found = now(at_risk(), replaced)
+    assert isinstance(found, act.Drain)
+    assert found.instance_id == "i-1"
+    assert isinstance(now(at_risk()), act.Wait), "a checkpoint is the agent's own affair"
+    assert isinstance(now(replace(at_risk(), answer=report(run=run(1))), replaced), act.Wait)
+
+
+def test_a_node_at_risk_is_left_alone_while_it_would_not_help() -> None:
+    replaced = wish(rebalance=Rebalance.REPLACE)
+    assert not isinstance(now(replace(at_risk(), replaced_lately=True), replaced), act.Drain)
+    taken = (asked_for(SpotState.CLOSED, of="i-1"),)
+    assert not isinstance(now(replace(at_risk(), requests=taken), replaced), act.Drain)
+    assert not isinstance(now(at_risk(stage="setup"), replaced), act.Drain)
+    assert not isinstance(now(at_risk(state=RunState.EXITED, exit=3), replaced), act.Drain)
+    idle = known(instances=(instance(),), answer=report(rebalance="a moment"))
+    assert isinstance(now(idle, replaced), act.Run)

@@ -1,0 +1,158 @@
+"""The parts of a driver, put together from a cluster's own; and its hands, which go through the cluster's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from starcluster import exception
+from starcluster.cluster import lifecycle
+from starcluster.cluster.namerecord import Intent
+from starcluster.model import Instance
+from starcluster.supervisor.build import build_driver
+from starcluster.supervisor.execute import Settings
+from starcluster.supervisor.machines import ClusterMachines
+from tests.fakes.ec2 import FakeEc2
+from tests.unit.supervisor.stage import StepClock
+from tests.unit.supervisor.world import NOW, POOL, instance, wish
+
+
+class FakeNode:
+    def __init__(self, of: Instance) -> None:
+        self.instance, self.id, self.dns_name = of, of.id, of.address
+        self.ssh, self.forgotten, self.updated, self.terminated = object(), 0, 0, 0
+
+    def forget_connection(self) -> None:
+        self.forgotten += 1
+
+    def update(self) -> None:
+        self.updated += 1
+        self.instance = replace(self.instance, zone="as EC2 says now")
+
+    def terminate(self) -> None:
+        self.terminated += 1
+
+
+class FakeCluster:
+    def __init__(self) -> None:
+        self.group = SimpleNamespace(id="sg-1")
+        self.nodes: list[FakeNode] = []
+        self.made: list[FakeNode] = []
+
+    def load(self) -> None:
+        self.nodes = list(self.made[-1:])
+
+    def node_of(self, of: Instance) -> FakeNode:
+        self.made.append(FakeNode(of))
+        return self.made[-1]
+
+
+class FakeClusters:
+    def __init__(self) -> None:
+        self.cluster = FakeCluster()
+
+    def get(self, tag: str) -> FakeCluster:
+        if tag == "nowhere":
+            raise exception.ClusterDoesNotExist("there is no cluster 'nowhere'", hint="starcluster listclusters")
+        return self.cluster
+
+
+@pytest.fixture
+def clusters() -> FakeClusters:
+    return FakeClusters()
+
+
+@pytest.fixture
+def machines(clusters: FakeClusters) -> ClusterMachines:
+    return ClusterMachines(clusters, "mycluster")  # type: ignore[arg-type]
+
+
+def build(clusters: FakeClusters, *names: tuple[str, str]) -> Any:
+    wishes = [wish(name, cluster=cluster) for name, cluster in names]
+    return build_driver(wishes, clusters=clusters, ec2=FakeEc2(), clock=StepClock(), settings=Settings())  # type: ignore[arg-type]
+
+
+def test_one_site_for_each_cluster(clusters: FakeClusters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STARCLUSTER_HOME", str(tmp_path))
+    driver = build(clusters, ("a1", "two"), ("b1", "one"), ("a2", "two"))
+    assert [(site.cluster, [one.name for one in site.wishes]) for site in driver.sites] == [
+        ("one", ["b1"]),
+        ("two", ["a1", "a2"]),
+    ]
+    site = driver.sites[0]
+    assert site.journal.path("b1") == tmp_path / "journal/one/b1.jsonl"
+    site.crew.late()
+    assert site.executor.wake.is_set(), "an act that ends late wakes the loop"
+
+
+def test_a_cluster_that_is_not_there_is_to_be_started(clusters: FakeClusters) -> None:
+    with pytest.raises(exception.ClusterDoesNotExist) as caught:
+        build(clusters, ("a1", "nowhere"))
+    assert caught.value.hint == "start it first: starcluster start nowhere\nstarcluster listclusters"
+
+
+def test_a_connection_is_kept_until_the_address_is_another(machines: ClusterMachines, clusters: FakeClusters) -> None:
+    first = machines.shell(instance())
+    assert machines.shell(instance()) is first
+    (node,) = clusters.cluster.made
+    assert not node.forgotten
+    machines.shell(replace(instance(), public_ip="127.77.0.9"))
+    assert node.forgotten == 1
+    assert node.instance.public_ip == "127.77.0.9"
+    assert machines.group_id() == "sg-1"
+
+
+def test_a_launch_is_asked_for_as_it_was_written_down(
+    machines: ClusterMachines, clusters: FakeClusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(lifecycle, "launch_request", lambda cluster, **words: asked.update(words, of=cluster))
+    intent = Intent(token="t", pool=POOL, at=NOW, max_price=0.5)
+    machines.launch_request(alias="mynode", intent=intent, tags={"a": "b"})
+    assert asked == {
+        "of": clusters.cluster,
+        "alias": "mynode",
+        "instance_type": POOL.instance_type,
+        "zone": POOL.zone,
+        "market": POOL.market,
+        "token": "t",
+        "tags": {"a": "b"},
+        "max_price": 0.5,
+    }
+
+
+def test_the_whole_set_up_returns_what_ec2_shows_then(
+    machines: ClusterMachines, clusters: FakeClusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(lifecycle, "set_up_node", lambda cluster, node, **words: done.append(node.id))
+    assert machines.set_up(instance(), progress=print).zone == "as EC2 says now"
+    assert machines.set_up(instance(), progress=print).zone == "as EC2 says now"
+    assert done == ["i-1", "i-1"]
+    assert len(clusters.cluster.made) == 1, "the second time the cluster knows it"
+
+
+@pytest.mark.parametrize("trouble", [None, exception.SSHError("no route"), exception.PluginError("its hook failed")])
+def test_a_hook_that_fails_keeps_no_node_alive(
+    machines: ClusterMachines,
+    clusters: FakeClusters,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: exception.BaseException | None,
+) -> None:
+    def remove(cluster: FakeCluster, node: FakeNode, *, force: bool) -> None:
+        if trouble:
+            raise trouble
+        node.terminate()
+
+    monkeypatch.setattr(lifecycle, "remove_node", remove)
+    machines.shell(instance())
+    machines.remove(instance())
+    made = clusters.cluster.made
+    assert made[0].forgotten == 1
+    assert sum(one.terminated for one in made) == 1
+    machines.remove(instance(2))
+    assert sum(one.terminated for one in made) == 2
