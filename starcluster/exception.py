@@ -20,7 +20,7 @@ BaseException                     .msg .hint .exit_code
 ├── ClusterError                  ClusterDoesNotExist ClusterExists ClusterNotRunning MasterDoesNotExist ...
 ├── ValidationError               ClusterValidationError: a launch that can not go well
 ├── PluginError                   PluginLoadError PluginSyntaxError
-├── WaitTimeout                   a wait with a limit ran out
+├── WaitTimeout                   a wait with a limit ran out: SSHNeverOpened VolumeStuck
 ├── ThreadPoolException           what went wrong on several nodes at once
 ├── LocalCloudError               the local cloud is down or can not run here
 └── RecordError                   a cluster's record is unreadable (IncompatibleCluster) or newer than we are
@@ -252,6 +252,14 @@ class PluginSyntaxError(PluginError): ...
 
 class WaitTimeout(BaseException):
     """Waited for `what` as long as its limit says."""
+
+
+class SSHNeverOpened(WaitTimeout):
+    """The instance runs and lets nobody in."""
+
+
+class VolumeStuck(WaitTimeout):
+    """EC2 has been attaching a volume without end, more than once."""
 
 
 class LocalCloudError(BaseException): ...

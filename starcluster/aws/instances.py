@@ -124,6 +124,19 @@ class Instances:
             answer = self._api.read("get_console_output", what=what, InstanceId=instance_id)
         return str(answer.get("Output") or "")
 
+    def checks(self, instance_id: str) -> str:
+        """EC2's own checks of the machine and of what is under it, such as "system ok, instance impaired"."""
+        answers = self._api.pages(
+            "describe_instance_status",
+            "InstanceStatuses",
+            what=f"read the checks of {instance_id}",
+            InstanceIds=[instance_id],
+        )
+        if not answers:
+            return "none"
+        system, own = (forms.text(answers[0], part, "Status") for part in ("SystemStatus", "InstanceStatus"))
+        return f"system {system or 'not known'}, instance {own or 'not known'}"
+
     def type_info(self, name: str) -> InstanceType:
         """What EC2 says about an instance type, asked once; UserMustAct when there is no such type here."""
         known = self._types.get(name)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DEVICES = [f"/dev/sd{letter}" for letter in "fghijklmnop"] + [
     f"/dev/xvd{a}{b}" for a in "bc" for b in "abcdefghijklmnop"
 ]
+_TRIES = 3
 _OURS = (AttachmentState.ATTACHED, AttachmentState.ATTACHING)
 
 
@@ -42,18 +43,36 @@ def attach(node: Node, volume_id: str, device: str = "") -> str:
 
 
 def _attach(node: Node, volume_id: str, device: str) -> str:
-    for name in [device] if device else free_devices(node):
+    stuck = 0
+    for name in [device] * _TRIES if device else free_devices(node):
         log.info("Attaching %s to %s as %s", volume_id, node.alias, name)
         try:
             node.ec2.volumes.attach(volume_id, node.id, name)
+            waiting.wait_attached(node.ec2, volume_id, node.id, clock=node.clock, limit=waiting.ATTACH_LIMIT)
         except exception.AWSError as error:
             if "in use" in str(error) and not device and error.code == "InvalidParameterValue":
                 continue
             raise
-        waiting.wait_attached(node.ec2, volume_id, node.id, clock=node.clock)
+        except exception.WaitTimeout:
+            stuck += 1
+            _give_up(node, volume_id, name, last=stuck == _TRIES)
+            continue
         node.update()
         return name
     raise exception.ConflictError(f"{node.alias} has no free device name for {volume_id}")
+
+
+def _give_up(node: Node, volume_id: str, name: str, *, last: bool) -> None:
+    """An attachment that hangs is taken back and asked for under another name; not without end."""
+    log.warning("%s is stuck attaching to %s as %s: it is taken back", volume_id, node.alias, name)
+    node.ec2.volumes.detach(volume_id, instance_id=node.id)
+    waiting.wait_volume_free(node.ec2, volume_id, clock=node.clock, limit=waiting.ATTACHED_LIMIT)
+    if last:
+        raise exception.VolumeStuck(
+            f"{volume_id} could not be attached to {node.alias} ({node.id}): EC2 was attaching it without end",
+            hint=f"another instance may have better luck: starcluster removenode CLUSTER {node.alias}, then addnode;"
+            " a driver does so by itself",
+        )
 
 
 def detach(node: Node, volume_id: str) -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 RUNNING_LIMIT = 900.0
 SSH_LIMIT = 600.0
 CONSOLE_LIMIT = 240.0
-ATTACH_LIMIT = 300.0
+ATTACHED_LIMIT = 300.0  # of an attachment that somebody else has asked for
+ATTACH_LIMIT = 90.0  # after which AWS's own attacher begins anew
 FREE_LIMIT = 1200.0
 STOP_LIMIT = 900.0
 GONE_LIMIT = 1200.0
@@ -85,10 +86,20 @@ def wait_ssh(node: Node, *, limit: float = SSH_LIMIT) -> None:
                 problem = error
                 node.forget_connection()
         clock.sleep(_SSH_PAUSE if known else _PAUSE)
-    raise exception.WaitTimeout(
-        f"no SSH to {node.alias} ({node.id}) within {limit / 60:.0f} minutes{f': {problem}' if problem else ''}",
-        hint=f"look at its console: starcluster showconsole {node.id}",
+    raise exception.SSHNeverOpened(
+        f"no SSH to {node.alias} ({node.id}) within {limit / 60:.0f} minutes{f': {problem}' if problem else ''};"
+        f" EC2's checks of it: {_checks(node)}",
+        hint=f"look at its console: starcluster showconsole {node.id}; an image without an SSH server, or a subnet"
+        " that this machine does not reach, looks like this",
     )
+
+
+def _checks(node: Node) -> str:
+    try:
+        return node.ec2.instances.checks(node.id)
+    except exception.AWSError as error:
+        log.debug("%s", error)
+        return "not known"
 
 
 def _port_open(node: Node) -> bool:
@@ -118,7 +129,7 @@ def wait_volume_free(ec2: Ec2, volume_id: str, *, clock: Clock, limit: float = F
     return _until(look, f"{volume_id} to be free", limit=limit, clock=clock)
 
 
-def wait_attached(ec2: Ec2, volume_id: str, instance_id: str, *, clock: Clock, limit: float = ATTACH_LIMIT) -> Volume:
+def wait_attached(ec2: Ec2, volume_id: str, instance_id: str, *, clock: Clock, limit: float = ATTACHED_LIMIT) -> Volume:
     """Until the volume is attached to that instance."""
 
     def look() -> Volume | None:

@@ -87,9 +87,10 @@ class RecordOutcome(Action):
 
 @dataclass(frozen=True, kw_only=True)
 class Release(Action):
-    """Terminate the instance, having written that this is our doing."""
+    """Terminate the instance, having written that this is our doing. `unusable`: because it can not be set up."""
 
     instance_id: str
+    unusable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

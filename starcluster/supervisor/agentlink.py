@@ -22,6 +22,7 @@ _FOLDER = "/usr/local/lib/starcluster"
 _MAIN = "import sys\n\nfrom starcluster.agent.node import main\n\nsys.exit(main())\n"
 _LONG_AGO = (2020, 1, 1, 0, 0, 0)  # the same sources give the same bytes
 _NOT_FOUND = 127
+_NO_PYTHON = 3
 _CALL_LIMIT = 60.0
 
 
@@ -34,8 +35,8 @@ class Shell(Protocol):
 class AgentError(exception.BaseException):
     """The agent, or the node under it, did not do what was asked; `kind` is the agent's word for why."""
 
-    def __init__(self, msg: str, *, kind: str = "failed") -> None:
-        super().__init__(msg)
+    def __init__(self, msg: str, *, kind: str = "failed", hint: str = "") -> None:
+        super().__init__(msg, hint=hint)
         self.kind = kind
 
 
@@ -62,7 +63,14 @@ def install(shell: Shell) -> None:
     status, output, errors = shell.run(_install_script(target), data=archive, timeout=_CALL_LIMIT)
     if status:
         told = (output + errors).decode("utf-8", "replace").strip()
-        raise AgentError(f"the agent could not be put on the node: {told or status}")
+        what = f"the agent could not be put on the node: {told or status}"
+        if status == _NO_PYTHON:
+            raise AgentError(
+                what,
+                kind="no python",
+                hint="the node needs Python 3.8 or newer: take another image, or let USERDATA_SCRIPTS install it",
+            )
+        raise AgentError(what)
 
 
 def _install_script(target: str) -> str:

@@ -338,6 +338,9 @@ class Executor:
         instance = next((one for one in known.instances if one.id == action.instance_id), None)
         if instance is not None:
             self.machines.remove(instance)
+        if action.unusable:
+            folded = names.fold(wish.name)
+            self.memory.unusable[folded] = self.memory.unusable.get(folded, 0) + 1
         self.journal.add(wish.name, "released", instance=action.instance_id)
 
     def _stop(self, action: act.Stop, wish: Wish, known: NameLook) -> None:

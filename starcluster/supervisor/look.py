@@ -134,6 +134,7 @@ class NameLook:
     pause_because: str = ""
     set_up_failures: int = 0
     set_up_error: str = ""
+    unusable: int = 0
     complaint: str = ""
     busy: str = ""
 

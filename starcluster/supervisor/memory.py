@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from starcluster.clock import Clock
 from starcluster.model import Pool
 
 AVOID = 180.0  # EC2's seconds that a pool without capacity is left alone
+_INSTANCE = re.compile(r"i-[0-9a-f]{8,}")
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
 
@@ -35,6 +38,7 @@ class Memory:
         self._told: dict[str, set[tuple[Pool, str]]] = {}
         self.set_up_failures: dict[str, int] = {}
         self.set_up_errors: dict[str, str] = {}
+        self.unusable: dict[str, int] = {}  # by name, instances in a row that could not be set up
         self.begun: set[str] = set()
         self.saved: set[str] = set()
         self.seen: dict[str, int] = {}
@@ -82,6 +86,20 @@ class Memory:
         """The next `since` begins anew."""
         with self._lock:
             self._first.pop(key, None)
+
+    def forget_others(self, instance_ids: Collection[str]) -> None:
+        """What is remembered of instances that EC2 does not show any more is of no use."""
+
+        def gone(word: str) -> bool:
+            return bool(_INSTANCE.fullmatch(word)) and word not in instance_ids
+
+        with self._lock:
+            for facts in (self._first, self._values):
+                for key in [key for key in facts if any(map(gone, key))]:
+                    del facts[key]
+            for by_id in (self.set_up_failures, self.set_up_errors):
+                for one in [one for one in by_id if gone(one)]:
+                    del by_id[one]
 
     def avoid(self, pool: Pool, seconds: float = AVOID) -> None:
         with self._lock:

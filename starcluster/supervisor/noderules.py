@@ -27,7 +27,9 @@ FULFILLED = "fulfilled"  # the code of a spot request whose instance EC2 does no
 SPARED_LIMIT = 60.0  # such a node, drained by us, is released after this time
 OVERDUE_LIMIT = 300.0  # a drained node that EC2 does not take is released after its time
 UNREADY_LIMIT = 900.0  # an instance that was never usable is replaced
+SHUT_LIMIT = 1200.0  # also one that was tried seldom, since each try waited long for its SSH
 SET_UP_TRIES = 6
+UNUSABLE_TRIES = 2  # so many instances in a row are ended as useless; the next one is left to be looked at
 BY_USER = "Client.UserInitiatedShutdown"
 # a spot request tells for days how its instance ended, the instance itself for about an hour
 REQUEST_BY_USER = ("instance-terminated-by-user", "spot-instance-terminated-by-user")
@@ -238,12 +240,32 @@ def is_pending(case: Case) -> Action | None:
     return case.wait(f"{case.current.id} is booting", 2)
 
 
+def _is_hopeless(case: Case) -> bool:
+    """Its set-up failed again and again, or it has not let us in for long."""
+    failures, passed = case.known.set_up_failures, case.known.unready_for
+    return (failures >= SET_UP_TRIES and passed >= UNREADY_LIMIT) or (failures > 0 and passed >= SHUT_LIMIT)
+
+
+def _after_hopeless(case: Case, here: Instance) -> Action:
+    """Another instance; where some in a row were of no use it is not the machine, and the user is to look."""
+    why = f": {case.known.set_up_error}" if case.known.set_up_error else ""
+    if case.known.unusable >= UNUSABLE_TRIES:
+        return Hold(
+            name=case.wish.name,
+            because=f"{case.known.unusable + 1} instances in a row could not be set up, the last is {here.id}{why}",
+            hint=f"it still runs and costs: look at it (starcluster showconsole {here.id}), then end it: "
+            f"starcluster removenode {case.wish.cluster} {case.wish.name}",
+        )
+    because = f"{here.id} never became usable{why}"
+    return Release(name=case.wish.name, because=because, instance_id=here.id, unusable=True)
+
+
 def is_not_set_up(case: Case) -> Action | None:
     here = case.current
     if here is None or here.tags.get(READY):
         return None
     if case.is_taken:
         return case.wait(f"EC2 takes {here.id} before it was set up")
-    if case.known.set_up_failures >= SET_UP_TRIES and case.known.unready_for >= UNREADY_LIMIT:
-        return Release(name=case.wish.name, because=f"{here.id} never became usable", instance_id=here.id)
+    if _is_hopeless(case):
+        return _after_hopeless(case, here)
     return SetUp(name=case.wish.name, because=f"{here.id} runs and is not set up", instance_id=here.id, whole=True)

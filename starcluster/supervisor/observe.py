@@ -96,6 +96,7 @@ class Observer:
         """Everything about the wished-for names; raises AWSError when EC2 can not be read."""
         busy = dict(self.busy)  # before the reads: what ends meanwhile has not been seen by them
         instances = self.ec2.instances.find(cluster=self.cluster)
+        self.memory.forget_others({one.id for one in instances} | set(busy))
         requests = self.ec2.spot.find(cluster=self.cluster)
         records = self.records.find()
         master = self.last_master = master_of(instances)
@@ -228,6 +229,7 @@ class Observer:
             "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
             "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
             "set_up_failures": self.memory.set_up_failures.get(current.id, 0) if current else 0,
+            "unusable": self.memory.unusable.get(folded, 0),
             "set_up_error": self.memory.set_up_errors.get(current.id, "") if current else "",
         }
 

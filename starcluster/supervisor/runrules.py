@@ -77,7 +77,8 @@ def has_no_agent(case: Case) -> Action | None:
         return Hold(
             name=case.wish.name,
             because=f"the agent can not be started on {here.id}: {case.known.set_up_error or answer.why}",
-            hint=f"starcluster sshnode {case.wish.cluster} {case.wish.name}",
+            hint=f"it needs Python 3.8 or newer and room on its disks; it still runs and costs: look at it "
+            f"(starcluster sshnode {case.wish.cluster} {case.wish.name}), or end it (removenode)",
         )
     return SetUp(name=case.wish.name, because=f"no agent runs on {here.id}", instance_id=here.id, whole=False)
 

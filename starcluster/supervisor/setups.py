@@ -57,6 +57,7 @@ class SetUps:
             self._failed(instance, wish, error)
         else:
             self.memory.set_up_failures.pop(instance.id, None)
+            self.memory.unusable.pop(names.fold(wish.name), None)
             self.memory.went_well(names.fold(wish.name))
         finally:
             self.busy.pop(instance.id, None)

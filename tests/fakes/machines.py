@@ -182,6 +182,10 @@ class FakeInstances:
         self.ec2.note("instances.console", instance_id)
         return self.consoles.get(instance_id, "")
 
+    def checks(self, instance_id: str) -> str:
+        self.ec2.note("instances.checks", instance_id)
+        return "system ok, instance ok"
+
     def type_info(self, name: str) -> InstanceType:
         self.ec2.note("instances.type_info", name)
         if "." not in name or name.startswith("no"):
