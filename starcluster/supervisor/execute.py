@@ -21,7 +21,7 @@ from starcluster.supervisor.agentlink import AgentError
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
-from starcluster.supervisor.noderules import ended_by_user
+from starcluster.supervisor.noderules import LAG_LIMIT, ended_by_user
 from starcluster.supervisor.orders import run_order
 from starcluster.supervisor.setups import Machines as Settable
 from starcluster.supervisor.setups import SetUps
@@ -30,6 +30,7 @@ from starcluster.supervisor.wishes import Wish
 _DRAIN = 120.0  # wall seconds that a command gets when it is we who end it
 _QUOTA_SETTLES = 900.0  # EC2's seconds for which an instance that has ended may still count in a quota
 _REPLACE_PAUSE = 3600.0  # EC2's seconds; where every instance is at risk, replacing does not help
+OTHER_WORDS = "IdempotentParameterMismatch"
 _MANY = 6  # the same trouble so often in a row is the user's to look at
 
 
@@ -230,8 +231,8 @@ class Executor:
         try:
             request = self.machines.launch_request(alias=wish.name, intent=intent, tags=tags)
             launched = self.ec2.instances.launch(request)
-        except exception.TokenSpent:
-            self._find_by_token(record, intent, wish)
+        except exception.TokenSpent as error:
+            self._find_by_token(record, intent, wish, error, known.intent_age)
         except (exception.TransientError, exception.CredentialsError):
             raise
         except exception.BaseException as error:
@@ -244,11 +245,18 @@ class Executor:
         self.records.change(record, born=instance_id, asking_since=None)
         self.journal.add(wish.name, "launched", instance=instance_id, generation=record.generation)
 
-    def _find_by_token(self, record: NameRecord, intent: Intent, wish: Wish) -> None:
-        """The token is spent: on an instance that we have not seen yet, or on a call with other words."""
+    def _find_by_token(
+        self, record: NameRecord, intent: Intent, wish: Wish, error: exception.TokenSpent, age: float
+    ) -> None:
+        """The token is spent: on an instance that we have not seen yet, or on a call with other words.
+
+        With other words (the wish has changed since) its instance may live and not be shown yet: it is waited for.
+        """
         found = self.ec2.instances.find(token=intent.token)
         if found:
             self._launched(record, wish, found[0].id)
+        elif error.code == OTHER_WORDS and age < LAG_LIMIT:
+            raise exception.TransientError(f"EC2 does not show what was launched for {wish.name} yet", code=error.code)
         else:
             self.records.change(record, intent=None)
 
