@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starcluster import exception
@@ -11,7 +11,7 @@ from starcluster.aws.api import Api
 from starcluster.aws.instances import CLUSTER_TAG
 from starcluster.model import LaunchTemplate
 
-_MAX_PAGE = 200  # EC2's limit for this call
+_MAX_PAGE = 200  # EC2's limit for describing; as many are tagged by one call
 
 
 class Templates:
@@ -50,10 +50,14 @@ class Templates:
         return LaunchTemplate(id=made.id, name=made.name, created=made.created, tags=dict(tags))
 
     def tag(self, template_id: str, tags: Mapping[str, str]) -> None:
-        if tags:
-            self._api.change(
-                "create_tags", what=f"tag {template_id}", Resources=[template_id], Tags=forms.tag_list(tags)
-            )
+        self.tag_all([template_id], tags)
+
+    def tag_all(self, template_ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        """The same tags for many templates, by one call for each few hundred of them."""
+        for start in range(0, len(template_ids) if tags else 0, _MAX_PAGE):
+            part = list(template_ids[start : start + _MAX_PAGE])
+            what = f"tag {part[0]}" + (f" and {len(part) - 1} more" if len(part) > 1 else "")
+            self._api.change("create_tags", what=what, Resources=part, Tags=forms.tag_list(tags))
 
     def untag(self, template_id: str, keys: Iterable[str]) -> None:
         tags = [{"Key": key} for key in keys]

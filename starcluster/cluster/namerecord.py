@@ -8,7 +8,7 @@ One fact is one tag (a tag holds 256 characters), so that two writers of differe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -148,6 +148,10 @@ def _outcome(text: str) -> Outcome:
     return Outcome(state=OutcomeState(state), at=_moment(at), exit=status, attempt=attempt, note=note)
 
 
+def _lease_text(lease: Lease) -> str:
+    return _dump([lease.holder, _seconds(lease.until)])
+
+
 def _lease(text: str) -> Lease:
     holder, until = json.loads(text)
     return Lease(holder=holder, until=_moment(until))
@@ -194,7 +198,7 @@ def record_tags(record: NameRecord) -> dict[str, str]:
         BORN: record.born,
         ATTEMPT: _attempt_text(record.attempt),
         OUTCOME: _outcome_text(record.outcome) if record.outcome else "",
-        LEASE: _dump([record.lease.holder, _seconds(record.lease.until)]) if record.lease else "",
+        LEASE: _lease_text(record.lease) if record.lease else "",
         DRAINED: str(record.drained),
         RELEASED: ",".join(record.released[-_REMEMBERED:]),
         SPENT: _spent_text(record.spent) if record.spent != Spent() else "",
@@ -251,6 +255,7 @@ class TemplateDoor(Protocol):
     def get(self, name: str) -> LaunchTemplate | None: ...
     def create(self, name: str, tags: Mapping[str, str], data: Mapping[str, Any]) -> LaunchTemplate: ...
     def tag(self, template_id: str, tags: Mapping[str, str]) -> None: ...
+    def tag_all(self, template_ids: Sequence[str], tags: Mapping[str, str]) -> None: ...
 
 
 class NameRecords:
@@ -293,6 +298,10 @@ class NameRecords:
                 raise
             return found
         return replace(record, template_id=made.id)
+
+    def lease_all(self, records: Sequence[NameRecord], lease: Lease) -> None:
+        """Write the same lease into many records, by one call whatever their number."""
+        self._templates.tag_all([one.template_id for one in records], {LEASE: _lease_text(lease)})
 
     def change(self, record: NameRecord, **facts: Any) -> NameRecord:
         """Write the facts that differ, in one call, and return the record as it now is."""

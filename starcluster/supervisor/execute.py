@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -146,13 +146,11 @@ class Executor:
             raise exception.TransientError(f"{holder} has taken {wish.name} over")
         return record
 
-    def renew(self, wish: Wish, known: NameLook) -> None:
-        """Keep the lease of a name that we supervise."""
-        record = known.record
-        if record is None or not known.begun or known.holder:
-            return
-        if lease.wants_renewal(record, self.me, self.memory, self.clock.scale):
-            self.records.change(record, lease=lease.new_lease(self.me, self._now(), self.clock.scale))
+    def renew(self, known: Iterable[NameLook]) -> None:
+        """Keep the leases of the names that we supervise: all together as soon as one of them wants it."""
+        ours = [one.record for one in known if one.record and one.begun and not one.holder]
+        if [one for one in ours if lease.wants_renewal(one, self.me, self.memory, self.clock.scale)]:
+            self.records.lease_all(ours, lease.new_lease(self.me, self._now(), self.clock.scale))
 
     def give_up_leases(self, wishes: list[Wish]) -> None:
         """At the end: the next driver need not wait for the lease to run out."""

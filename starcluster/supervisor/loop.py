@@ -151,11 +151,10 @@ class Driver:
     def _renew(self, site: Site, look: Look) -> None:
         if look.cluster is ClusterState.GONE:
             return
-        for wish in site.wishes:
-            try:
-                site.executor.renew(wish, look.names[names.fold(wish.name)])
-            except exception.AWSError as error:
-                log.debug("lease: %s", error)
+        try:
+            site.executor.renew(look.names[names.fold(wish.name)] for wish in site.wishes)
+        except exception.AWSError as error:
+            log.debug("lease: %s", error)
 
     def _account(self, site: Site, wishes: Sequence[Wish], look: Look) -> None:
         """What has ended is added to each name's costs, by the one who supervises it."""

@@ -177,6 +177,11 @@ class FakeTemplates:
             raise fake_error("TagLimitExceeded")
         self.all[template_id] = dataclasses.replace(self.all[template_id], tags=merged)
 
+    def tag_all(self, template_ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        self.ec2.note("templates.tag_all", tuple(template_ids))
+        for one in template_ids:
+            self.all[one] = dataclasses.replace(self._one(one), tags={**self._one(one).tags, **tags})
+
     def untag(self, template_id: str, keys: Iterable[str]) -> None:
         self.ec2.note("templates.untag", template_id)
         gone = set(keys)

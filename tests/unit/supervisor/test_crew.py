@@ -226,3 +226,16 @@ def test_a_node_whose_ready_tag_shows_late_is_not_set_up_again(scene: Scene) -> 
     scene.rounds(driver, 5)
     assert scene.machines.set_ups == [node.id]
     assert scene.agent().ran == [1]
+
+
+def test_all_leases_are_renewed_by_one_call(scene: Scene) -> None:
+    driver = scene.driver(*[wish(f"n{number}") for number in range(20)])
+    scene.rounds(driver, 10)
+    scene.ec2.calls.clear()
+    before = {f"n{number}": scene.record(f"n{number}").lease for number in range(20)}
+    scene.ec2.calls.clear()
+    scene.rounds(driver, 10, pause=20)
+    written = [about for name, about in scene.ec2.calls if name.startswith("templates.tag")]
+    assert 2 <= len(written) <= 3
+    assert {len(about) for about in written} == {20}
+    assert all(scene.record(name).lease != lease for name, lease in before.items())
