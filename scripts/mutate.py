@@ -175,7 +175,7 @@ def apply(mutant: Mutant) -> None:
             _give_code(old, new)
         elif isinstance(new, type) and isinstance(old, type) and new.__module__ == module.__name__:
             _give_methods(old, new)
-        elif isinstance(new, str | int | float) and new != old and not name.startswith("__"):
+        elif isinstance(new, str | int | float | tuple) and new != old and name.isupper() and name != "RULES":
             _rebind(name, old, new)
         elif name == "RULES" and isinstance(old, tuple) and isinstance(new, tuple):
             named = {one.__name__: one for one in old}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starcluster.cluster.namerecord import OutcomeState
+from starcluster.cluster.namerecord import Outcome, OutcomeState
 from starcluster.cluster.record import READY
 from starcluster.model import InstanceState
 from starcluster.supervisor.actions import (
@@ -49,16 +49,12 @@ def is_over(case: Case) -> Action | None:
     if left and after is not After.KEEP:
         act = Stop if after is After.STOP else Release
         return act(name=case.wish.name, because=f"the command has {outcome.state}", instance_id=left[0].id)
-    return Finish(name=case.wish.name, because=_ended(case, succeeded), succeeded=succeeded)
+    return Finish(name=case.wish.name, because=_ended(outcome, succeeded), succeeded=succeeded)
 
 
-def _ended(case: Case, succeeded: bool) -> str:
-    outcome = case.record.outcome
-    when = f"{outcome.at:%Y-%m-%d %H:%M:%S} UTC" if outcome else ""
-    if succeeded:
-        return f"finished at {when}"
-    status = outcome.exit if outcome else None
-    return f"gave up at {when}: the command {_exit_words(status)}"
+def _ended(outcome: Outcome, succeeded: bool) -> str:
+    when = f"{outcome.at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"finished at {when}" if succeeded else f"gave up at {when}: the command {_exit_words(outcome.exit)}"
 
 
 def _exit_words(status: int | None) -> str:

@@ -54,6 +54,7 @@ class FakeCluster:
 class FakeClusters:
     def __init__(self) -> None:
         self.cluster = FakeCluster()
+        self.ec2 = FakeEc2()
 
     def get(self, tag: str) -> FakeCluster:
         if tag == "nowhere":

@@ -16,12 +16,13 @@ from starcluster.supervisor.look import (
     NodePhase,
     RunReport,
     RunState,
+    Silent,
     Unasked,
     Unreachable,
 )
 from starcluster.supervisor.noderules import BY_USER
 from starcluster.supervisor.plan import decide
-from starcluster.supervisor.wishes import Rebalance, Wish
+from starcluster.supervisor.wishes import After, Rebalance, Wish
 from tests.unit.supervisor.world import NOW, POOL, instance, known, look, record, report, run, wish
 
 GONE = InstanceState.TERMINATED
@@ -385,6 +386,8 @@ def test_the_word_of_another_instance_is_nobodys() -> None:
         (known(instances=(instance(),), answer=report(phase=NodePhase.DRAINING)), 2),
         (known(instances=(instance(),), answer=report(notice="terminate")), 2),
         (known(instances=(instance(),), answer=Unreachable(why="x")), 15),
+        (known(instances=(instance(),), answer=Silent(age=100)), 15),
+        (known(instances=(instance(),), answer=Unasked()), 5),
         (known(instances=(instance(state=InstanceState.STOPPING),)), 5),
         (known(holder="me"), 10),
         (known(instances=(instance(),), answer=report(run=run())), 60),
@@ -432,3 +435,16 @@ def test_a_node_at_risk_is_left_alone_while_it_would_not_help() -> None:
     assert not isinstance(now(at_risk(state=RunState.EXITED, exit=3), replaced), act.Drain)
     idle = known(instances=(instance(),), answer=report(rebalance="a moment"))
     assert isinstance(now(idle, replaced), act.Run)
+
+
+@pytest.mark.parametrize("state", list(InstanceState))
+def test_what_is_left_at_the_end_is_released_or_stopped_or_kept(state: InstanceState) -> None:
+    over = record(outcome=Outcome(state=OutcomeState.FINISHED, at=NOW, exit=0))
+    case = known(record=over, instances=(instance(state=state),))
+    released, stopped = now(case), now(case, wish(on_success=After.STOP, on_failure=After.KEEP))
+    assert isinstance(released, act.Release) == state.is_in_cluster
+    assert isinstance(stopped, act.Stop) == state.is_alive
+    assert isinstance(now(case, wish(on_success=After.KEEP)), act.Finish)
+    failed = known(record=record(outcome=replace(over.outcome, state=OutcomeState.FAILED)), instances=case.instances)  # type: ignore[type-var]
+    assert isinstance(now(failed, wish(on_failure=After.KEEP)), act.Finish)
+    assert isinstance(now(failed, wish(on_failure=After.STOP)), act.Stop) == state.is_alive

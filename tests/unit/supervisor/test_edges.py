@@ -1,0 +1,336 @@
+"""What happens seldom in the driver's parts: each of these has cost somebody a job, somewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starcluster import exception
+from starcluster.cluster.namerecord import NameRecords
+from starcluster.model import InstanceState, SpotRequest, SpotState
+from starcluster.supervisor import actions as act
+from starcluster.supervisor import lease
+from starcluster.supervisor.journal import Journal, journal_folder
+from starcluster.supervisor.look import Look, NameLook, Report, Stamp, Unreachable
+from starcluster.supervisor.setups import _in_thread
+from starcluster.supervisor.tail import read_log, read_tail
+from starcluster.supervisor.telling import tell_changes
+from tests.fakes.ec2 import fake_error
+from tests.unit.supervisor.stage import TAG, Scene
+from tests.unit.supervisor.world import POOL, instance, known, report, wish
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def do(scene: Scene, action: act.Action, known: NameLook, me: str = "me@here:1:1") -> Any:
+    driver = scene.driver(wish(), me=me)
+    executor = driver.sites[0].executor
+    executor.do(action, wish(), Look(names={"mynode": known}))
+    return executor
+
+
+def launch(generation: int = 1) -> act.Launch:
+    return act.Launch(name="mynode", because="x", pool=POOL, generation=generation, try_number=1)
+
+
+# the executor
+
+
+def test_what_is_no_act_is_not_done(scene: Scene) -> None:
+    scene.ec2.calls.clear()
+    do(scene, act.Wait(name="mynode", because="x", seconds=1), NameLook())
+    assert not scene.ec2.calls
+
+
+def test_nothing_is_launched_by_a_look_that_is_older_than_the_record(scene: Scene) -> None:
+    scene.records.change(scene.records.ensure("mynode"), generation=4)
+    do(scene, launch(), NameLook(record=replace(scene.record(), generation=3)))
+    assert not scene.nodes()
+    do(scene, launch(5), NameLook(record=scene.record()))
+    assert len(scene.nodes()) == 1
+
+
+def test_a_name_that_another_driver_has_taken_is_left_to_it(scene: Scene) -> None:
+    do(scene, act.Begin(name="mynode", because="x"), NameLook(), me="you@there:2:2")
+    before = scene.record()
+    executor = do(scene, launch(), NameLook(record=before))
+    assert not scene.nodes()
+    assert scene.record() == before
+    assert "you@there:2:2 has taken mynode over" in executor.memory.pause("mynode")[1]
+
+
+def token_is_spent(scene: Scene, code: str, *, shown: bool = False, age: float = 0.0) -> Any:
+    if shown:
+        do(scene, launch(), NameLook())
+        scene.records.change(scene.record(), born="")
+        before = scene.record()
+    else:
+        before = scene.records.change(scene.records.ensure("mynode"), generation=1)
+    scene.ec2.fail_next("instances.launch", fake_error(code))
+    if before.intent is None:
+        return do(scene, launch(), NameLook(record=before, intent_age=age))
+    return do(scene, act.Replay(name="mynode", because="x"), NameLook(record=before, intent_age=age))
+
+
+def test_a_spent_token_leads_to_its_instance(scene: Scene) -> None:
+    token_is_spent(scene, "IdempotentParameterMismatch", shown=True)
+    (node,) = scene.nodes()
+    assert scene.record().born == node.id
+
+
+def test_a_spent_token_of_other_words_is_waited_for(scene: Scene) -> None:
+    executor = token_is_spent(scene, "IdempotentParameterMismatch", age=299)
+    assert scene.record().intent is not None
+    assert "does not show" in executor.memory.pause("mynode")[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "age"), [("IdempotentParameterMismatch", 300.0), ("IdempotentInstanceTerminated", 0.0)]
+)
+def test_a_spent_token_without_an_instance_is_given_up(scene: Scene, code: str, age: float) -> None:
+    token_is_spent(scene, code, age=age)
+    assert scene.record().intent is None
+
+
+def test_a_volume_that_can_not_be_freed_stops_nothing(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 3)
+    (node,) = scene.alive()
+    volume = scene.ec2.volumes.create(10, "us-east-1a")
+    scene.ec2.advance()
+    scene.ec2.volumes.attach(volume.id, node.id, "/dev/sdf")
+    scene.rounds(driver, 5)
+    scene.ec2.fail_next("volumes.detach", fake_error("InternalError"))
+    scene.agent().drain()
+    scene.rounds(driver, 8)
+    assert scene.record().drained == 1
+    assert len(scene.alive()) == 2
+
+
+def test_stop_and_start_are_written_down(scene: Scene) -> None:
+    scene.ec2.instances._set(scene.master.id, state=InstanceState.RUNNING)
+    do(scene, act.Stop(name="mynode", because="x", instance_id=scene.master.id), NameLook())
+    assert scene.record().released == (scene.master.id,)
+    assert scene.ec2.instances.all[scene.master.id].state is InstanceState.STOPPING
+    scene.ec2.advance()
+    do(scene, act.Start(name="mynode", because="x", instance_id=scene.master.id), NameLook())
+    assert scene.ec2.instances.all[scene.master.id].state is InstanceState.PENDING
+
+
+def test_what_is_released_twice_is_noted_once(scene: Scene) -> None:
+    for _ in range(2):
+        do(scene, act.Release(name="mynode", because="x", instance_id="i-gone"), NameLook())
+    assert scene.record().released == ("i-gone",)
+
+
+def test_an_unforeseen_fault_of_one_act_is_a_pause(scene: Scene) -> None:
+    wrong = act.Run(name="mynode", because="x", instance_id="i-7", attempt=1, generation=1, failures=0)
+    executor = do(scene, wrong, NameLook())
+    assert "unexpected" in executor.memory.pause("mynode")[1]
+
+
+def test_an_instance_that_is_set_up_is_not_set_up_beside(scene: Scene) -> None:
+    jobs: list[Callable[[], None]] = []
+    executor = scene.driver(wish()).sites[0].executor
+    executor.set_ups._spawn = jobs.append
+    for _ in range(2):
+        executor.set_ups.begin(instance(), wish(), whole=True)
+    assert len(jobs) == 1
+
+
+def test_a_set_up_has_a_thread_of_its_own() -> None:
+    seen: list[str] = []
+    done = threading.Event()
+
+    def job() -> None:
+        seen.append(threading.current_thread().name)
+        done.set()
+
+    _in_thread(job)
+    assert done.wait(30)
+    assert seen == ["set-up"]
+
+
+# the loop
+
+
+def test_a_lease_that_can_not_be_given_up_runs_out(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    scene.agent().end(0)
+    scene.rounds(driver, 2)
+    scene.ec2.fail_next("templates.get", fake_error("InternalError"), 9)
+    scene.rounds(driver, 6)
+    assert driver.sites[0].results, "the job is over all the same"
+    assert not driver.sites[0].wishes
+
+
+def test_a_lease_that_can_not_be_renewed_is_renewed_later(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    before = scene.record().lease
+    scene.clock.time += 100
+    for method in ("templates.tag", "templates.tag_all"):
+        scene.ec2.fail_next(method, fake_error("InternalError"))
+    scene.rounds(driver, 1)
+    assert scene.record().lease == before
+    scene.rounds(driver, 1)
+    assert scene.record().lease != before
+
+
+def test_the_master_is_listened_to_once_somebody_has_spoken(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    site = driver.sites[0]
+    scene.rounds(driver, 1)
+    assert not driver._listen(site, 5), "nobody has reported yet"
+    scene.rounds(driver, 8)
+    assert driver._listen(site, 5)
+    driver._rest(5)
+    site.observer.last_master = None
+    assert not driver._listen(site, 5)
+    site.executor.wake.set()
+    driver._rest(5)
+    assert not site.executor.wake.is_set()
+
+
+# what is seen
+
+
+def test_a_report_that_can_not_be_read_is_asked_for(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    (node,) = scene.alive()
+    broken = {"mynode": {"report": {"instance_id": node.id, "phase": "?"}, "age": 0.0}}
+    observer = driver.sites[0].observer
+    assert observer._shared(node, broken["mynode"]) == (None, 0.0)
+
+
+def test_a_console_that_can_not_be_read_is_no_silence(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    observer, shell = driver.sites[0].observer, scene.machines.shell
+
+    def refused(node: Any) -> Any:
+        if node.alias == "master":
+            return shell(node)
+        raise fake_error("InternalError", "no console")
+
+    scene.machines.shared = False
+    scene.machines.shell = refused  # type: ignore[method-assign]
+    answer = observer.look([wish()]).names["mynode"].answer
+    assert answer == Unreachable(why="no console")
+
+
+def test_each_thing_is_told_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, TAG)
+    closed = SpotRequest(id="sir-1", state=SpotState.CLOSED, code="instance-terminated-no-capacity")
+    active = SpotRequest(id="sir-2", state=SpotState.ACTIVE, code="fulfilled")
+    stamps = [("checkpoint-command", detail) for detail in ({"exit": 0, "seconds": 3}, {"exit": None}, {"exit": 2})]
+    told = tuple(Stamp(event=event, at=float(at), detail=detail) for at, (event, detail) in enumerate(stamps))
+    seen = known(
+        instances=(instance(state=InstanceState.PENDING), instance(2, InstanceState.TERMINATED)),
+        requests=(closed, active),
+        answer=report(stamps=told),
+    )
+    for _ in range(2):
+        tell_changes(journal, "mynode", seen)
+    events = [one["event"] for one in journal.read("mynode")]
+    assert events == ["gone", "spot-request", *["checkpoint-command"] * 3]
+
+
+def test_a_checkpoint_commands_end_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "starcluster")
+    journal = Journal(tmp_path, TAG)
+    for at, status in enumerate([0, None, 2]):
+        stamp = Stamp(event="checkpoint-command", at=float(at), detail={"exit": status, "seconds": 3})
+        answer = report(stamps=(stamp,))
+        assert isinstance(answer, Report)
+        tell_changes(journal, "mynode", known(answer=answer))
+    assert "the checkpoint command took 3 s" in caplog.text
+    assert "it had no more time (after 3 s" in caplog.text
+    assert "ended with exit status 2 (after 3 s" in caplog.text
+
+
+# the journal, the lease
+
+
+def test_the_journal_is_in_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STARCLUSTER_HOME", str(tmp_path))
+    assert journal_folder() == tmp_path / "journal"
+
+
+def test_who_listens_is_told_each_event(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    journal = Journal(tmp_path, TAG, listener=heard.append)
+    journal.add("mynode", "begin")
+    assert [one["event"] for one in heard] == ["begin"]
+
+
+def test_a_line_that_is_no_event_is_left_out(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, TAG)
+    journal.add("mynode", "begin")
+    with journal.path("mynode").open("a") as file:
+        file.write('[1]\n{"at": 1}\n')
+    assert [one["event"] for one in journal.read("mynode")] == ["begin"]
+
+
+def test_a_journal_that_can_not_be_shortened_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("starcluster.supervisor.journal.MOST", 10)
+    journal = Journal(tmp_path, TAG)
+    journal.path("mynode").mkdir(parents=True)
+    assert journal.add_once("mynode", ("a",), "begin")
+
+
+@pytest.mark.parametrize("text", ["", "me@here", "me@here:x:1"])
+def test_a_holder_of_another_form_is_not_taken_for_dead(text: str) -> None:
+    assert not lease.is_dead_here(text)
+
+
+# the log
+
+
+class OneShell:
+    def __init__(self, *answers: tuple[int, bytes]) -> None:
+        self.answers, self.asked = list(answers), 0
+
+    def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
+        self.asked += 1
+        status, output = self.answers.pop(0)
+        return status, output, b""
+
+
+def test_a_log_is_asked_for_again_when_there_was_no_agent() -> None:
+    absent, there = (127, b""), (0, b"")
+    text = (0, b'{"ok": true, "attempt": 2, "text": "hi", "offset": 2}')
+    assert read_log(OneShell(absent, there, text), "mynode").text == "hi"
+
+
+def test_other_trouble_with_a_log_is_told() -> None:
+    with pytest.raises(exception.BaseException, match="is away"):
+        read_log(OneShell((0, b'{"ok": false, "kind": "failed", "error": "the volume is away"}')), "mynode")
+
+
+@pytest.mark.parametrize(("found", "words"), [(0, "has no log yet"), (3, "has no log of attempt 3")])
+def test_a_log_that_is_not_there_is_told(found: int, words: str) -> None:
+    answer = f'{{"ok": true, "attempt": {found}, "error": "no such file"}}'.encode()
+    with pytest.raises(exception.BaseException, match=words):
+        read_log(OneShell((0, answer)), "mynode", attempt=found)
+
+
+def test_without_a_master_there_is_no_tail(scene: Scene) -> None:
+    observer = scene.driver(wish()).sites[0].observer
+    with pytest.raises(exception.MasterDoesNotExist):
+        read_tail(observer, "mynode", lines=3)
+
+
+def test_the_records_of_a_cluster_are_its_own(scene: Scene) -> None:
+    NameRecords(scene.ec2.templates, "another").ensure("mynode")
+    assert not scene.records.find()
