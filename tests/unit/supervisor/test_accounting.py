@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from starcluster.cluster.costs import Meter
-from starcluster.cluster.namerecord import NameRecords, Spent
+from starcluster.cluster.namerecord import NameRecord, NameRecords, Spent
 from starcluster.model import InstanceState
 from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.crew import Crew, Lane
@@ -80,3 +80,12 @@ def test_the_end_is_written_at_once_and_told(tmp_path: Path) -> None:
     assert books.spent.generation == 1
     (event,) = books.journal.read("mynode")
     assert (event["event"], event["whole"], event["seconds"]) == ("cost", False, books.spent.seconds)
+
+
+def test_a_name_that_never_had_a_machine_has_no_sum(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    for known in (NameLook(), NameLook(record=NameRecord(name="mynode", cluster="c"))):
+        books.accountant.count("mynode", known)
+        books.accountant.close("mynode", known)
+        books.accountant._write("mynode", known)
+    assert (books.spent, books.journal.read("mynode")) == (Spent(), [])

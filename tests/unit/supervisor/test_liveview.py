@@ -12,7 +12,7 @@ from rich.console import Console
 from starcluster.cluster.costs import Tariff
 from starcluster.cluster.namerecord import Attempt, Intent, Outcome, OutcomeState
 from starcluster.commands.liveview import COLUMNS, HINT, bar, countdown, picture
-from starcluster.model import InstanceState, Market, SpotPrice
+from starcluster.model import InstanceState, Market, SpotPrice, SpotRequest, SpotState
 from starcluster.supervisor.board import Board, Pace, Row, Tone, row_of
 from starcluster.supervisor.look import NameLook, NodePhase, RunState, Silent, Unreachable
 from tests.unit.supervisor.world import NOW, POOL, instance, known, look, record, report, run, wish
@@ -197,3 +197,23 @@ def test_in_a_low_terminal_trouble_is_shown_first() -> None:
     assert len(lines) <= 12
     assert lines[2].startswith("ill ")
     assert "... and 24 more" in lines[-2]
+
+
+def test_what_a_look_does_not_show_stays_as_it_was() -> None:
+    made = board()
+    made.see([wish("other")], look(working(5)), NOW)
+    (row,) = made.rows(NOW)
+    assert row.doing == "is looked for"
+
+
+def test_steps_in_one_moment_tell_no_rate() -> None:
+    pace = Pace()
+    for step in (1, 2):
+        pace.note(run(1, step=step, total=9), 5)
+    assert pace.left(9, 5) is None
+
+
+def test_a_node_that_ec2_takes_before_its_notice_is_heard() -> None:
+    closed = SpotRequest(id="sir-1", state=SpotState.CLOSED, code="instance-terminated-no-capacity", instance_id="i-1")
+    seen = replace(working(5), requests=(closed,))
+    assert row_of(wish(), seen, look(seen)).doing == "is taken by EC2"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from starcluster import exception
+from starcluster.model import Market
 from starcluster.supervisor.wishcheck import check_wishes
 from tests.fakes.ec2 import FakeEc2, fake_error
 from tests.unit.supervisor.world import wish
@@ -62,3 +64,12 @@ def test_a_setup_command_may_make_the_user() -> None:
     clusters = Clusters()
     check_wishes([wish(run_as="me", setup_command="useradd me"), wish(run_as="root"), wish()], FakeEc2(), clusters)
     assert clusters.asked == 0
+
+
+def test_a_type_that_is_never_on_spot() -> None:
+    ec2 = FakeEc2()
+    known = ec2.instances.type_info("c5.large")
+    ec2.instances.type_info = lambda name: replace(known, usage_classes=("on-demand",))  # type: ignore[method-assign]
+    with pytest.raises(exception.UsageError, match="not offered on spot"):
+        check_wishes([wish()], ec2, Clusters())
+    check_wishes([wish(market=Market.ON_DEMAND)], ec2, Clusters())
