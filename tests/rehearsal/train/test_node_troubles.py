@@ -25,7 +25,8 @@ def on_node(scene: Scene, name: str, command: str) -> str:
 
 # the agent's folder of that name on a disk of 128 KB, which is then filled
 FILL = (
-    "mkdir /run/small && mount -t tmpfs -o size=128k none /run/small && cp -a /var/lib/starcluster/full/. /run/small/ && "
+    "mkdir /run/small && mount -t tmpfs -o size=128k none /run/small && "
+    "cp -a /var/lib/starcluster/full/. /run/small/ && "
     "mount --bind /run/small /var/lib/starcluster/full && ! cat /dev/zero > /run/small/filler"
 )
 
