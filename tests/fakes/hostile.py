@@ -42,6 +42,7 @@ _REFUSALS = {
     Fate.EXPIRED: "RequestExpired",
 }
 _BY_SSH = "ssh"
+READS = ("find", "get", "group", "history", "on_demand", "ssh", "set-up")
 
 
 class History:
@@ -94,15 +95,23 @@ class Gate:
         check: Callable[[], None],
     ) -> None:
         self._passes, self._sleeps, self._other, self._watch, self._check = passes, sleeps, other, watch, check
-        self.fates: dict[int, Fate] = {}
-        self.calls = 0
+        self.expect({})
 
-    def expect(self, fates: Mapping[int, Fate]) -> None:
+    def expect(self, fates: Mapping[int, Fate], on_writes: Mapping[int, Fate] | None = None) -> None:
+        """What the next calls meet, by their numbers among all calls, or among those that change something."""
         self.calls, self.fates = 0, dict(fates)
+        self.writes, self.on_writes = 0, dict(on_writes or {})
 
-    def call(self, method: str, do: Callable[..., T], *args: Any, **words: Any) -> T:
+    def _fate(self, method: str) -> Fate | None:
         fate = self.fates.pop(self.calls, None)
         self.calls += 1
+        if method.rpartition(".")[2] in READS:
+            return fate
+        self.writes += 1
+        return fate or self.on_writes.pop(self.writes - 1, None)
+
+    def call(self, method: str, do: Callable[..., T], *args: Any, **words: Any) -> T:
+        fate = self._fate(method)
         self._passes(CALL)
         self._before(fate, method)
         self._watch(method, args, words)

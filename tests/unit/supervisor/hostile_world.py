@@ -30,7 +30,7 @@ from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.observe import Observer
 from starcluster.supervisor.wishes import Rebalance, Wish
 from tests.fakes.ec2 import START, FakeEc2
-from tests.fakes.hostile import Gate, History, HostileEc2, Killed, Lag
+from tests.fakes.hostile import READS, Gate, History, HostileEc2, Killed, Lag
 from tests.fakes.nodes import SAVING, Node
 from tests.unit.supervisor.stage import TAG, FakeShell
 
@@ -45,7 +45,6 @@ _MOVES = {
     InstanceState.SHUTTING_DOWN: (30.0, InstanceState.TERMINATED),
     InstanceState.STOPPING: (30.0, InstanceState.STOPPED),
 }
-_READS = ("find", "get", "group", "history", "on_demand", "ssh", "set-up")
 
 WISHES = (
     Wish(
@@ -225,7 +224,7 @@ class World:
 
     def watch(self, method: str, args: tuple[Any, ...], words: dict[str, Any]) -> None:
         door, _, verb = method.partition(".")
-        if verb in _READS or method in _READS:
+        if verb in READS or method in READS:
             return
         target = args[0]
         if verb == "tag_all":

@@ -30,6 +30,8 @@ CALM = 6  # in a row, in which nothing is written
 
 fates = some.dictionaries(some.integers(0, 14), some.sampled_from(Fate), max_size=2)
 skews = some.sampled_from([0.0, -30_000.0, 30_000.0])
+on_writes = some.dictionaries(some.integers(0, 3), some.sampled_from(Fate), max_size=1)
+counts = some.integers(1, 8)
 which = some.integers(0, 5)
 seconds = some.sampled_from([5.0, 20.0, 60.0, 200.0, 1000.0])
 
@@ -63,9 +65,12 @@ class Story(RuleBasedStateMachine):
         found = self.alive_drivers()
         return found[number % len(found)]
 
-    @initialize(skew=skews)
-    def first_driver(self, skew: float) -> None:
-        self._begin(same=False, skew=skew)
+    @initialize(skew=skews, count=some.sampled_from([12, 12, 2, 0]))
+    def first_driver(self, skew: float, count: int) -> None:
+        """`count`: so far all goes well."""
+        driver = self._begin(same=False, skew=skew)
+        for _ in range(count):
+            self._one_round(driver)
 
     @precondition(lambda self: len(self.alive_drivers()) < 2)
     @rule(
@@ -83,17 +88,50 @@ class Story(RuleBasedStateMachine):
         return Process(self.world, me=self.last_holder, skew=skew, project=project)
 
     @precondition(lambda self: self.alive_drivers())
-    @rule(number=which, count=some.integers(1, 8), fates=fates, work=some.booleans(), pause=some.booleans())
-    def rounds(self, number: int, count: int, fates: dict[int, Fate], work: bool, pause: bool) -> None:
-        """`fates`: of the first round's calls and of the set-ups' after it."""
+    @rule(
+        number=which,
+        count=some.integers(1, 8),
+        fates=fates,
+        writes=on_writes,
+        work=some.booleans(),
+        slow=some.booleans(),
+    )
+    def rounds(
+        self, number: int, count: int, fates: dict[int, Fate], writes: dict[int, Fate], work: bool, slow: bool
+    ) -> None:
+        """`fates`: of the first calls of these rounds; `writes`: of the first that change something."""
         one = self.driver(number)
-        self.events += len(fates)
-        for turn in range(count):
-            one.gate.expect(fates if turn == 0 else {})
+        self.events += len(fates) + len(writes)
+        one.gate.expect(fates, writes)
+        for _ in range(count):
             one.round()
             if work:
                 one.set_ups()
-            self.world.pass_time(one.pause if pause else 1.0)
+            self.world.pass_time(one.pause if slow else 1.0)
+
+    def _quiet_rounds(self, number: int) -> None:
+        one = self.driver(number)
+        one.gate.expect({})
+        for _ in range(6):
+            one.round()
+            one.set_ups()
+            self.world.pass_time(max(one.pause, 8.0))
+
+    # what goes well is as much a part of a story as what does not: without it few stories get far
+    @precondition(lambda self: self.alive_drivers())
+    @rule(number=which)
+    def all_goes_well(self, number: int) -> None:
+        self._quiet_rounds(number)
+
+    @precondition(lambda self: self.alive_drivers())
+    @rule(number=which)
+    def all_goes_well_still(self, number: int) -> None:
+        self._quiet_rounds(number)
+
+    @precondition(lambda self: self.alive_drivers())
+    @rule(number=which)
+    def all_goes_well_again(self, number: int) -> None:
+        self._quiet_rounds(number)
 
     @precondition(lambda self: any(one.jobs for one in self.alive_drivers()))
     @rule(fates=fates)
@@ -180,9 +218,9 @@ class Story(RuleBasedStateMachine):
             node.reboot()
 
     @precondition(lambda self: self.alive_nodes())
-    @rule(number=which, ssh=some.booleans(), home=some.booleans())
-    def a_cut(self, number: int, ssh: bool, home: bool) -> None:
-        self.world.cut(self.node(number).id, ssh=ssh, home=home)
+    @rule(number=which, ways=some.sampled_from(["ssh, home", "ssh, home", "ssh", "home", ""]))
+    def a_cut(self, number: int, ways: str) -> None:
+        self.world.cut(self.node(number).id, ssh="ssh" in ways, home="home" in ways)
 
     @precondition(lambda self: self.alive_nodes())
     @rule(number=which)
@@ -266,7 +304,7 @@ class Story(RuleBasedStateMachine):
 
 
 QUICK = settings(
-    max_examples=80,
+    max_examples=100,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
