@@ -90,15 +90,16 @@ class Ground:
         config.write_text(config.read_text().replace("#VOLUMES = home", "VOLUMES = home"))
         self.starcluster("start", tag)
 
-    def drive(self, name: str, *, cluster: str, command: str) -> subprocess.Popen[bytes]:
-        """Start the driver for one spot node; its words go to driver.log."""
+    def drive(self, *names: str, cluster: str, command: str) -> subprocess.Popen[bytes]:
+        """Start one driver for these spot nodes; its words go to driver.log."""
         settings = {"cluster_name": cluster, "instance_type": "c5.large", "command": command}
-        lines = [f"[{name}]", *(f"{key} = {value}" for key, value in settings.items())]
+        values = [f"{key} = {value}" for key, value in settings.items()]
+        lines = [line for name in names for line in (f"[{name}]", *values)]
         (self.folder / "train.cfg").write_text("\n".join(lines) + "\n")
         with (self.folder / "driver.log").open("ab") as output:
             process = subprocess.Popen(
                 # setpriv: a driver outlives whoever started it, as it should, but not a benchmark that was killed
-                ["setpriv", "--pdeathsig", "KILL", sys.executable, str(ROOT / "aws_train.py"), name],
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, str(ROOT / "aws_train.py"), *names],
                 env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._processes.append(process)

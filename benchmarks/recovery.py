@@ -133,7 +133,7 @@ def ended(made: Ground, instance_id: str) -> bool:
     return any(one.get("what") == "terminated" and one["subject"] == instance_id for one in made.entries())
 
 
-def recovery(made: Ground, kind: str, old: str, new: str) -> Recovery:
+def recovery(made: Ground, kind: str, old: str, new: str, *, cluster: str = CLUSTER, name: str = NODE) -> Recovery:
     entries = made.entries()
     loss = instant(entries, "notice" if kind == "notice" else "shutting-down", old)
     moments = [Moment(at=loss, what=KINDS[kind])]
@@ -141,7 +141,7 @@ def recovery(made: Ground, kind: str, old: str, new: str) -> Recovery:
     gone = instant(entries, "terminated", old)
     if gone < pending:
         moments.append(Moment(at=gone, what="the old instance is terminated", cloud=True))
-    moments += driver_moments(made, loss, (old, new))
+    moments += driver_moments(made.journal(cluster, name), loss, (old, new))
     moments.append(Moment(at=pending, what="the new instance is pending"))
     moments.append(Moment(at=instant(entries, "running", new), what="it is running", cloud=True))
     let_in = min(one.at for one in moments if one.what == LET_IN)
@@ -153,9 +153,8 @@ def recovery(made: Ground, kind: str, old: str, new: str) -> Recovery:
     return Recovery(moments=tuple(moments), calls=calls)
 
 
-def driver_moments(made: Ground, loss: float, instances: Sequence[str]) -> list[Moment]:
+def driver_moments(journal: Sequence[Entry], loss: float, instances: Sequence[str]) -> list[Moment]:
     """What driver and agents have written down of this recovery."""
-    journal = made.journal(CLUSTER, NODE)
     found = []
     for event, what in STEPS:
         at = [
