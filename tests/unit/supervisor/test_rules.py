@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from starcluster.cluster.namerecord import Attempt, Intent, NameRecord, Outcome, OutcomeState
-from starcluster.model import InstanceState, Market, Pool, SpotRequest, SpotState
+from starcluster.model import InstanceState, Market, Pool, SpotRequest, SpotState, Verdict
 from starcluster.supervisor import actions as act
 from starcluster.supervisor.look import (
     Absent,
@@ -448,3 +448,50 @@ def test_what_is_left_at_the_end_is_released_or_stopped_or_kept(state: InstanceS
     failed = known(record=record(outcome=replace(over.outcome, state=OutcomeState.FAILED)), instances=case.instances)  # type: ignore[type-var]
     assert isinstance(now(failed, wish(on_failure=After.KEEP)), act.Finish)
     assert isinstance(now(failed, wish(on_failure=After.STOP)), act.Stop) == state.is_alive
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "limit"),
+    [
+        ([Verdict.WAIT], 600.0),
+        ([Verdict.WAIT, Verdict.ELSEWHERE], 60.0),
+        ([Verdict.ELSEWHERE], 60.0),
+        ([Verdict.WAIT, Verdict.TELL_USER], 0.0),
+    ],
+)
+def test_how_long_a_request_may_stay_open(verdicts: list[Verdict], limit: float) -> None:
+    asked = tuple(
+        replace(asked_for(code=verdict), id=f"sir-{number}", verdict=verdict, message="why")
+        for number, verdict in enumerate(verdicts)
+    )
+    case = known(record=record(generation=0, born=""), requests=asked, asking_for=limit)
+    found = now(case)
+    assert isinstance(found, act.CancelRequests)
+    assert found.request_ids == tuple(one.id for one in asked)
+    assert (found.code, found.message) == ((Verdict.TELL_USER, "why") if limit == 0 else ("", ""))
+    if limit:
+        assert isinstance(now(replace(case, asking_for=limit - 0.5)), act.Wait)
+
+
+def test_an_instance_that_lets_nobody_in_is_given_up() -> None:
+    shut = known(instances=(instance(ready=""),), set_up_failures=1, unready_for=1200, unusable=1)
+    found = now(shut)
+    assert isinstance(found, act.Release)
+    assert found.unusable
+    assert isinstance(now(replace(shut, unready_for=1199.9)), act.SetUp)
+    assert isinstance(now(replace(shut, set_up_failures=0)), act.SetUp)
+    held = now(replace(shut, unusable=2, set_up_error="no route"))
+    assert isinstance(held, act.Hold)
+    assert held.because == "3 instances in a row could not be set up, the last is i-1: no route"
+
+
+def test_a_word_about_one_of_several_requests_is_enough() -> None:
+    drained = known(
+        record=record(generation=2, born="i-2", drained=1),
+        instances=(instance(1), instance(2, generation=2)),
+        requests=(asked_for(SpotState.ACTIVE, code="fulfilled", of="i-2"),) * 2
+        + (asked_for(SpotState.ACTIVE, code="fulfilled", of="i-1"),),
+        answer=report(2, NodePhase.RUNNING, run=run()),
+        overdue_for=60.0,
+    )
+    assert isinstance(now(drained), act.Release)
