@@ -265,3 +265,20 @@ def test_a_cloud_that_is_gone_is_told_as_such(cloud: Cloud) -> None:
     with pytest.raises(exception.TransientError) as caught:
         nobody.api.launch("describe_instances", what="look")
     assert "starcluster local status" in caught.value.hint
+
+
+def test_an_instances_checks(ec2: Ec2, launched: Launched, until: Until) -> None:
+    instance = launched()
+    assert ec2.instances.checks(instance.id).startswith("system ")
+    ec2.instances.terminate([instance.id])
+    until(lambda: not ec2.instances.get(instance.id).state.is_alive, "ended")
+    assert ec2.instances.checks(instance.id) == "none"
+
+
+def test_many_records_are_tagged_by_one_call(ec2: Ec2) -> None:
+    made = [ec2.templates.create(f"sc-c-n{number}", {}, {"ImageId": "ami-1"}) for number in range(3)]
+    ec2.templates.tag_all([one.id for one in made], {"@sc-lease": "x"})
+    found = [ec2.templates.get(one.name) for one in made]
+    assert [one.tags if one else None for one in found] == [{"@sc-lease": "x"}] * 3
+    for one in made:
+        ec2.templates.delete(one.id)
