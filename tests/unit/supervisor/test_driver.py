@@ -313,7 +313,7 @@ def test_credentials_that_run_out_at_the_launch_are_waited_for(scene: Scene) -> 
 
 def test_a_spent_token_is_followed_by_another(scene: Scene) -> None:
     driver = scene.driver(wish())
-    scene.ec2.fail_next("instances.launch", fake_error("IdempotentParameterMismatch"))
+    scene.ec2.fail_next("instances.launch", fake_error("IdempotentInstanceTerminated"))
     scene.rounds(driver, 12)
     assert scene.agent().ran == [1]
     assert scene.record().try_number == 2

@@ -14,12 +14,14 @@ from starcluster import exception
 from starcluster.cluster.namerecord import NameRecords
 from starcluster.model import InstanceState, SpotRequest, SpotState
 from starcluster.supervisor import actions as act
-from starcluster.supervisor import lease
+from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.journal import Journal, journal_folder
-from starcluster.supervisor.look import Look, NameLook, Report, Stamp, Unreachable
+from starcluster.supervisor.look import Look, NameLook, Report, Silent, Stamp, Unreachable
+from starcluster.supervisor.observe import Question, _not_yet
 from starcluster.supervisor.setups import _in_thread
 from starcluster.supervisor.tail import read_log, read_tail
 from starcluster.supervisor.telling import tell_changes
+from starcluster.supervisor.wishes import read_sections, read_wishes
 from tests.fakes.ec2 import fake_error
 from tests.unit.supervisor.stage import TAG, Scene
 from tests.unit.supervisor.world import POOL, instance, known, report, wish
@@ -334,3 +336,58 @@ def test_without_a_master_there_is_no_tail(scene: Scene) -> None:
 def test_the_records_of_a_cluster_are_its_own(scene: Scene) -> None:
     NameRecords(scene.ec2.templates, "another").ensure("mynode")
     assert not scene.records.find()
+
+
+def test_the_tail_comes_over_the_master(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    observer = driver.sites[0].observer
+    text = OneShell((0, b'{"ok": true, "attempt": 2, "text": "hi", "offset": 2}'))
+    observer.machines.shell = lambda node: text  # type: ignore[method-assign]
+    assert read_tail(observer, "mynode", lines=3).attempt == 2
+
+
+def test_a_node_without_python_is_told_with_the_next_step() -> None:
+    with pytest.raises(agentlink.AgentError, match="no python3") as caught:
+        agentlink.install(OneShell((1, b""), (3, b"the node has no python3")))
+    assert caught.value.kind == "no python"
+    with pytest.raises(agentlink.AgentError, match="no space") as caught:
+        agentlink.install(OneShell((1, b""), (1, b"no space left")))
+    assert caught.value.kind == "failed"
+
+
+def test_a_stamp_keeps_what_it_says() -> None:
+    words = {"instance_id": "i-1", "boot_id": "b", "phase": "idle", "stamps": [{"event": "synced", "at": 2, "more": 3}]}
+    assert agentlink.parse_report(words).stamps == (Stamp(event="synced", at=2.0, detail={"more": 3}),)
+
+
+@pytest.mark.parametrize("times", [5, 6])
+def test_what_does_not_pass_by_itself_is_told_in_the_end(scene: Scene, times: int) -> None:
+    executor = scene.driver(wish()).sites[0].executor
+    for _ in range(times):
+        scene.ec2.fail_next("templates.get", exception.ConflictError("it is held"))
+        executor.do(launch(), wish(), Look(names={}))
+    assert bool(executor.memory.complaint("mynode")) == (times == 6)
+
+
+def test_who_has_not_answered_yet_is_silent_or_not_reached() -> None:
+    asked = Question(current=instance(), old=report(), age=7.0)
+    assert _not_yet(asked) == Silent(age=7.0)
+    assert _not_yet(replace(asked, old=None)) == Unreachable(why="it has not answered yet", by_ssh=True)
+
+
+def section(more: str) -> str:
+    return f"[mynode]\ninstance_type = c5.large\ncommand = train\n{more}\n"
+
+
+def test_faults_of_a_train_cfg(tmp_path: Path) -> None:
+    file = tmp_path / "train.cfg"
+    file.mkdir()
+    with pytest.raises(exception.ConfigError, match="can not be read"):
+        read_sections(file)
+    file = tmp_path / "other.cfg"
+    file.write_text(section("cluster_name = not a tag"))
+    with pytest.raises(exception.ConfigSettingError, match="cluster_name"):
+        read_wishes(file, ["mynode"])
+    file.write_text(section("cluster_name = c\nenvironment = A=1\n\n  B=2"))
+    assert read_wishes(file, ["mynode"])[0].environment == {"A": "1", "B": "2"}
