@@ -54,11 +54,11 @@ def package() -> tuple[str, bytes]:
     return hashlib.sha256(packed.getvalue()).hexdigest()[:12], packed.getvalue()
 
 
-def install(shell: Shell) -> None:
-    """Put the agent on a node unless it is there; AgentError when the node has no Python for it."""
+def install(shell: Shell, *, fresh: bool = False) -> None:
+    """Put the agent on a node unless it is there (`fresh`: it is not); AgentError when there is no Python for it."""
     version, archive = package()
     target = f"{_FOLDER}/agent-{version}.pyz"
-    if shell.run(f"test -s {target} && test -x {PROGRAM}", timeout=_CALL_LIMIT)[0] == 0:
+    if not fresh and shell.run(f"test -s {target} && test -x {PROGRAM}", timeout=_CALL_LIMIT)[0] == 0:
         return
     status, output, errors = shell.run(_install_script(target), data=archive, timeout=_CALL_LIMIT)
     if status:

@@ -68,7 +68,7 @@ class SetUps:
             instance = self.machines.set_up(instance, progress=lambda word: self._progress(wish, instance, word))
             self.memory.note_set_up(instance.id)
         shell = self.machines.shell(instance)
-        agentlink.install(shell)
+        agentlink.install(shell, fresh=whole)
         agentlink.call(shell, "start", settings=self._agent_settings(instance, wish))
         self.journal.add(wish.name, "agent", instance=instance.id)
 
