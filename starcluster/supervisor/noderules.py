@@ -156,11 +156,15 @@ def _after_death(case: Case, instance_id: str, why: str) -> Action:
 
 
 def ended_by_user(known: NameLook) -> list[str]:
-    """The instances that EC2 says a call ended or stopped: ours, or a person's."""
+    """The instances that EC2 says a call ended or stopped: ours, or a person's.
+
+    A spot request's word counts where the instance is not shown any more: what the instance tells itself is closer.
+    """
     shown = [one.id for one in known.instances if one.reason_code == BY_USER and not one.state.is_alive]
     told = [one.instance_id for one in known.requests if one.code in REQUEST_BY_USER]
     born = known.record.born if known.record else ""
-    return [*shown, *(one for one in told if one == born and one not in shown)]
+    tells_itself = {one.id for one in known.instances if one.reason_code}
+    return [*shown, *(one for one in told if one == born and one not in tells_itself)]
 
 
 def _launch_next(case: Case, because: str) -> Action:

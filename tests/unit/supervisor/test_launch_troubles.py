@@ -107,3 +107,14 @@ def test_what_is_remembered_of_instances_that_are_gone_is_dropped() -> None:
     assert set(memory._first) == {("unready", new), ("failed", "i-am-a-name", "1")}
     assert set(memory._values) == {("report", new)}
     assert set(memory.set_up_failures) == set(memory.set_up_errors) == {new}
+
+
+def test_a_machine_that_broke_was_ended_by_nobody_whatever_its_request_says(scene: Scene) -> None:
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    (node,) = scene.alive()
+    scene.lose(node, "Server.InternalError")
+    scene.ec2.spot.ended(node.id, "instance-terminated-by-user")
+    scene.rounds(driver, 10)
+    assert not driver.sites[0].results
+    assert scene.agent().ran == [2]
