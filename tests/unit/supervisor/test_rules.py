@@ -344,8 +344,20 @@ def test_a_lost_run_of_this_boot_is_a_failure() -> None:
 
 def test_a_setup_command_that_went_well_is_no_end() -> None:
     ended = run(1, RunState.EXITED, exit=0, stage="setup")
-    case = ready(attempt(1), ended)
-    assert not isinstance(now(case), act.RecordOutcome)
+    found = now(ready(attempt(1), ended))
+    assert isinstance(found, act.Run)
+    assert (found.attempt, found.failures) == (2, 0)
+
+
+def test_a_clean_end_is_written_down_as_it_was() -> None:
+    found = now(ready(attempt(3), run(3, RunState.EXITED, exit=0)))
+    assert found == act.RecordOutcome(
+        name="mynode", because="the command has finished", finished=True, exit=0, attempt=3
+    )
+
+
+def test_the_first_attempt_is_started_under_its_number() -> None:
+    assert getattr(now(ready(attempt(1))), "attempt", 0) == 1
 
 
 def test_no_number_is_used_twice() -> None:
