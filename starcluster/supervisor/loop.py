@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 
 from starcluster import exception, names
@@ -12,6 +13,7 @@ from starcluster.clock import Clock
 from starcluster.logger import log
 from starcluster.model import InstanceState, Pool
 from starcluster.supervisor import actions as act
+from starcluster.supervisor import lease
 from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.case import SOON
 from starcluster.supervisor.crew import Crew, Lane
@@ -84,6 +86,7 @@ class Driver:
 
     def round(self, site: Site) -> float:
         """One look, one plan, its acts; how many wall seconds may pass until the next."""
+        began = self._moment()
         try:
             look = site.observer.look(site.wishes)
         except exception.AWSError as error:
@@ -99,8 +102,21 @@ class Driver:
             self._do(site, action, by_name[action.name], look)
         site.crew.settle(PATIENCE)
         self._account(site, list(by_name.values()), look)
-        self._renew(site, look)
+        if self._is_fresh(began):
+            self._renew(site, look)
         return self._pause(todo)
+
+    def _moment(self) -> tuple[float, datetime]:
+        return self.clock.monotonic(), self.clock.now()
+
+    def _is_fresh(self, began: tuple[float, datetime]) -> bool:
+        """Whether so little time has passed that no other driver can have taken over since the look.
+
+        A stopped process is not told that it slept, and the steady clock of a suspended laptop stands still.
+        """
+        steady, wall = self.clock.monotonic() - began[0], self.clock.now() - began[1]
+        most = lease.length(self.clock.scale) / 2
+        return steady <= most.total_seconds() * self.clock.scale and wall <= most
 
     def _unless_busy(self, site: Site, action: act.Action) -> act.Action:
         """What was begun for a name goes on before anything else is done for it."""

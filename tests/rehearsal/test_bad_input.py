@@ -95,7 +95,7 @@ def test_node_that_is_not_in_the_train_cfg(shared: Stage, tmp_path: Path) -> Non
     ],
 )
 def test_settings_of_the_train_cfg(shared: Stage, tmp_path: Path, line: str, words: list[str]) -> None:
-    refused(train(shared, tmp_path, TRAIN + line + "\n", "mynode", expect=1), "train.cfg", *words)
+    refused(train(shared, tmp_path, TRAIN + line + "\n", "mynode", expect=2), "train.cfg", *words)
 
 
 def test_train_on_a_cluster_that_is_not_there(shared: Stage, tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ def report(soak: Soak, seconds: float) -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.long
 def test_three_names(soak: Soak) -> None:
     run(soak, names=3, interruptions=8, pause=2.0, limit=120)
 

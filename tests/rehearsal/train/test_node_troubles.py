@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
+import pytest
+
 from tests.rehearsal.train.conftest import TAG, Scene, until
 
 GO = "while test ! -e /home/go.$STARCLUSTER_NODE; do sleep 0.1; done"
@@ -31,6 +33,7 @@ FILL = (
 )
 
 
+@pytest.mark.long
 def test_commands_that_go_into_the_background_or_meet_a_full_disk(scene: Scene) -> None:
     """A daemon is waited for; how a command ended is known though there was no room to write it down."""
     away = f"(setsid sh -c '{GO}; echo over > /home/over' >/dev/null 2>&1 &) ; exit 0"

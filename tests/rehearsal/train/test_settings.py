@@ -35,6 +35,7 @@ def all_run(driver: Driver, attempt: int, *names: str) -> None:
         driver.says(f"{name}: attempt {attempt} runs on")
 
 
+@pytest.mark.long
 def test_on_a_notice_the_checkpoint_command_has_its_say(scene: Scene) -> None:
     save = "echo saving $STARCLUSTER_ATTEMPT; kill -0 $STARCLUSTER_PID && "
     names = ("good", "bad", "slow", "deaf")
@@ -65,6 +66,7 @@ def test_on_a_notice_the_checkpoint_command_has_its_say(scene: Scene) -> None:
         assert len(scene.instances(name)) == 2
 
 
+@pytest.mark.long
 def test_set_up_user_and_environment_on_each_machine_anew_and_logs_that_follow(scene: Scene) -> None:
     settings = {
         "setup_command": "hostname > /root/prepared; echo prepared as $(id -un) for $STARCLUSTER_ATTEMPT",

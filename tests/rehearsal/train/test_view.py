@@ -170,6 +170,7 @@ def test_typing_errors_are_told_before_anything_is_begun(scene: Scene) -> None:
     assert scene.instances("typo") == []
 
 
+@pytest.mark.long
 def test_a_cost_that_nobody_wrote_down_survives_a_lost_laptop(scene: Scene) -> None:
     """The driver is killed, its node is taken while nobody looks; the next driver has neither journal nor memory."""
     scene.write(lost=STEPS.format("lost"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from starcluster.cluster.namerecord import Lease
 from starcluster.model import Market
-from starcluster.supervisor.look import Silent
-from starcluster.supervisor.wishes import Fallback
+from starcluster.supervisor.look import Look, Silent
+from starcluster.supervisor.wishes import Fallback, Wish
 from tests.fakes.ec2 import fake_error
 from tests.unit.supervisor.stage import Scene, StepClock
 from tests.unit.supervisor.world import wish
@@ -106,3 +108,28 @@ def test_an_old_report_is_no_fresh_one_though_the_masters_clock_says_so(scene: S
     look = driver.sites[0].look
     assert look is not None
     assert isinstance(look.names["mynode"].answer, Silent)
+
+
+@pytest.mark.parametrize("asleep", ["stopped", "suspended"])
+def test_a_driver_that_slept_between_look_and_lease_takes_nothing_back(
+    scene: Scene, clock: SetClock, asleep: str
+) -> None:
+    """A stopped process wakes with its steady clock hours on, a suspended laptop with its wall clock hours on."""
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    (site,) = driver.sites
+    asked = site.observer.look
+
+    def look_and_sleep(wishes: Sequence[Wish]) -> Look:
+        found = asked(wishes)
+        clock.jump += 8 * 3600 if asleep == "suspended" else 0
+        clock.sleep(8 * 3600 if asleep == "stopped" else 0)
+        record = scene.records.get("mynode")
+        scene.records.change(record, lease=Lease(holder="other@there:1:1", until=clock.now()))
+        return found
+
+    clock.sleep(0.6 * 180)  # the lease wants to be renewed
+    site.observer.look = look_and_sleep
+    driver.round(site)
+    lease = scene.records.get("mynode").lease
+    assert lease.holder == "other@there:1:1"
