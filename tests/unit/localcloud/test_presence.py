@@ -52,6 +52,8 @@ def starting(cloud: Places) -> Iterator[subprocess.Popen[bytes]]:
     """A process that will be of the cloud, and has no lock yet."""
     words = [sys.executable, "-c", "input()", "starcluster.localcloud.daemon", str(cloud.folder)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE)
+    while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
+        pass  # Popen returns in the middle of the exec: the words are there a moment later
     yield process
     process.communicate(b"\n")
 
