@@ -41,45 +41,57 @@ def build_driver(
     ordered = sorted(wishes, key=lambda wish: wish.cluster)
     sites = []
     for tag, group in groupby(ordered, key=lambda wish: wish.cluster):
-        machines = _machines(clusters, tag)
-        records, memory = NameRecords(ec2.templates, tag), Memory(clock)
-        journal = Journal(journal_folder(), tag, listener=listener)
-        observer = Observer(
-            cluster=tag,
-            ec2=ec2,
-            records=records,
-            machines=machines,
-            memory=memory,
-            clock=clock,
-            me=me,
-            hands=HANDS[Lane.ACTS],
-        )
-        executor = Executor(
-            cluster=tag,
-            ec2=ec2,
-            records=records,
-            machines=machines,
-            memory=memory,
-            journal=journal,
-            clock=clock,
-            me=me,
-            busy=observer.busy,
-            settings=settings,
-        )
-        crew = Crew(HANDS)
-        crew.late = executor.wake.set
-        sites.append(
-            Site(
-                cluster=tag,
-                observer=observer,
-                executor=executor,
-                journal=journal,
-                wishes=list(group),
-                crew=crew,
-                accounts=Accountant(meter=Meter(ec2, clock), records=records, crew=crew, journal=journal, clock=clock),
-            )
-        )
+        machines, journal = _machines(clusters, tag), Journal(journal_folder(), tag, listener=listener)
+        sites.append(_site(list(group), machines, journal, ec2=ec2, clock=clock, me=me, settings=settings))
     return Driver(sites, clock=clock)
+
+
+def _site(
+    wishes: list[Wish],
+    machines: ClusterMachines,
+    journal: Journal,
+    *,
+    ec2: Ec2,
+    clock: Clock,
+    me: Holder,
+    settings: Settings,
+) -> Site:
+    """All that looks at and acts on one cluster, by one memory."""
+    tag = wishes[0].cluster
+    records, memory = NameRecords(ec2.templates, tag), Memory(clock)
+    observer = Observer(
+        cluster=tag,
+        ec2=ec2,
+        records=records,
+        machines=machines,
+        memory=memory,
+        clock=clock,
+        me=me,
+        hands=HANDS[Lane.ACTS],
+    )
+    executor = Executor(
+        cluster=tag,
+        ec2=ec2,
+        records=records,
+        machines=machines,
+        memory=memory,
+        journal=journal,
+        clock=clock,
+        me=me,
+        busy=observer.busy,
+        settings=settings,
+    )
+    crew = Crew(HANDS)
+    crew.late = executor.wake.set
+    return Site(
+        cluster=tag,
+        observer=observer,
+        executor=executor,
+        journal=journal,
+        wishes=wishes,
+        crew=crew,
+        accounts=Accountant(meter=Meter(ec2, clock), records=records, crew=crew, journal=journal, clock=clock),
+    )
 
 
 def _machines(clusters: Clusters, tag: str) -> ClusterMachines:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.leftovers import processes_naming
 from tests.rehearsal.stage import ROOT
-from tests.rehearsal.train.conftest import TAG, Scene
+from tests.rehearsal.train.conftest import TAG, Scene, started
 
 PAGE = (ROOT / "docs" / "rehearsing.md").read_text()
 COMMAND = "echo $STARCLUSTER_ATTEMPT >> /home/starts; while test ! -e /home/go; do sleep 0.1; done"
@@ -20,13 +19,8 @@ COMMAND = "echo $STARCLUSTER_ATTEMPT >> /home/starts; while test ! -e /home/go; 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    made = Scene(Path(tmp_path_factory.mktemp("scene")), speed=100)
-    try:
-        made.starcluster("start", TAG)
+    with started(Scene(Path(tmp_path_factory.mktemp("scene")), speed=100)) as made:
         yield made
-    finally:
-        made.close()
-    assert processes_naming(made.cloud) == {}
 
 
 def play(scene: Scene, text: str, *more: str, expect: int = 0) -> subprocess.CompletedProcess[str]:

@@ -18,9 +18,8 @@ import pytest
 
 from starcluster.localcloud.control import LocalCloudError
 from starcluster.localcloud.scenario.play import RealWorld
-from tests.leftovers import processes_naming
 from tests.rehearsal.stage import ROOT
-from tests.rehearsal.train.conftest import TAG, Driver, Scene, until
+from tests.rehearsal.train.conftest import TAG, Driver, Scene, started, until
 
 PACE, EVERY = 0.1, 1.0
 SLACK = 12  # steps: a second's worth in which the machine was busy with other things
@@ -127,13 +126,8 @@ def growth(samples: list[int]) -> int:
 
 @pytest.fixture
 def soak(tmp_path: Path) -> Iterator[Soak]:
-    made = Soak(tmp_path, speed=100)
-    try:
-        made.starcluster("start", TAG)
+    with started(Soak(tmp_path, speed=100)) as made:
         yield made
-    finally:
-        made.close()
-    assert processes_naming(made.cloud) == {}
 
 
 def run(soak: Soak, *, names: int, interruptions: int, pause: float, limit: float) -> None:

@@ -9,8 +9,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -151,15 +152,24 @@ class Scene(Stage):
         self.starcluster("removenode", "-c", TAG, name, expect=None)
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    made = Scene(Path(tmp_path_factory.mktemp("scene")), speed=60)
+S = TypeVar("S", bound=Scene)
+
+
+@contextmanager
+def started(made: S) -> Iterator[S]:
+    """The scene with its cluster; afterwards nothing of it is left."""
     try:
         made.starcluster("start", TAG)
         yield made
     finally:
         made.close()
     assert processes_naming(made.cloud) == {}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with started(Scene(Path(tmp_path_factory.mktemp("scene")), speed=60)) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ from starcluster.supervisor.wishes import Rebalance, Wish
 from tests.fakes.ec2 import START, FakeEc2
 from tests.fakes.hostile import READS, Gate, History, HostileEc2, Killed, Lag
 from tests.fakes.nodes import SAVING, Node
-from tests.unit.supervisor.stage import TAG, FakeShell
+from tests.unit.supervisor.stage import TAG, FakeShell, launch_request_of
 
 NOTICE = 120.0
 BEAT = 10.0
@@ -398,17 +398,7 @@ class Hands:
         return {"ok": True, "reports": found}
 
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest:
-        return LaunchRequest(
-            image_id="ami-1",
-            instance_type=intent.pool.instance_type,
-            zone=intent.pool.zone,
-            market=intent.pool.market,
-            token=intent.token,
-            tags=resource_tags(TAG, alias, tags),
-            key_name="key",
-            group_ids=("sg-1",),
-            max_price=intent.max_price,
-        )
+        return launch_request_of(alias=alias, intent=intent, tags=tags)
 
     def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance:
         """SSH, the name's volume, the mark that it is done: as the real one, for as long as it is reached."""

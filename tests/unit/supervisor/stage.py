@@ -132,6 +132,21 @@ class FakeShell:
         return 0, json.dumps(self._answer(json.loads(data))).encode(), b""
 
 
+def launch_request_of(*, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest:
+    """What the real machines ask EC2 for by this intent, as far as a fake heeds it."""
+    return LaunchRequest(
+        image_id="ami-1",
+        instance_type=intent.pool.instance_type,
+        zone=intent.pool.zone,
+        market=intent.pool.market,
+        token=intent.token,
+        tags=resource_tags(TAG, alias, tags),
+        key_name="key",
+        group_ids=("sg-1",),
+        max_price=intent.max_price,
+    )
+
+
 class FakeMachines:
     def __init__(self, ec2: FakeEc2) -> None:
         self.ec2 = ec2
@@ -163,17 +178,7 @@ class FakeMachines:
         return {"ok": True, "reports": reports}
 
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest:
-        return LaunchRequest(
-            image_id="ami-1",
-            instance_type=intent.pool.instance_type,
-            zone=intent.pool.zone,
-            market=intent.pool.market,
-            token=intent.token,
-            tags=resource_tags(TAG, alias, tags),
-            key_name="key",
-            group_ids=("sg-1",),
-            max_price=intent.max_price,
-        )
+        return launch_request_of(alias=alias, intent=intent, tags=tags)
 
     def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance:
         if self.fail_set_up:
