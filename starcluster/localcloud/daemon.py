@@ -108,9 +108,9 @@ class Daemon:
         """Start, wait for the end, end."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._ended.set())
+        os.environ.update(MOTO_SETTINGS)  # before the thread: an exec reads the environment, which must not move then
         started = threading.Thread(target=self._start_agent, name="agent-start")
         started.start()  # the agent starts while moto is being imported
-        os.environ.update(MOTO_SETTINGS)
         from starcluster.localcloud.api import service
 
         started.join()

@@ -138,8 +138,7 @@ def run(soak: Soak, *, names: int, interruptions: int, pause: float, limit: floa
     until(soak.all_work, "all work", limit)
     soak.soak(driver, interruptions, pause, limit)
     until(soak.all_work, "all work again", limit)
-    for name in soak.names:
-        assert len(soak.alive(name)) == 1
+    until(lambda: all(len(soak.alive(name)) == 1 for name in soak.names), "the end of the machines that were taken", 30)
     soak.on_master("touch /home/go")
     for node in soak.targets():
         soak.control("interrupt", instance_id=node["instance_id"], notice=NOTICE)

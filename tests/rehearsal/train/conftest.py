@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +54,14 @@ class Driver:
     @property
     def text(self) -> str:
         return "".join(self.lines)
+
+    def has_said(self, text: str, after: int = 0) -> bool:
+        """Whether a line with this text has come by now, after so many others."""
+        with suppress(queue.Empty):
+            while (line := self._new.get_nowait()) is not None:
+                self.lines.append(line)
+            self._new.put(None)
+        return any(text in line for line in self.lines[after:])
 
     def says(self, text: str, limit: float = LIMIT) -> str:
         """Wait for a line with this text, and return it."""

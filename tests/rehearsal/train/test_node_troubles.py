@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.rehearsal.train.conftest import TAG, Scene, until
+from tests.rehearsal.train.conftest import TAG, Driver, Scene, until
 
 GO = "while test ! -e /home/go.$STARCLUSTER_NODE; do sleep 0.1; done"
 START = "echo started >> /home/starts.$STARCLUSTER_NODE; "
@@ -74,10 +74,16 @@ def test_a_laptop_that_sleeps_for_eight_hours(scene: Scene) -> None:
     until(lambda: not scene.alive("asleep"), "the end of the node while nobody watches")
     other = scene.drive("asleep")
     other.says("asleep: attempt 2 runs on")
+    marks = {driver: len(driver.lines), other: len(other.lines)}
     driver.process.send_signal(signal.SIGCONT)
-    driver.says("supervises it; this driver waits")
+
+    def waiting() -> list[Driver]:
+        return [one for one, mark in marks.items() if one.has_said("supervises it; this driver waits", mark)]
+
+    until(waiting, "one of them waits")
     let_go(scene, "asleep")
     other.ends(0)
     driver.ends(0)
+    assert len(waiting()) == 1, f"{driver.text}\n{other.text}"
     assert starts(scene, "asleep") == 2
     assert len(scene.instances("asleep")) == 2
