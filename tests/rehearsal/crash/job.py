@@ -186,7 +186,9 @@ def at_points(points: list[Any], do: Callable[[Any], str]) -> Iterator[str]:
     """Try all points; what went wrong, with the point. The count and the outcome are printed."""
     failures, outcomes = [], Counter[str]()
     began = time.monotonic()
-    for point in points:
+    for number, point in enumerate(points, 1):
+        if number % 10 == 0:
+            print(f"{number} of {len(points)} after {time.monotonic() - began:.0f} s", flush=True)
         try:
             outcomes[do(point)] += 1
         except AssertionError as error:

@@ -1,4 +1,4 @@
-"""EC2 fails at a call of the main job: the job is done all the same, by one instance at a time."""
+"""EC2, or a node, fails at a call of the main job: the job is done all the same, by one instance at a time."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ import pytest
 
 from starcluster.localcloud.scenario.play import Play, RealWorld, Told
 from starcluster.localcloud.scenario.script import read
-from tests.rehearsal.crash.job import Arena, Call, at_points, interrupted, spread
+from tests.rehearsal.crash.job import AGENT, Arena, Call, at_points, interrupted, spread
 
 JOBS = 2  # of the short form: all kinds of fault, dealt out to so many jobs
-# {action} is what fails. 6 times in a row is more than a client tries by itself.
+LONG_JOBS = 12  # of each turn of the long form, so that the troubles of one job are so many calls apart
+# {call} is what fails. 6 times in a row is more than a client tries by itself.
 KINDS = (
-    "fault {action} RequestLimitExceeded times=6",
-    "fault {action} InternalError times=6",
-    "fault {action} Unavailable times=6",
-    "fault {action} ConnectionReset times=6",
-    "fault {action} InternalError when=after",
-    "fault {action} ConnectionReset when=after",
-    "fault {action} CutAnswer when=after",
+    "fault {call} RequestLimitExceeded times=6",
+    "fault {call} InternalError times=6",
+    "fault {call} Unavailable times=6",
+    "fault {call} ConnectionReset times=6",
+    "fault {call} InternalError when=after",
+    "fault {call} ConnectionReset when=after",
+    "fault {call} CutAnswer when=after",
     "lag 60",
+)
+ORDER_KINDS = (
+    "fail {call} times=3",
+    "fail {call} times=3 reset=yes",
+    "fail {call} when=after",
+    "fail {call} when=after reset=yes",
 )
 
 
@@ -33,15 +40,17 @@ class Trouble:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.what} at call {self.call.nth} of {self.call.action}"
+        return f"{self.what} at {self.call}"
 
     @property
     def line(self) -> str:
         """A fault strikes a call that comes, so it is ordered while the one before it is held."""
-        what = self.what.format(action=self.call.action)
-        return (
-            f"before call {self.call.nth - 1} of {self.call.action}: {what}" if self.call.nth > 1 else f"at 0: {what}"
-        )
+        word, when, given = "call", self.call.action, self.call.action
+        if self.call.agent:
+            order = f'\'"op": "{self.call.action}"\''
+            word, when, given = "command", f"'{AGENT}' given {order}", f"'{AGENT}' given={order}"
+        what = self.what.format(call=given)
+        return f"before {word} {self.call.nth - 1} of {when}: {what}" if self.call.nth > 1 else f"at 0: {what}"
 
 
 @dataclass(frozen=True)
@@ -77,23 +86,35 @@ def job_with(arena: Arena, troubles: Troubles) -> str:
     return f"got over {len(done)} of {len(troubles.each)}"
 
 
-def every_kind(calls: list[Call]) -> list[Trouble]:
-    """Each call with one kind, each kind at many calls."""
-    return [Trouble(call=call, what=KINDS[place % len(KINDS)]) for place, call in enumerate(calls)]
+def every_kind(calls: list[Call], kinds: tuple[str, ...] = KINDS, turn: int = 0) -> list[Trouble]:
+    """Each call with one kind, each kind at many calls; after as many turns as kinds every kind is at every call."""
+    return [Trouble(call=call, what=kinds[(place + turn) % len(kinds)]) for place, call in enumerate(calls)]
+
+
+def dealt(troubles: list[Trouble], jobs: int) -> list[Troubles]:
+    return [Troubles(tuple(troubles[turn::jobs])) for turn in range(jobs)]
 
 
 @pytest.mark.timeout(900)
 def test_faults_at_some_calls(arena: Arena, record: list[Call]) -> None:
-    troubles = every_kind(spread([call for call in record if not call.action.startswith("Describe")], len(KINDS)))
+    changing = [call for call in record if not call.agent and not call.action.startswith("Describe")]
+    troubles = every_kind(spread(changing, len(KINDS)))
     assert {one.what for one in troubles} == set(KINDS)
-    jobs = [Troubles(tuple(troubles[turn::JOBS])) for turn in range(JOBS)]
-    assert list(at_points(jobs, lambda job: job_with(arena, job))) == []
+    assert list(at_points(dealt(troubles, JOBS), lambda job: job_with(arena, job))) == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.parametrize("turn", range(len(KINDS)))
 def test_a_fault_at_every_call(arena: Arena, record: list[Call], turn: int) -> None:
-    """After all turns, every kind was at every call."""
-    jobs = [Troubles((Trouble(call=call, what=KINDS[(at + turn) % len(KINDS)]),)) for at, call in enumerate(record)]
-    assert list(at_points(jobs, lambda job: job_with(arena, job))) == []
+    troubles = every_kind([call for call in record if not call.agent], KINDS, turn)
+    assert list(at_points(dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.parametrize("turn", range(len(ORDER_KINDS)))
+def test_a_fault_at_every_order(arena: Arena, record: list[Call], turn: int) -> None:
+    """Orders to agents that fail, that are cut off, and that are carried out without an answer."""
+    troubles = every_kind([call for call in record if call.agent], ORDER_KINDS, turn)
+    assert list(at_points(dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
