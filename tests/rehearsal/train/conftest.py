@@ -25,14 +25,14 @@ LIMIT = 90.0
 TAG = "mycluster"
 
 
-def until(condition: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
+def until(condition: Callable[[], Any], what: str | Callable[[], str], limit: float = LIMIT) -> Any:
     end = time.monotonic() + limit
     while time.monotonic() < end:
         found = condition()
         if found:
             return found
         time.sleep(0.1)
-    raise AssertionError(f"{what}: not in {limit} s")
+    raise AssertionError(f"{what if isinstance(what, str) else what()}: not in {limit} s")
 
 
 class Driver:

@@ -80,7 +80,7 @@ def test_a_laptop_that_sleeps_for_eight_hours(scene: Scene) -> None:
     def waiting() -> list[Driver]:
         return [one for one, mark in marks.items() if one.has_said("supervises it; this driver waits", mark)]
 
-    until(waiting, "one of them waits")
+    until(waiting, lambda: f"one of them waits\n{driver.text}\n{other.text}")
     let_go(scene, "asleep")
     other.ends(0)
     driver.ends(0)
