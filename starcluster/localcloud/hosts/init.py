@@ -115,11 +115,16 @@ def _start_services(plan: Plan, ready_fd: int) -> NoReturn:
 
 
 def _mount_fstab() -> None:
-    """Share and mount what the disk's own configuration says, as a boot does; a failure is for the console."""
+    """Mount and share what the disk's own configuration says, as a boot does; a failure is for the console.
+
+    Own disks first: what lies below a mount point must not be shared in the place of the disk.
+    """
+    if _configured("/etc/fstab"):
+        subprocess.run(["mount", "-a", "-t", "nonfs,nfs4"], check=False, stdin=subprocess.DEVNULL)
     if _configured("/etc/exports"):
         subprocess.run(["exportfs", "-ra"], check=False, stdin=subprocess.DEVNULL)
     if _configured("/etc/fstab"):
-        subprocess.run(["mount", "-a"], check=False, stdin=subprocess.DEVNULL)
+        subprocess.run(["mount", "-a", "-t", "nfs,nfs4"], check=False, stdin=subprocess.DEVNULL)
 
 
 def _configured(path: str) -> bool:

@@ -2,9 +2,12 @@
 
 The mount is a clone of the server's (open_tree, move_mount), so both see the same files at once. It must not outlive
 its server: when that ends, or no longer exports the path, each clone is replaced by a mount that gives an error for
-everything (a FUSE file system whose server has hung up: ENOTCONN).
+everything (deadmounts.py). When the same server exports the path again, the mount comes back in its place, as a
+kernel's client finds its server again. What was open, and a working directory below it, stay dead: they are of the
+file system of the server's last boot. A kernel would have let them wait and then go on.
 """
 
+import dataclasses
 import errno
 import json
 import logging
@@ -17,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from starcluster.localcloud.hosts import exports, mounts, syscalls, watch
+from starcluster.localcloud.hosts import deadmounts, exports, mounts, syscalls, watch
 from starcluster.localcloud.hosts.held import HolderClient
 from starcluster.localcloud.hosts.mounts import inside, mounts_of
 from starcluster.localcloud.hosts.node import Node, Share
@@ -105,17 +108,22 @@ class Nfs:
             permission = self._permission(node, path, client)
             if permission is None:
                 return {"error": f"access denied by server while mounting {source}"}
-            tree, device = inside(_pid(node), lambda: _clone(path))
+            tree, device = self._tree(node, path, permission, options)
             try:
-                if permission.read_only or "ro" in options.split(","):
-                    tree = read_only(tree, self._scratch)
                 if not _is_mounted(pid, target, device):  # as `mount -a` does, which does not know our mounts
                     mounts.inside_namespace(namespace, lambda: syscalls.move_mount(tree, target))
             finally:
                 os.close(tree)
             if node is not client:
-                _note(node, Share(client=client.id, path=path, device=device))
+                _note(node, Share(client=client.id, path=path, device=device, place=target, options=options))
         return {}
+
+    def _tree(self, server: Node, path: str, permission: exports.Client, options: str) -> tuple[int, str]:
+        """A mount of the server's directory, as this client may have it, and its device."""
+        tree, device = inside(_pid(server), lambda: _clone(path))
+        if permission.read_only or "ro" in options.split(","):
+            tree = read_only(tree, self._scratch)
+        return tree, device
 
     def _server(self, address: str) -> Node:
         node = self._nodes.by_address(address)
@@ -144,11 +152,12 @@ class Nfs:
         return {"exports": [[one.path, [client.pattern for client in one.clients]] for one in found]}
 
     def _exports_changed(self, server: Node, pid: int) -> dict[str, Any]:
-        """Clients lose what is exported no longer."""
+        """Clients lose what is exported no longer, and get back what they had lost and is exported again."""
         table = inside(_pid(server), lambda: _read(_TABLE))
         found, complaints = exports.parse(table or "")
         gone = [share for share in server.shares if not any(one.covers(share.path) for one in found)]
         self._revoke(server, gone)
+        self._give_back(server)
         missing = [one.path for one in found if not inside(_pid(server), Path(one.path).is_dir)]
         return {"complaints": complaints + [f"Failed to stat {path}: No such file or directory" for path in missing]}
 
@@ -168,8 +177,37 @@ class Nfs:
             for client in self._nodes.living():
                 devices = {share.device for share in shares if share.client == client.id}
                 if devices and client is not server:
-                    _replace(client, devices, f"{server.spec.hostname}:", self._fuse)
+                    dead = deadmounts.put(client, devices, server, self._fuse)
+                    server.lost += [one for one in shares if one.client == client.id and one.place in dead]
             server.shares = [share for share in server.shares if share not in shares]
+
+    def _give_back(self, server: Node) -> None:
+        """Mounts that were lost with the server's last boot, or with an export, live again where they may."""
+        with self._lock:
+            waiting = server.lost
+            server.lost = [share for share in waiting if not self._is_settled(server, share)]
+            if waiting:
+                server.save()
+
+    def _is_settled(self, server: Node, share: Share) -> bool:
+        """Whether a lost mount is back now, or nobody waits for it any more."""
+        client = next((node for node in self._nodes.living() if node.id == share.client), None)
+        if client is None or client.pid is None or not deadmounts.is_at(client, share.place, server):
+            return True
+        try:
+            permission = self._permission(server, share.path, client)
+            if permission is None:
+                return False
+            tree, device = self._tree(server, share.path, permission, share.options)
+            try:
+                deadmounts.replace(client, share.place, tree)
+            finally:
+                os.close(tree)
+        except (HostsError, OSError) as error:
+            log.info("%s of %s can not come back in %s yet: %s", share.path, server.id, client.id, error)
+            return False
+        server.shares.append(dataclasses.replace(share, device=device))
+        return True
 
 
 def _is_mounted(pid: int, target: str, device: str) -> bool:
@@ -228,31 +266,3 @@ def _read_only_copy(tree: int, place: Path) -> int:
         syscalls.umount(place, syscalls.MNT_DETACH)
     os.close(tree)
     return copy
-
-
-def _replace(client: Node, devices: set[str], source: str, fuse_device: Path) -> None:
-    """Put dead mounts in the place of the client's mounts of these devices."""
-    if client.pid is None:
-        return
-    places = [mount.place for mount in mounts_of(client.pid) if mount.device in devices]
-    dead = {place: os.open(fuse_device, os.O_RDWR | os.O_CLOEXEC) for place in places}
-
-    def replace() -> None:
-        for place in reversed(places):
-            syscalls.umount(place, syscalls.MNT_DETACH)
-        for place, fd in dead.items():
-            _mount_dead(place, source + place, fd)
-
-    try:
-        inside(client.pid, replace)
-    except OSError as error:
-        log.warning("mounts of %s in %s could not be ended: %s", source, client.id, error)
-    finally:
-        for fd in dead.values():
-            os.close(fd)
-
-
-def _mount_dead(place: str, source: str, fd: int) -> None:
-    """A FUSE mount whose server hangs up at once: from then on every use is an error, and umount works."""
-    data = f"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other"
-    syscalls.mount(source, place, "fuse", syscalls.MS_NOSUID | syscalls.MS_NODEV, data)

@@ -13,11 +13,13 @@ from starcluster.localcloud.hosts.spec import NodeSpec, NodeState
 
 @dataclasses.dataclass(kw_only=True)
 class Share:
-    """A directory of a node that another node has mounted: what the clone of its mount looks like there."""
+    """A directory of a node that another node has mounted: what the clone of its mount looks like there, and where."""
 
     client: str
     path: str
     device: str
+    place: str = ""
+    options: str = ""
 
 
 class Node:
@@ -35,6 +37,7 @@ class Node:
         self.ending = False
         self.volumes: dict[str, int] = {}
         self.shares: list[Share] = []
+        self.lost: list[Share] = []  # dead mounts that others keep, for the next time that it exports the path
 
     @property
     def id(self) -> str:
@@ -73,6 +76,7 @@ class Node:
             "boots": self.boots,
             "volumes": self.volumes,
             "shares": [dataclasses.asdict(one) for one in self.shares],
+            "lost": [dataclasses.asdict(one) for one in self.lost],
         }
         write_json(self.directory / "node.json", record)
 
@@ -83,6 +87,7 @@ class Node:
         node.boot_id, node.boots = record["boot_id"], record["boots"]
         node.volumes = dict(record["volumes"])
         node.shares = [Share(**one) for one in record["shares"]]
+        node.lost = [Share(**one) for one in record.get("lost", [])]
         return node
 
 

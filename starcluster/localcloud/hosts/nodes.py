@@ -196,6 +196,9 @@ class Nodes:
         """Clear up after a node that ended by itself, tell, and start it again if it asked to be rebooted."""
         how = _REASONS.get(-1 if status is None else status, "died")
         log.info("node %s has ended by itself: %s (status %s)", node.id, how, status)
+        with self._kept_for_clients(node) as file_systems:
+            for fd in file_systems:
+                self._disks.shut(fd, flush=True)
         self._bury(node)
         if how == "reboot":
             try:

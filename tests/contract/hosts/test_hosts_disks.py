@@ -231,14 +231,72 @@ def test_a_mount_fails_when_its_server_dies_and_the_volume_is_free(rig, pair, vo
     assert rig.ok("i-a", "cd /; umount /home && ls /home") == "ubuntu"
 
 
+def keep_in_fstab(rig, volume: str) -> None:
+    rig.ok("i-server", f"echo '{by_id(volume)} /home ext4 defaults 0 2' >> /etc/fstab")
+
+
 def test_exports_and_fstab_come_back_with_a_reboot(rig, pair, volume) -> None:
     serve(rig, "i-server", volume)
-    rig.ok("i-server", f"echo '{by_id(volume)} /home ext4 defaults 0 2' >> /etc/fstab")
-    rig.ok("i-a", "mount -t nfs master:/home /home")
+    keep_in_fstab(rig, volume)
     rig.hosts.reboot("i-server")
     assert rig.hosts.wait_ready("i-server", timeout=30)
-    assert rig.run("i-a", "cd /; ls /home").returncode != 0
     rig.ok("i-a", "cd /; echo 'master:/home /home nfs vers=3,nofail 0 0' >> /etc/fstab")
     rig.ok("i-a", "cd /; mount -a && ls /home/sub && mount -a && umount /home && ! mountpoint -q /home")
     rig.ok("i-a", "sed -i /nofail/d /etc/fstab")
+    rig.hosts.shutdown("i-server", timeout=10)
+
+
+def end(rig, how: str) -> None:
+    """The end of the server in one of the ways after which it may come back."""
+    if how == "reboot":
+        rig.hosts.reboot("i-server")
+        return
+    newest, _ = rig.hosts.wait_events(0, timeout=0)
+    if how == "from inside":
+        rig.run("i-server", "cp -a /etc/exports /home/unsynced; reboot")
+        rig.hosts.wait_events(newest, timeout=30)
+        return
+    rig.hosts.shutdown("i-server", timeout=10)
+    assert rig.run("i-a", "cd /; cat /home/kept").returncode != 0, "the server is away"
+    if how == "stop, and another agent":
+        rig.agent.kill()
+        rig.agent.wait()
+        rig.start_agent()
+    rig.boot("i-server")
+
+
+@pytest.mark.parametrize("how", ["reboot", "from inside", "stop", "stop, and another agent"])
+def test_a_mount_comes_back_when_its_server_does(rig, pair, volume, how) -> None:
+    serve(rig, "i-server", volume)
+    keep_in_fstab(rig, volume)
+    rig.ok("i-a", "mount -t nfs master:/home /home && echo kept > /home/kept")
+    rig.ok("i-b", "mount -t nfs -o ro master:/home/sub /mnt")
+    rig.ok("i-a", "cd /home; (sleep 60 & echo $! > /run/sleeper) >/dev/null 2>&1 </dev/null")
+    end(rig, how)
+    assert rig.hosts.wait_ready("i-server", timeout=30)
+    assert rig.ok("i-a", "cd /; cat /home/kept && echo new > /home/sub/new") == "kept"
+    assert rig.ok("i-server", "cat /home/sub/new") == "new"
+    assert rig.ok("i-b", "cat /mnt/new") == "new"
+    assert "Read-only" in rig.run("i-b", "touch /mnt/x").stderr
+    stale = "cd / && touch /proc/$(cat /run/sleeper)/cwd/lost"
+    assert rig.run("i-a", stale).returncode != 0, "what is of the server's last boot must not look alive"
+    rig.ok("i-a", "cd /; kill $(cat /run/sleeper); umount /home && ! mountpoint -q /home")
+    rig.ok("i-b", "umount /mnt")
+    rig.hosts.shutdown("i-server", timeout=10)
+
+
+def test_a_mount_comes_back_to_those_only_who_wait_and_may(rig, pair, volume) -> None:
+    serve(rig, "i-server", volume)
+    rig.ok("i-a", "mount -t nfs master:/home /home")
+    rig.ok("i-b", "mount -t nfs master:/home /mnt")
+    rig.ok("i-server", "exportfs -ua")
+    for name, place in (("i-a", "/home"), ("i-b", "/mnt")):
+        assert rig.run(name, f"cd /; ls {place}").returncode != 0, name
+    rig.ok("i-b", "cd /; umount /mnt")
+    rig.ok("i-server", f"echo '/home {rig.spec('i-b').private_ip}(rw)' > /etc/exports && exportfs -ra")
+    assert rig.run("i-a", "cd /; ls /home").returncode != 0, "it may not any longer"
+    assert rig.ok("i-b", "ls /mnt") == "", "it did not wait"
+    rig.ok("i-server", "echo '/home *(rw)' > /etc/exports && exportfs -ra")
+    assert "sub" in rig.ok("i-a", "cd /; ls /home")
+    rig.ok("i-a", "cd /; umount /home && ! mountpoint -q /home")
     rig.hosts.shutdown("i-server", timeout=10)
