@@ -76,6 +76,28 @@ class AttachmentState(StrEnum):
     BUSY = "busy"
 
 
+class SnapshotState(StrEnum):
+    PENDING = "pending"
+    COMPLETED = "completed"
+    ERROR = "error"
+    RECOVERABLE = "recoverable"
+    RECOVERING = "recovering"
+
+
+class ModificationState(StrEnum):
+    """ModificationState of DescribeVolumesModifications."""
+
+    MODIFYING = "modifying"
+    OPTIMIZING = "optimizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def has_new_size(self) -> bool:
+        """The disk has its new size; what optimizing still does is its speed."""
+        return self in (ModificationState.OPTIMIZING, ModificationState.COMPLETED)
+
+
 class Verdict(StrEnum):
     """What to do about a launch error or a spot status code (aws/errors.py has the table)."""
 
@@ -176,6 +198,10 @@ class Volume:
     size: int
     zone: str
     kind: str = "gp3"
+    iops: int | None = None
+    throughput: int | None = None
+    encrypted: bool = False
+    kms_key: str = ""
     snapshot_id: str = ""
     created: datetime | None = None
     attachments: tuple[Attachment, ...] = ()
@@ -190,6 +216,54 @@ class Volume:
         """The attachment that keeps others away, whatever state it is in; None when the volume is free."""
         held = [one for one in self.attachments if one.state is not AttachmentState.DETACHED]
         return held[0] if held else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeShape:
+    """What a volume is asked to be; None and "" leave it to EC2, or as it is."""
+
+    size: int
+    kind: str = "gp3"
+    iops: int | None = None
+    throughput: int | None = None
+    encrypted: bool = False
+    kms_key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modification:
+    """The latest ModifyVolume of a volume; sizes in GiB, progress in per cent."""
+
+    volume_id: str
+    state: ModificationState
+    size: int
+    kind: str = ""
+    iops: int | None = None
+    throughput: int | None = None
+    progress: int = 0
+    message: str = ""
+    started: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """`size` is the volume's in GiB; `data_bytes` what is stored of it, where EC2 tells."""
+
+    id: str
+    state: SnapshotState
+    volume_id: str
+    size: int
+    progress: int = 0
+    message: str = ""
+    description: str = ""
+    encrypted: bool = False
+    data_bytes: int | None = None
+    started: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.tags.get("Name", "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,14 +89,15 @@ CONFLICT = _group(
 STILL_USED = _group(
     exception.ConflictError,
     Verdict.WAIT,
-    "DependencyViolation InvalidGroup.InUse InvalidPlacementGroup.InUse",
+    "DependencyViolation InvalidGroup.InUse InvalidPlacementGroup.InUse InvalidSnapshot.InUse",
 )
 USER = _group(
     exception.UserMustAct,
     Verdict.TELL_USER,
     """UnsupportedOperation InvalidParameter InvalidParameterValue InvalidParameterCombination MissingParameter
     UnknownParameter ValidationError InvalidBlockDeviceMapping InvalidUserData.Malformed InvalidInstanceType
-    InvalidAvailabilityZone VPCIdNotSpecified MissingInput OptInRequired Blocked""",
+    InvalidAvailabilityZone VPCIdNotSpecified MissingInput OptInRequired Blocked UnknownVolumeType
+    VolumeModificationRateExceeded""",
 )
 # what does not exist has an exception for each kind of thing: kind None = by the word before the dot (errors.py)
 MISSING = _group(
@@ -201,6 +202,24 @@ HINTS: Mapping[str, str] = {
     "RequestLimitExceeded": "AWS slows this account's calls down: wait a minute",
     "VolumeInUse": "detach the volume, or terminate the cluster that holds it",
     "InvalidVolume.ZoneMismatch": "a volume can only be attached in its own zone: set AVAILABILITY_ZONE to it",
+    "IncorrectModificationState": (
+        "an earlier change of this volume is still at work, which may take hours for a large one:"
+        " starcluster listvolumes shows it; repeat the command when it is completed"
+    ),
+    "VolumeModificationRateExceeded": (
+        "EC2 lets a volume be changed 4 times in 24 hours, each after the one before is completed: wait, or make"
+        " another volume of it: starcluster copyvolume"
+    ),
+    "SnapshotCreationPerVolumeRateExceeded": "EC2 wants 15 seconds between two snapshots of one volume: try again then",
+    "ConcurrentSnapshotLimitExceeded": (
+        "up to 5 snapshots of one volume can be pending (1 for st1 and sc1): starcluster listsnapshots shows them"
+    ),
+    "InvalidSnapshot.InUse": (
+        "an image is made of this snapshot: deregister the image first (aws ec2 deregister-image), if nobody needs it"
+    ),
+    "InvalidSnapshot.NotFound": "starcluster listsnapshots shows the snapshots of this region",
+    "UnknownVolumeType": "the kinds of volumes are gp3, gp2, io1, io2, st1 and sc1",
+    "InsufficientVolumeCapacity": "AWS has no room for such a volume there now: take another --type or zone, or wait",
     "InvalidGroup.InUse": "an instance still uses the group: wait until it is terminated",
     "DependencyViolation": "something still uses it: wait until the instances are terminated",
 }

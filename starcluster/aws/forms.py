@@ -14,8 +14,12 @@ from starcluster.model import (
     InstanceState,
     LaunchTemplate,
     Market,
+    Modification,
+    ModificationState,
     Permission,
     SecurityGroup,
+    Snapshot,
+    SnapshotState,
     SpotRequest,
     SpotState,
     Subnet,
@@ -132,6 +136,10 @@ def volume(answer: Answer) -> Volume:
         size=int(answer["Size"]),
         zone=text(answer, "AvailabilityZone"),
         kind=text(answer, "VolumeType"),
+        iops=answer.get("Iops"),
+        throughput=answer.get("Throughput"),
+        encrypted=bool(answer.get("Encrypted")),
+        kms_key=text(answer, "KmsKeyId"),
         snapshot_id=text(answer, "SnapshotId"),
         created=answer.get("CreateTime"),
         attachments=tuple(_attachment(one) for one in answer.get("Attachments", ())),
@@ -145,6 +153,37 @@ def _attachment(answer: Answer) -> Attachment:
         instance_id=text(answer, "InstanceId"),
         device=text(answer, "Device"),
         state=AttachmentState(answer.get("State", "attached")),
+    )
+
+
+def modification(answer: Answer) -> Modification:
+    return Modification(
+        volume_id=answer["VolumeId"],
+        state=ModificationState(answer["ModificationState"]),
+        size=int(answer.get("TargetSize", 0)),
+        kind=text(answer, "TargetVolumeType"),
+        iops=answer.get("TargetIops"),
+        throughput=answer.get("TargetThroughput"),
+        progress=int(answer.get("Progress", 0)),
+        message=text(answer, "StatusMessage"),
+        started=answer.get("StartTime"),
+    )
+
+
+def snapshot(answer: Answer) -> Snapshot:
+    progress = text(answer, "Progress").rstrip("%")
+    return Snapshot(
+        id=answer["SnapshotId"],
+        state=SnapshotState(answer["State"]),
+        volume_id=text(answer, "VolumeId"),
+        size=int(answer.get("VolumeSize", 0)),
+        progress=int(progress) if progress.isdigit() else 0,
+        message=text(answer, "StateMessage"),
+        description=text(answer, "Description"),
+        encrypted=bool(answer.get("Encrypted")),
+        data_bytes=answer.get("FullSnapshotSizeInBytes"),
+        started=answer.get("StartTime"),
+        tags=tags_of(answer),
     )
 
 

@@ -10,6 +10,7 @@ from starcluster.aws.images import Images
 from starcluster.aws.instances import Instances
 from starcluster.aws.network import Network
 from starcluster.aws.prices import Prices
+from starcluster.aws.snapshots import Snapshots
 from starcluster.aws.spot import Spot
 from starcluster.aws.templates import Templates
 from starcluster.aws.volumes import Volumes
@@ -23,6 +24,7 @@ class Ec2:
         self.instances = Instances(self.api, self.images)
         self.spot = Spot(self.api)
         self.volumes = Volumes(self.api)
+        self.snapshots = Snapshots(self.api)
         self.network = Network(self.api)
         self.templates = Templates(self.api)
         self.prices = Prices(self.api)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from starcluster import exception
 from starcluster.aws import forms
 from starcluster.aws.api import Api
-from starcluster.model import Volume, VolumeState
+from starcluster.model import Modification, Volume, VolumeState
 
 _ID = re.compile(r"vol-[0-9a-f]+\Z")
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _GONE = (VolumeState.DELETING, VolumeState.DELETED)
 
 
@@ -63,17 +65,62 @@ class Volumes:
         *,
         kind: str = "gp3",
         snapshot_id: str = "",
+        iops: int | None = None,
+        throughput: int | None = None,
+        encrypted: bool = False,
+        kms_key: str = "",
         tags: Mapping[str, str] | None = None,
         token: str = "",
     ) -> Volume:
         """A new volume, `creating` at first; the same token gives the same volume again."""
         options: dict[str, Any] = {"VolumeType": kind, "AvailabilityZone": zone}
-        options |= {"Size": size} if size else {}
-        options |= {"SnapshotId": snapshot_id} if snapshot_id else {}
-        options |= {"ClientToken": token} if token else {}
+        given = {
+            "Size": size,
+            "Iops": iops,
+            "Throughput": throughput,
+            "SnapshotId": snapshot_id,
+            "Encrypted": encrypted or bool(kms_key),
+            "KmsKeyId": kms_key,
+            "ClientToken": token,
+        }
+        options |= {name: value for name, value in given.items() if value}
         options["TagSpecifications"] = forms.tag_specifications(tags or {}, "volume")
         what = f"create a volume of {size} GB in {zone}"
         return forms.volume(self._api.change("create_volume", what=what, **options))
+
+    def modify(
+        self,
+        volume_id: str,
+        *,
+        size: int = 0,
+        kind: str = "",
+        iops: int | None = None,
+        throughput: int | None = None,
+    ) -> Modification:
+        """Let a volume grow or change its kind and speed; what is not given stays. EC2 refuses while one is at work.
+
+        Tried once: a repeated call would be refused because of the first.
+        """
+        given = {"Size": size, "VolumeType": kind, "Iops": iops, "Throughput": throughput}
+        options = {name: value for name, value in given.items() if value}
+        answer = self._api.launch("modify_volume", what=f"modify {volume_id}", VolumeId=volume_id, **options)
+        return forms.modification(answer["VolumeModification"])
+
+    def modifications(self, volume_id: str = "") -> dict[str, Modification]:
+        """The latest change of each volume that has been changed lately, or of one; by the volume's id."""
+        answers = self._api.pages(
+            "describe_volumes_modifications",
+            "VolumesModifications",
+            what="look how the changes of volumes go",
+            page_size=min(self._api.page_size, 500),
+            Filters=forms.filter_list({"volume-id": volume_id}),
+        )
+        found = sorted((forms.modification(answer) for answer in answers), key=lambda one: one.started or _NEVER)
+        return {one.volume_id: one for one in found}
+
+    def modification(self, volume_id: str) -> Modification | None:
+        """The latest change of a volume; None when it has not been changed lately."""
+        return self.modifications(volume_id).get(volume_id)
 
     def attach(self, volume_id: str, instance_id: str, device: str) -> None:
         """Ask EC2 to attach; the volume is `attached` some seconds later."""
@@ -100,23 +147,6 @@ class Volumes:
             self._api.change("delete_volume", what=f"delete {volume_id}", VolumeId=volume_id)
         except exception.VolumeDoesNotExist:
             return
-
-    def snapshots(self, volume_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The snapshots made of these volumes: volume id -> snapshot ids, oldest first."""
-        if not volume_ids:
-            return {}
-        answers = self._api.pages(
-            "describe_snapshots",
-            "Snapshots",
-            what="list snapshots",
-            page_size=self._api.page_size,
-            OwnerIds=["self"],
-        )
-        found: dict[str, list[str]] = {volume_id: [] for volume_id in volume_ids}
-        for answer in sorted(answers, key=lambda one: one["StartTime"]):
-            if answer.get("VolumeId") in found:
-                found[answer["VolumeId"]].append(answer["SnapshotId"])
-        return found
 
     def tag(self, volume_id: str, tags: Mapping[str, str]) -> None:
         if tags:

@@ -59,7 +59,7 @@ def command(
     )
     shown = [one for one in found if show_deleted or one.state not in _GONE]
     shown.sort(key=lambda one: (one.created is None, one.created, one.id))
-    snapshots = app.ec2.volumes.snapshots([one.id for one in shown])
+    snapshots = app.ec2.snapshots.of_volumes([one.id for one in shown])
     for volume in shown:
         block(facts(volume, snapshots.get(volume.id, [])))
     total(len(shown))

@@ -13,6 +13,8 @@ from starcluster.model import (
     BlockDevice,
     Instance,
     InstanceState,
+    Modification,
+    ModificationState,
     Volume,
     VolumeState,
 )
@@ -21,12 +23,18 @@ from tests.fakes.trouble import REGION, fake_error
 if TYPE_CHECKING:
     from tests.fakes.ec2 import FakeEc2
 
+_AFTER = {
+    ModificationState.MODIFYING: ModificationState.OPTIMIZING,
+    ModificationState.OPTIMIZING: ModificationState.COMPLETED,
+}
+
 
 class FakeVolumes:
     def __init__(self, ec2: FakeEc2) -> None:
         self.ec2 = ec2
         self.all: dict[str, Volume] = {}
         self.tokens: dict[str, str] = {}
+        self.changes: dict[str, Modification] = {}
 
     def _set(self, volume_id: str, **changes: Any) -> Volume:
         self.all[volume_id] = dataclasses.replace(self.all[volume_id], **changes)
@@ -40,6 +48,9 @@ class FakeVolumes:
                 self._set(one.id, attachments=(dataclasses.replace(one.holder, state=AttachmentState.ATTACHED),))
             elif one.holder and one.holder.state is AttachmentState.DETACHING:
                 self.release(one.id, one.holder.instance_id)
+        for change in list(self.changes.values()):
+            after = _AFTER.get(change.state, change.state)
+            self.changes[change.volume_id] = dataclasses.replace(change, state=after)
 
     def release(self, volume_id: str, instance_id: str, *, delete: bool = False) -> None:
         if delete:
@@ -103,6 +114,10 @@ class FakeVolumes:
         *,
         kind: str = "gp3",
         snapshot_id: str = "",
+        iops: int | None = None,
+        throughput: int | None = None,
+        encrypted: bool = False,
+        kms_key: str = "",
         tags: Mapping[str, str] | None = None,
         token: str = "",
     ) -> Volume:
@@ -110,7 +125,10 @@ class FakeVolumes:
         if zone not in self.ec2.zone_names:
             raise fake_error("InvalidZone.NotFound", f"there is no zone '{zone}'")
         if token and token in self.tokens:
+            if self.tokens[token] not in self.all:
+                raise fake_error("InvalidVolume.NotFound", f"{self.tokens[token]} does not exist")
             return self.all[self.tokens[token]]
+        self.ec2.snapshots.check_ready(snapshot_id)
         volume_id = self.ec2.new_id("vol")
         self.tokens[token] = volume_id
         self.all[volume_id] = Volume(
@@ -119,6 +137,10 @@ class FakeVolumes:
             size=size,
             zone=zone,
             kind=kind,
+            iops=iops or (3000 if kind == "gp3" else None),
+            throughput=throughput or (125 if kind == "gp3" else None),
+            encrypted=encrypted or bool(kms_key),
+            kms_key=kms_key,
             snapshot_id=snapshot_id,
             created=self.ec2.now,
             tags=dict(tags or {}),
@@ -153,9 +175,46 @@ class FakeVolumes:
             raise fake_error("VolumeInUse", f"{volume_id} is in use")
         self.all.pop(volume_id, None)
 
-    def snapshots(self, volume_ids: Sequence[str]) -> dict[str, list[str]]:
-        self.ec2.note("volumes.snapshots", tuple(volume_ids))
-        return {volume_id: [] for volume_id in volume_ids}
+    def modify(
+        self,
+        volume_id: str,
+        *,
+        size: int = 0,
+        kind: str = "",
+        iops: int | None = None,
+        throughput: int | None = None,
+    ) -> Modification:
+        self.ec2.note("volumes.modify", (volume_id, size))
+        before = self.all[volume_id]
+        last = self.changes.get(volume_id)
+        if last and last.state is not ModificationState.COMPLETED:
+            raise fake_error("IncorrectModificationState")
+        changed = self._set(
+            volume_id,
+            size=size or before.size,
+            kind=kind or before.kind,
+            iops=iops or before.iops,
+            throughput=throughput or before.throughput,
+        )
+        self.changes[volume_id] = Modification(
+            volume_id=volume_id,
+            state=ModificationState.MODIFYING,
+            size=changed.size,
+            kind=changed.kind,
+            iops=changed.iops,
+            throughput=changed.throughput,
+            started=self.ec2.now,
+        )
+        return self.changes[volume_id]
+
+    def modifications(self, volume_id: str = "") -> dict[str, Modification]:
+        self.ec2.note("volumes.modifications", volume_id)
+        return dict(self.changes)
+
+    def modification(self, volume_id: str) -> Modification | None:
+        self.ec2.note("volumes.modification", volume_id)
+        self.ec2.tick()
+        return self.changes.get(volume_id)
 
     def tag(self, volume_id: str, tags: Mapping[str, str]) -> None:
         self.ec2.note("volumes.tag", volume_id)

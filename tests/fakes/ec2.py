@@ -21,6 +21,7 @@ from starcluster.model import (
 from tests.fakes.disks import FakeVolumes
 from tests.fakes.machines import FakeInstances, FakeSpot
 from tests.fakes.records import FakeImages, FakeNetwork, FakePrices, FakeTemplates
+from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.trouble import REGION, START, VPC, fake_error
 
 __all__ = ["REGION", "START", "VPC", "FakeEc2", "fake_error"]
@@ -41,6 +42,7 @@ class FakeEc2:
         self.instances = FakeInstances(self)
         self.spot = FakeSpot(self)
         self.volumes = FakeVolumes(self)
+        self.snapshots = FakeSnapshots(self)
         self.images = FakeImages(self)
         self.network = FakeNetwork(self)
         self.templates = FakeTemplates(self)
@@ -87,6 +89,7 @@ class FakeEc2:
         self.now += timedelta(seconds=seconds)
         self.instances.advance()
         self.volumes.advance()
+        self.snapshots.advance()
 
     def tick(self) -> None:
         if self.auto_advance:

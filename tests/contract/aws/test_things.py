@@ -92,7 +92,7 @@ def test_tags_and_deletion(ec2: Ec2, make_volume: Callable[..., Volume]) -> None
     made = make_volume()
     ec2.volumes.tag(made.id, {"team": "a", "bare": ""})
     assert ec2.volumes.get(made.id).tags == {"team": "a", "bare": ""}
-    assert ec2.volumes.snapshots([made.id]) == {made.id: []}
+    assert ec2.snapshots.of_volumes([made.id]) == {made.id: []}
     ec2.volumes.delete(made.id)
     ec2.volumes.delete(made.id)
     assert [one for one in ec2.volumes.find(ids=[made.id]) if one.state is not VolumeState.DELETED] == []

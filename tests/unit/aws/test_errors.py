@@ -246,7 +246,7 @@ def test_a_quota_without_a_known_page_is_named(kind: str, name: str) -> None:
 def test_what_the_user_must_do_is_said_where_it_is_known(code: str) -> None:
     """A parameter that EC2 does not like is our own fault as a rule; there the message is all there is."""
     bare = {"InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "MissingParameter"}
-    bare |= {"UnknownParameter", "ValidationError", "InvalidBlockDeviceMapping", "InvalidSnapshot.NotFound"}
+    bare |= {"UnknownParameter", "ValidationError", "InvalidBlockDeviceMapping"}
     bare |= {"InvalidPlacementGroup.Unknown", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"}
     assert bool(errors.translate(client_error(code), what="x").hint) is (code not in bare)
 
