@@ -15,6 +15,7 @@ from typing import Any
 from starcluster.agent import files, keeper, processes
 from starcluster.agent.boot import boot_id
 from starcluster.agent.drain import IDLE, Drain
+from starcluster.agent.home import FULL, OK, Home
 from starcluster.agent.imds import DEFAULT_BASE, Imds
 from starcluster.agent.logfile import Pump
 from starcluster.agent.ownlog import say
@@ -24,6 +25,9 @@ from starcluster.agent.runs import Busy, Follower, Runs
 
 _POLL = 5.0  # EC2's seconds, as EC2's documentation advises
 _LONGEST_LINE = 1 << 20
+HOME_LOST = "home-lost"
+HOME_BACK = "home-back"
+HOME_FULL = "home-full"
 
 
 class Daemon:
@@ -39,9 +43,13 @@ class Daemon:
         self.rebalance: float | None = None
         self.ended = threading.Event()
         self.lock = threading.Lock()
-        self.publisher = Publisher(places, self.name, self.followed_report, scale=self.scale)
+        self.home = Home(
+            places.home, scale=self.scale, is_mount=bool(settings.get("home_is_mount")), changed=self._home_changed
+        )
+        self.publisher = Publisher(places, self.name, self.followed_report, self.home, scale=self.scale)
         self._follower: Follower | None = None
         self._pump: Pump | None = None
+        self._home_said = OK
 
     # what it says ---------------------------------------------------------------------------------------------
 
@@ -62,6 +70,7 @@ class Daemon:
             "notice": self.drain.notice,
             "rebalance": self.rebalance,
             "stamps": self.drain.stamps,
+            "home": self.home.view(),
         }
 
     def _run_view(self) -> dict[str, Any] | None:
@@ -69,10 +78,39 @@ class Daemon:
         if view is None:
             return None
         view["interrupted"] = self.drain.interrupted(view)
+        view["home_lost"] = self._lost_home(view)
         follower = self._follower
         if follower is not None and follower.path == self._log(view):
             view["step"], view["total"] = follower.step, follower.total
         return view
+
+    def _lost_home(self, view: dict[str, Any]) -> bool | None:
+        """Whether the shared home was lost under the attempt; None: it has just failed, and that is being looked at."""
+        attempt = int(view["attempt"])
+        if any(one["event"] == HOME_LOST and one.get("attempt") == attempt for one in self.drain.stamps):
+            return True
+        failed = view["state"] == "exited" and view["exit"] != 0 and view.get("boot_id") == self.boot
+        if failed and self.home.checked < float(view.get("ended_at") or 0):
+            self.home.look_now()
+            return None
+        return False
+
+    def _home_changed(self, state: str, why: str, good: float) -> None:
+        before, self._home_said = self._home_said, state
+        if state == FULL:
+            self.drain.stamp_again(HOME_FULL, why=why)
+        elif state == OK:
+            self.drain.stamp_again(HOME_BACK, after=before)
+        elif before in (OK, FULL):
+            self.drain.stamp_again(HOME_LOST, why=why, attempt=self._attempt_since(good))
+
+    def _attempt_since(self, good: float) -> int | None:
+        """The attempt that has lost the home: the one that runs, or that ended after it was last seen to be well."""
+        view = self.runs.view(self.runs.last(), self.boot)
+        if view is None or view.get("boot_id") != self.boot:
+            return None
+        ended = view.get("ended_at") if view["state"] == "exited" else None
+        return int(view["attempt"]) if ended is None or float(ended) >= good else None
 
     def _log(self, view: dict[str, Any]) -> str:
         return self.places.log_file(self.name, int(view["attempt"]))
@@ -140,6 +178,8 @@ class Daemon:
         return {"report": dict(self.report(), seq=self.publisher.seq, at=time.time())}
 
     def _run(self, order: dict[str, Any]) -> dict[str, Any]:
+        if not self.home.is_usable:
+            raise OSError(f"{self.places.home} can not be used: {self.home.why}")
         with self.lock:
             if self.drain.phase != IDLE:
                 raise Busy(f"the node is {self.drain.phase}; nothing is started on it any more")
@@ -202,6 +242,7 @@ class Daemon:
         self.drain.resume()
         for job, words in (
             (self.watch, ()),
+            (self.home.run, (self.ended,)),
             (self.publisher.run, (self.ended, self.drain.changed)),
         ):
             threading.Thread(target=job, args=words, daemon=True).start()

@@ -26,6 +26,7 @@ _MARGIN = 8.0  # of EC2's seconds before the end are kept for flushing and telli
 _LEAST_MARGIN = 0.5  # of the node's own: a fast local cloud does not make its disks faster
 _SYNC_LIMIT = 20.0
 _SAVING = 2 / 3  # of the command's time, for the checkpoint command
+_MOST_OF_A_KIND = 40
 _BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
 
 
@@ -61,6 +62,15 @@ class Drain:
             self._state["stamps"].append({"event": event, "at": time.time(), **detail})
             self._save()
         self.changed.set()
+
+    def stamp_again(self, event: str, **detail: Any) -> None:
+        """The same, for what may happen over and over: of those with the same beginning the oldest go."""
+        kind = event.partition("-")[0]
+        with self._lock:
+            stamps = self._state["stamps"]
+            old = [one for one in stamps if one["event"].partition("-")[0] == kind][:-_MOST_OF_A_KIND]
+            self._state["stamps"] = [one for one in stamps if one not in old]
+        self.stamp(event, **detail)
 
     def _save(self) -> None:
         """What can be written nowhere is still told; the end of the node waits for no disk."""

@@ -12,7 +12,8 @@ class Places:
         self.root = root
         self.state = root + "/var/lib/starcluster"
         self.runtime = root + "/run/starcluster"
-        self.shared = root + "/home/.starcluster"
+        self.home = root + "/home"
+        self.shared = self.home + "/.starcluster"
         self.socket = self.runtime + "/agent.sock"
         self.lock = self.runtime + "/agent.lock"
         self.notice = self.runtime + "/notice.json"
@@ -21,7 +22,7 @@ class Places:
         self.settings = self.state + "/settings.json"
         self.spares = self.runtime + "/spare"
         self.run_lock = self.state + "/run.lock"
-        self.default_workdir = root + "/home"
+        self.default_workdir = self.home
 
     def name_state(self, name: str) -> str:
         """What is known of the name on this instance; survives a reboot, dies with the instance."""

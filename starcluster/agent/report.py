@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starcluster.agent import files
+from starcluster.agent.home import Home
 from starcluster.agent.ownlog import say
 from starcluster.agent.places import Places
 
@@ -24,8 +25,10 @@ class Publisher:
     It has a thread of its own: a write to a shared volume whose server died may hang for ever.
     """
 
-    def __init__(self, places: Places, name: str, make: Callable[[], dict[str, Any]], *, scale: float) -> None:
-        self._places, self._name, self._make = places, name, make
+    def __init__(
+        self, places: Places, name: str, make: Callable[[], dict[str, Any]], home: Home, *, scale: float
+    ) -> None:
+        self._places, self._name, self._make, self._home = places, name, make, home
         self._beat = max(_BEAT / scale, _LEAST_BEAT)
         self._last: dict[str, Any] = {}
         self._written = 0.0
@@ -48,16 +51,22 @@ class Publisher:
             return
         self._last = dict(report, seq=self.seq, at=time.time())
         self._written = time.monotonic()
-        for path in (self._places.local_report, self._places.report(self._name)):
-            _put(path, self._last)
+        _put(self._places.local_report, self._last)
+        failure = _put(self._places.report(self._name), self._last)
+        if failure is None:
+            self._home.write_went_well()
+        else:
+            self._home.write_failed(failure)
 
 
-def _put(path: str, report: dict[str, Any]) -> None:
+def _put(path: str, report: dict[str, Any]) -> OSError | None:
+    """Why it could not be written: the volume is full or away; then the driver asks the node itself."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         files.write_json(path, report, durable=False)
-    except OSError:
-        return  # the volume is full or away; the driver asks the node itself
+    except OSError as error:
+        return error
+    return None
 
 
 def _news(report: dict[str, Any]) -> dict[str, Any]:

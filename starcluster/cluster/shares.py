@@ -101,15 +101,15 @@ class Shares(Packages):
     def _mount_share(self, share: str, path: str) -> None:
         target, source = shlex.quote(path), shlex.quote(share)
         self.ssh.script(
-            f"{lock('fstab')}\nmkdir -p {target} 2>/dev/null || true\n"
+            f"{lock('fstab')}\n"
             f"{fstab_lines(path, f'{share} {path} nfs {_MOUNT_OPTIONS} 0 0')}"
             f"now=$(awk -v path={target} '$2 == path {{ print $1, $3 }}' /proc/mounts | tail -n1)\n"
             'if [ -n "$now" ]; then\n'
             f'case "$now" in {source}" "*) ours=1 ;; *" nfs"*) ours= ;; *) ours=1 ;; esac\n'
-            # a mount whose server died hangs or errs for ever, and is no use to anybody
-            f'if [ -n "$ours" ] && timeout 10 ls {target} >/dev/null 2>&1; then return 0; fi\n'
+            # a mount whose server died hangs or errs for ever, and is no use to anybody; who hangs hears SIGKILL only
+            f'if [ -n "$ours" ] && timeout -s KILL 10 ls {target} >/dev/null 2>&1; then return 0; fi\n'
             f"umount -f -l {target}\nfi\n"
-            f"mount {target}",
+            f"mkdir -p {target}\nmount {target}",
             what=f"mount {share} on {self.alias}",
         )
 

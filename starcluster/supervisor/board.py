@@ -185,6 +185,8 @@ def _reported(case: Case, report: Report) -> tuple[str, Tone]:
         return "saves its work", Tone.BAD
     if case.is_taken:
         return "is taken by EC2", Tone.BAD
+    if report.home.is_lost:
+        return "has lost /home", Tone.BAD
     if report.run is None or report.run.attempt < case.record.attempt.number:
         return "is ready", Tone.BUSY
     return _run_words(report.run)

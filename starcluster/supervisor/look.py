@@ -50,6 +50,7 @@ class RunReport:
     `interrupted`: a notice or a drain came before it ended, so that its exit status says nothing.
     `lingering`: processes that outlive the command's own.
     `stage`: "setup" while the setup command runs, or when the attempt ended with it.
+    `home_lost`: the shared home was lost under it, so that its failure says nothing; None = not known yet.
     """
 
     attempt: int
@@ -63,6 +64,26 @@ class RunReport:
     total: int | None = None
     lingering: int = 0
     stage: str = "command"
+    home_lost: bool | None = False
+
+
+class HomeState(StrEnum):
+    OK = "ok"
+    FULL = "full"
+    LOST = "lost"
+    HANGS = "hangs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """The shared home as a node sees it."""
+
+    state: HomeState = HomeState.OK
+    why: str = ""
+
+    @property
+    def is_lost(self) -> bool:
+        return self.state in (HomeState.LOST, HomeState.HANGS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +98,7 @@ class Report:
     notice_time: float = 0
     rebalance: str = ""
     stamps: tuple[Stamp, ...] = ()
+    home: Home = field(default_factory=Home)
     seq: int = 0
 
 
@@ -128,6 +150,7 @@ class NameLook:
     failed_for: float = 0
     overdue_for: float = 0
     silent_for: float = 0
+    home_lost_for: float = 0
     replaced_lately: bool = False
     silent_too_long: bool = False
     pause: float = 0
@@ -141,7 +164,10 @@ class NameLook:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
+    """`master_heard`: False when the master was asked and did not answer (EC2 calls a machine that boots running)."""
+
     names: Mapping[str, NameLook]
     cluster: ClusterState = ClusterState.UP
+    master_heard: bool = True
     zones: tuple[str, ...] = ()
     avoid: Mapping[Pool, float] = field(default_factory=dict)

@@ -107,6 +107,7 @@ class Observer:
         answers = self._answers(seen)
         return Look(
             cluster=self._cluster_state(master),
+            master_heard=bool(words) or not usable,
             zones=(master.zone,) if master else (),
             avoid=self.memory.avoided(),
             names={
@@ -186,6 +187,7 @@ class Observer:
             replaced_lately=("replaced", folded) in self.memory.avoided_acts(),
             **self._ages(folded, record, current, answer),
             **self._silence(wish, current, answer, asked=asked),
+            home_lost_for=self._home_lost_for(current, answer, asked=asked),
         )
 
     def _has_saved(self, folded: str, word: Mapping[str, Any]) -> bool:
@@ -254,6 +256,15 @@ class Observer:
         passed = self.memory.since("silent", current.id)
         limit = max(wish.silent_limit, LEAST_LIMIT * self.clock.scale)
         return {"silent_for": passed, "silent_too_long": passed >= limit}
+
+    def _home_lost_for(self, current: Instance | None, answer: Answer, *, asked: bool) -> float:
+        """How long it has gone without /home though the master answers, as far as it has told."""
+        if current is None or not isinstance(answer, Report):
+            return 0.0
+        if not answer.home.is_lost or not asked:
+            self.memory.forget("home", current.id)
+            return 0.0
+        return self.memory.since("home", current.id)
 
     def _answer(self, name: str, current: Instance | None, word: Mapping[str, Any]) -> Answer | Question:
         """The newest word of the name's instance over the master, else what to ask the node itself."""

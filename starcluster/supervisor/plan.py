@@ -16,6 +16,7 @@ from starcluster.supervisor.actions import (
     StandBack,
 )
 from starcluster.supervisor.case import SOON, Case, Rule
+from starcluster.supervisor.homerules import has_lost_home
 from starcluster.supervisor.look import (
     ClusterState,
     Look,
@@ -133,6 +134,7 @@ RULES: tuple[Rule, ...] = (
     is_silent,
     is_rebooted,
     is_draining,
+    has_lost_home,  # nothing is started where it is missing
     is_at_risk,
     is_working,
     has_failed,

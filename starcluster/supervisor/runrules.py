@@ -180,8 +180,10 @@ def has_failed(case: Case) -> Action | None:
     rebooted = bool(case.report and run.boot_id != case.report.boot_id)
     if rebooted or (run.state is RunState.EXITED and run.exit == 0):
         return None
-    failures = 0 if run.ended - run.started >= LONG_RUN else case.record.attempt.failures
     what = "setup command on this node" if run.stage == SETUP else "command"
+    if run.home_lost is not False:
+        return _after_lost_home(case, f"the {what} {_exit_words(run.exit)}", known=run.home_lost is not None)
+    failures = 0 if run.ended - run.started >= LONG_RUN else case.record.attempt.failures
     hopeless = run.exit in NO_SUCH_COMMAND
     if hopeless or failures >= case.wish.max_restarts:
         return RecordOutcome(
@@ -196,6 +198,17 @@ def has_failed(case: Case) -> Action | None:
         words = f"the {what} {_exit_words(run.exit)}; it is started again after a pause"
         return case.wait(words, pause)
     return _run(case, number=_next_number(case), failures=failures + 1, because=f"the {what} {_exit_words(run.exit)}")
+
+
+def _after_lost_home(case: Case, ended: str, *, known: bool) -> Action:
+    """It failed when it had lost /home: that is no fault of the program's, and does not count."""
+    if not known:
+        return case.wait(f"{ended}; its node looks whether /home was lost", 2)
+    pause = FIRST_PAUSE - case.known.failed_for
+    if pause > 0:
+        return case.wait(f"{ended}, having lost /home; it is started again after a pause", pause)
+    failures = case.record.attempt.failures
+    return _run(case, number=_next_number(case), failures=failures, because=f"{ended}, having lost /home")
 
 
 def is_idle(case: Case) -> Action:

@@ -85,6 +85,7 @@ class SetUps:
             "scale": self.scale,
             "imds": self.imds,
             "volumes": [device.volume_id for device in instance.data_devices],
+            "home_is_mount": True,
         }
 
     def _failed(self, instance: Instance, wish: Wish, error: Exception) -> None:

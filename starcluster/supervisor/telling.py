@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -53,7 +54,8 @@ def _tell_report(journal: Journal, name: str, report: Report) -> None:
         fresh = journal.add_once(name, key, stamp.event, at=at, instance=report.instance_id, **stamp.detail)
         words = _STAMPS.get(stamp.event)
         if fresh and words:
-            log.info("%s: %s", name, words(stamp.detail))
+            level = logging.WARNING if stamp.event in _TROUBLES else logging.INFO
+            log.log(level, "%s: %s", name, words(stamp.detail))
 
 
 def _checkpoint_words(detail: Mapping[str, object]) -> str:
@@ -64,7 +66,21 @@ def _checkpoint_words(detail: Mapping[str, object]) -> str:
     return f"the checkpoint command {how} (after {seconds} s; its output is in the log)"
 
 
+def _home_words(detail: Mapping[str, object]) -> str:
+    hint = "grow it (its EBS volume, then the file system) or remove files"
+    return (
+        f"the shared volume is full ({detail.get('why')}): what the command prints is not kept, "
+        f"and checkpoints will fail; {hint}"
+    )
+
+
+_TROUBLES = ("home-lost", "home-full")
 _STAMPS: dict[str, Callable[..., str]] = {
+    "home-lost": lambda detail: f"its machine has lost /home: {detail.get('why')}",
+    "home-back": lambda detail: (
+        "the shared volume has room again" if detail.get("after") == "full" else "its machine can use /home again"
+    ),
+    "home-full": _home_words,
     "notice": lambda detail: "EC2's notice has come: the instance will be taken",
     "checkpoint-asked": lambda detail: "the command is asked to save its work",
     "checkpoint-command": lambda detail: _checkpoint_words(detail),
