@@ -33,6 +33,7 @@ class Memory:
         self._failures: dict[str, int] = {}
         self._first: dict[tuple[str, ...], float] = {}
         self._values: dict[tuple[str, ...], tuple[str, float]] = {}
+        self._watched: dict[tuple[str, ...], tuple[float, float]] = {}
         self._acts: dict[tuple[str, ...], float] = {}
         self._complaints: dict[str, str] = {}
         self._told: dict[str, set[tuple[Pool, str]]] = {}
@@ -48,6 +49,18 @@ class Memory:
         now = self._clock.monotonic()
         with self._lock:
             return now - self._first.setdefault(key, now - already)
+
+    def watched(self, *key: str, most: float) -> float:
+        """EC2's seconds through which this was asked for the key again and again.
+
+        Of a pause between two times of asking only so many seconds count: a driver that slept has watched nothing.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            passed, last = self._watched.get(key, (0.0, now))
+            passed += min(now - last, most)
+            self._watched[key] = (passed, now)
+        return passed
 
     def is_news(self, name: str, pool: Pool, code: str) -> bool:
         """Whether this refusal was not yet told for the name since its last launch."""
@@ -86,6 +99,7 @@ class Memory:
         """The next `since` begins anew."""
         with self._lock:
             self._first.pop(key, None)
+            self._watched.pop(key, None)
 
     def forget_others(self, instance_ids: Collection[str]) -> None:
         """What is remembered of instances that EC2 does not show any more is of no use."""
@@ -94,7 +108,7 @@ class Memory:
             return bool(_INSTANCE.fullmatch(word)) and word not in instance_ids
 
         with self._lock:
-            for facts in (self._first, self._values):
+            for facts in (self._first, self._values, self._watched):
                 for key in [key for key in facts if any(map(gone, key))]:
                     del facts[key]
             for by_id in (self.set_up_failures, self.set_up_errors):

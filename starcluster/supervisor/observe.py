@@ -36,6 +36,8 @@ from starcluster.supervisor.wishes import Wish
 
 BEAT = 10.0  # EC2's seconds; the agent reports at least so often
 LAG = 300.0  # EC2's seconds for which a read may lag behind a tag that was written
+GAP = 60.0  # EC2's seconds; a longer pause between two looks was watched by nobody
+LEAST_GAP = 5.0  # of ours: so long may a look and its acts take
 LEAST_FRESH = 3.0  # of ours
 DIRECT_LIMIT = 15.0
 PATIENCE = 2.0  # of ours, that a look waits for nodes that are asked directly
@@ -220,6 +222,10 @@ class Observer:
             return 0.0
         return self.memory.unchanged(("intent", folded), f"{record.intent.token} {record.born}")
 
+    def _watched(self, *key: str, most: float = LAG) -> float:
+        """EC2's seconds, from look to look: what is to end an instance is counted only while somebody looks."""
+        return self.memory.watched(*key, most=min(most, max(GAP, LEAST_GAP * self.clock.scale)))
+
     def _ages(self, folded: str, record: NameRecord | None, current: Instance | None, answer: Answer) -> dict[str, Any]:
         since = self.memory.since
         ready = _is_usable(current)
@@ -227,7 +233,7 @@ class Observer:
         return {
             "asking_for": self._asking_for(folded, record),
             "intent_age": self._steady_age(folded, record),
-            "unready_for": since("unready", current.id) if current and running and not ready else 0.0,
+            "unready_for": self._watched("unready", current.id) if current and running and not ready else 0.0,
             "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
             "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
             "set_up_failures": self.memory.set_up_failures.get(current.id, 0) if current else 0,
@@ -253,8 +259,8 @@ class Observer:
         if not mute or not asked:
             self.memory.forget("silent", current.id)
             return {}
-        passed = self.memory.since("silent", current.id)
         limit = max(wish.silent_limit, LEAST_LIMIT * self.clock.scale)
+        passed = self._watched("silent", current.id, most=limit / 4)
         return {"silent_for": passed, "silent_too_long": passed >= limit}
 
     def _home_lost_for(self, current: Instance | None, answer: Answer, *, asked: bool) -> float:

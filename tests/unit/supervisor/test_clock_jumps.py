@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from starcluster import exception
 from starcluster.cluster.namerecord import Lease
-from starcluster.model import Market
+from starcluster.model import Instance, Market
 from starcluster.supervisor.look import Look, Silent
 from starcluster.supervisor.wishes import Fallback, Wish
 from tests.fakes.ec2 import fake_error
@@ -133,3 +134,45 @@ def test_a_driver_that_slept_between_look_and_lease_takes_nothing_back(
     driver.round(site)
     lease = scene.records.get("mynode").lease
     assert lease.holder == "other@there:1:1"
+
+
+def test_time_in_which_nobody_looked_is_no_silence(scene: Scene, clock: SetClock) -> None:
+    """A driver that was stopped, or late, at its second doubt: it has looked twice, whatever the clock says."""
+    driver = scene.driver(wish())
+    scene.rounds(driver, 8)
+    scene.agent().reachable = scene.machines.shared = False
+    for _ in range(3):
+        scene.rounds(driver, 1)
+        clock.sleep(HOURS)
+    scene.rounds(driver, 1)
+    assert len(scene.alive()) == 1
+    scene.rounds(driver, 40, pause=15)
+    assert len(scene.nodes()) == 1
+    scene.rounds(driver, 20, pause=15)
+    assert len(scene.nodes()) == 2
+
+
+def test_a_short_limit_of_silence_wants_several_looks_too(scene: Scene) -> None:
+    driver = scene.driver(wish(silent_limit=60))
+    scene.rounds(driver, 8)
+    scene.agent().reachable = scene.machines.shared = False
+    scene.rounds(driver, 4, pause=600)
+    assert len(scene.alive()) == 1
+    scene.rounds(driver, 3, pause=600)
+    assert len(scene.nodes()) == 2
+
+
+def test_a_set_up_that_failed_because_the_driver_slept_is_no_hopeless_one(scene: Scene, clock: SetClock) -> None:
+    driver = scene.driver(wish())
+    set_up = scene.machines.set_up
+
+    def cut(instance: Instance, *, progress: Callable[[str], None]) -> Instance:
+        scene.machines.set_up = set_up  # type: ignore[method-assign]
+        driver.sites[0].observer.look([wish()])
+        clock.sleep(HOURS)
+        raise exception.SSHConnectionError("the connection was closed meanwhile")
+
+    scene.machines.set_up = cut  # type: ignore[method-assign]
+    scene.rounds(driver, 12)
+    assert len(scene.nodes()) == 1
+    assert scene.agent().ran == [1]
