@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import starcluster.agent
 from starcluster import exception
-from starcluster.supervisor.look import NodePhase, Report, RunReport, RunState, Stamp
+from starcluster.supervisor.look import Home, HomeState, NodePhase, Report, RunReport, RunState, Stamp
 
 PROTOCOL = 1
 PROGRAM = "/usr/local/bin/starcluster-agent"
@@ -119,6 +119,7 @@ def parse_report(words: Mapping[str, Any]) -> Report:
             notice_time=float(notice.get("time", 0)),
             rebalance=str(words.get("rebalance") or ""),
             stamps=tuple(_stamp(one) for one in words.get("stamps", ())),
+            home=_home(words.get("home") or {}),
             seq=int(words.get("seq", 0)),
         )
     except (KeyError, ValueError, TypeError) as error:
@@ -141,7 +142,19 @@ def _run(words: Mapping[str, Any] | None) -> RunReport | None:
         total=None if total is None else int(total),
         lingering=int(words.get("lingering") or 0),
         stage=str(words.get("stage") or "command"),
+        home_lost=_maybe(words.get("home_lost", False)),
     )
+
+
+def _maybe(word: Any) -> bool | None:
+    return None if word is None else bool(word)
+
+
+def _home(words: Mapping[str, Any]) -> Home:
+    """An agent of an earlier version does not look at it; a state that nobody knows here is none to act on."""
+    state = str(words.get("state", ""))
+    known = HomeState(state) if state in list(HomeState) else HomeState.OK
+    return Home(state=known, why=str(words.get("why") or ""))
 
 
 def _stamp(words: Mapping[str, Any]) -> Stamp:
