@@ -168,10 +168,19 @@ class Executor:
         if outcome and (self.settings.again or outcome.state is not OutcomeState.FINISHED):
             facts["outcome"] = None
             facts["attempt"] = replace(record.attempt, failures=0, floor=record.attempt.number)
-        facts["released"] = (*record.released, *(one for one in ended_by_user(known) if one not in record.released))
+        facts["released"] = (*record.released, *self._ended_before(record, known))
         self.records.change(record, **facts)
+        self.memory.sights.note_asked(record, known.instances)
         self.memory.begun.add(names.fold(wish.name))
         self.journal.add(wish.name, "begin", holder=self.me.text, again=self.settings.again)
+
+    def _ended_before(self, record: NameRecord, known: NameLook) -> list[str]:
+        """What a person had ended before this driver was asked for the name: that it was asked undoes it.
+
+        What this driver has seen alive, while another one had the name, was ended later.
+        """
+        sights = self.memory.sights
+        return [one for one in ended_by_user(known) if one not in record.released and not sights.has_seen_alive(one)]
 
     def _adopt(self, action: act.Adopt, wish: Wish, known: NameLook) -> None:
         record = self._fresh(wish)
@@ -236,6 +245,7 @@ class Executor:
         except exception.BaseException as error:
             self._refused(record, intent, wish, error, known)
         else:
+            self.memory.sights.note(launched)
             self._launched(record, wish, launched[0].id)
 
     def _launched(self, record: NameRecord, wish: Wish, instance_id: str) -> None:

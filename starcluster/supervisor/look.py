@@ -134,7 +134,10 @@ Answer = Report | Silent | Unreachable | Absent | Unasked
 
 @dataclass(frozen=True, kw_only=True)
 class NameLook:
-    """All that is known of one name. `has_saved`: its program has told progress, or left something to go on from."""
+    """All that is known of one name. `has_saved`: its program has told progress, or left something to go on from.
+
+    `unexplained`: EC2 shows the record's on-demand instance no more, and nobody has seen how it ended.
+    """
 
     record: NameRecord | None = None
     instances: tuple[Instance, ...] = ()
@@ -153,6 +156,7 @@ class NameLook:
     home_lost_for: float = 0
     replaced_lately: bool = False
     silent_too_long: bool = False
+    unexplained: bool = False
     pause: float = 0
     pause_because: str = ""
     set_up_failures: int = 0

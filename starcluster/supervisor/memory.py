@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starcluster.clock import Clock
 from starcluster.model import Pool
+from starcluster.supervisor.sights import Sights
 
 AVOID = 180.0  # EC2's seconds that a pool without capacity is left alone
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,}")
@@ -43,6 +44,7 @@ class Memory:
         self.begun: set[str] = set()
         self.saved: set[str] = set()
         self.seen: dict[str, int] = {}
+        self.sights = Sights()
 
     def since(self, *key: str, already: float = 0.0) -> float:
         """EC2's seconds since this was first asked for the key, and those that had passed `already` at that time."""

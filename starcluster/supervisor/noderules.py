@@ -136,11 +136,23 @@ def has_no_instance(case: Case) -> Action | None:
     if record.born:
         if case.known.intent_age < LAG_LIMIT:
             return case.wait(f"EC2 does not show {record.born} yet")
+        if case.known.unexplained and record.born not in record.released and not case.is_drained:
+            return _unexplained(case)
         return _after_death(case, record.born, "EC2 shows it no more")
     if record.intent is not None:
         return Replay(name=case.wish.name, because="the answer to its launch is not known")
     return _launch(
         case, generation=record.generation, try_number=record.try_number + 1, because="the last try brought nothing"
+    )
+
+
+def _unexplained(case: Case) -> Action:
+    """On-demand instances do not go by themselves, but a person may have ended it while nobody looked."""
+    return Hold(
+        name=case.wish.name,
+        because=f"its on-demand instance {case.record.born} is gone, and EC2 tells no more whether a person ended it; "
+        "it is not started again by itself",
+        hint=f"to go on, ask again: starcluster train {case.wish.name}",
     )
 
 

@@ -101,6 +101,7 @@ class Observer:
         self.memory.forget_others({one.id for one in instances} | set(busy))
         requests = self.ec2.spot.find(cluster=self.cluster)
         records = self.records.find()
+        self.memory.sights.note(instances, {one.born for one in records.values()})
         master = self.last_master = master_of(instances)
         mine = _by_name(instances)
         usable = [wish.name for wish in wishes if _is_usable(newest(*_of(wish, mine, records)))]
@@ -187,6 +188,7 @@ class Observer:
             pause_because=because,
             complaint=self.memory.complaint(folded),
             replaced_lately=("replaced", folded) in self.memory.avoided_acts(),
+            unexplained=self.memory.sights.is_unexplained(record, mine),
             **self._ages(folded, record, current, answer),
             **self._silence(wish, current, answer, asked=asked),
             home_lost_for=self._home_lost_for(current, answer, asked=asked),

@@ -174,10 +174,8 @@ class World:
         self.later(seconds, move)
 
     def _forget(self, one: Instance) -> None:
-        """EC2 shows it no more; how a spot instance ended is still told by its request."""
+        """EC2 shows it no more; how a spot instance ended is still told by its request, of others nothing is."""
         self.forgotten.add(one.id)
-        if one.market is Market.ON_DEMAND:
-            self.ended_by_person.pop(one.alias, None)
 
     def publish(self) -> None:
         """Every agent's beat; two nodes of one name overwrite each other's report."""
