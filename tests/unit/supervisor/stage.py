@@ -61,6 +61,7 @@ class FakeAgent:
     orders: list[dict[str, Any]] = field(default_factory=list)
     refuse: str = ""
     rebalance: str = ""
+    home: dict[str, str] = field(default_factory=dict)
     ends_with: int | None = None
 
     def report(self) -> dict[str, Any]:
@@ -73,6 +74,7 @@ class FakeAgent:
             "notice": {"action": "terminate", "time": 1} if self.phase != "idle" else None,
             "rebalance": self.rebalance,
             "stamps": [],
+            "home": self.home,
             "seq": self.seq,
         }
 
