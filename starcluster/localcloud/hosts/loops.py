@@ -165,8 +165,14 @@ def kill_file_system(fd: int, *, flush: bool) -> None:
 
 @contextlib.contextmanager
 def frozen(fd: int) -> Iterator[None]:
-    """Hold the file system that `fd` is on still and complete on its device."""
-    fcntl.ioctl(fd, _FIFREEZE, 0)
+    """Hold the file system that `fd` is on still and complete on its device; one that its node holds is left so."""
+    try:
+        fcntl.ioctl(fd, _FIFREEZE, 0)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        yield
+        return
     try:
         yield
     finally:
