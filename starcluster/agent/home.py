@@ -25,7 +25,6 @@ _BEAT = 10.0  # EC2's seconds between two checks when nothing calls for one
 _LEAST_BEAT = 5.0
 _LIMIT = 30.0  # EC2's seconds; a server that is busy answers late
 _LEAST_LIMIT = 10.0
-_LET_GO = 1.0
 _FASTEST = 0.2  # two checks are not closer than that
 _MOUNTS = "/proc/self/mountinfo"
 _ROOM = 0.01  # of its size; less is still full, so that it is not said with every file that comes and goes
@@ -170,6 +169,8 @@ class Home:
             text = process.communicate(timeout=self._limit)[0]
         except subprocess.TimeoutExpired:
             process.kill()
+            if process.stdout:
+                process.stdout.close()
             return None
         self._stuck = None
         try:
