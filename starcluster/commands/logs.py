@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def command(app: App, tag: str, node: str, follow: bool, lines: int, attempt: in
     \b
     Examples:
       starcluster logs mycluster mynode
-      starcluster logs -f mycluster mynode
+      starcluster logs -f mycluster mynode     (waits for the first attempt, if none has begun)
     """
     from starcluster.cluster.namerecord import NameRecords
     from starcluster.supervisor.tail import read_log
@@ -43,13 +44,18 @@ def command(app: App, tag: str, node: str, follow: bool, lines: int, attempt: in
     shell = app.clusters.get(tag).running_master().ssh
     known = records.get(node)
     node = known.name if known else node  # as it is written on the shared volume
+    read = functools.partial(read_log, shell, node)
     try:
-        found = read_log(shell, node, attempt=attempt, lines=lines)
+        found = read(attempt=attempt, lines=lines)
     except exception.NoLog as error:
-        raise _explained(error, records, tag, node) from error
-    click.echo(found.text, nl=not found.text.endswith("\n"))
+        why = _explained(error, records, tag, node)
+        if not follow or attempt or why is not error:
+            raise why from error
+        click.echo(f"{error.msg}; it is shown as soon as there is one", err=True)
+        found = _awaited(functools.partial(read, lines=lines), lambda: _has_outcome(records, node))
+    click.echo(found.text, nl=bool(found.text) and not found.text.endswith("\n"))
     if follow:
-        _follow(lambda **order: read_log(shell, node, **order), found, attempt, lambda: _has_outcome(records, node))
+        _follow(read, found, attempt, lambda: _has_outcome(records, node))
 
 
 def _explained(error: exception.NoLog, records: NameRecords, tag: str, node: str) -> exception.BaseException:
@@ -64,6 +70,27 @@ def _explained(error: exception.NoLog, records: NameRecords, tag: str, node: str
 def _has_outcome(records: NameRecords, node: str) -> bool:
     record = records.get(node)
     return record is not None and record.outcome is not None
+
+
+def _awaited(read: Callable[[], Tail], is_over: Callable[[], bool]) -> Tail:
+    """The log of the first attempt, once it has begun; NoLog when the name comes to its end without one."""
+    import time
+
+    trouble = 0
+    while True:
+        time.sleep(_PAUSE)
+        try:
+            over = is_over()  # asked before the last look
+            return read()
+        except exception.NoLog:
+            trouble = 0
+            if over:
+                raise
+        except (exception.SSHError, exception.TransientError) as error:
+            trouble += 1
+            if trouble >= _TRIES:
+                raise
+            log.debug("the log is asked for again: %s", error)
 
 
 def _follow(read: Callable[..., Tail], found: Tail, attempt: int, is_over: Callable[[], bool]) -> None:

@@ -168,10 +168,9 @@ def _silence() -> None:
 
 def _failure(driver: Driver) -> exception.BaseException:
     """What to tell at the end when not everything has finished; its exit_code is the driver's."""
-    for site in driver.sites:
-        for hold in site.holds.values():
-            log.debug("hold: %s", hold)
-            return exception.SupervisionError(f"{hold.name}: {hold.because}", hint=hold.hint)
+    hold = driver.last_hold  # those before it have been told
+    if hold is not None:
+        return exception.SupervisionError(f"{hold.name}: {hold.because}", hint=hold.hint)
     failed = [(site, name) for site in driver.sites for name, ended in site.results.items() if ended]
     gave_up = ", ".join(name for _, name in failed)
     logs = "\n".join(f"starcluster logs {site.cluster} {name}   shows all it wrote" for site, name in failed)

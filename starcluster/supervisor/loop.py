@@ -64,6 +64,7 @@ class Driver:
         self.sites = list(sites)
         self.clock = clock
         self.looks = 0
+        self.last_hold: act.Hold | None = None
         self.gave_up: Callable[[Site, str], None] = lambda site, name: None
 
     def run(self) -> Ended:
@@ -143,7 +144,7 @@ class Driver:
             tell_kept(wish, look.names[names.fold(wish.name)])
         elif isinstance(action, act.Hold):
             site.journal.add(wish.name, "hold", because=action.because)
-            site.holds[wish.name] = action
+            site.holds[wish.name] = self.last_hold = action
             self._done(site, wish, Ended.USER_MUST_ACT)
             if self._goes_on():  # the last one's is told by the error that ends the driver
                 log.error("%s: %s", wish.name, "\n".join(filter(None, [action.because, action.hint])))

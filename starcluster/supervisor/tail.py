@@ -48,7 +48,7 @@ def _no_log(name: str, wanted: int, found: int, why: str) -> exception.NoLog:
     if not found:
         return exception.NoLog(
             f"{name} has no log yet: its command has not been started",
-            hint="`starcluster nodes` shows what it waits for; the name may be mistyped too",
+            hint="`starcluster nodes` shows what it waits for, `starcluster logs -f` waits for the log",
         )
     hint = "without -a the last attempt's log is shown; `starcluster nodes` tells how many there were" if wanted else ""
     return exception.NoLog(

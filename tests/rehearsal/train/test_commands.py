@@ -20,6 +20,23 @@ def test_a_finished_command_is_remembered_until_it_is_wanted_again(scene: Scene)
     assert not scene.alive("short")
 
 
+def test_the_log_of_a_command_that_has_not_begun_is_waited_for(scene: Scene) -> None:
+    scene.control("capacity", type="c5.large", count=0, market="all")
+    scene.write(patient="echo here I am")
+    driver = scene.drive("patient")
+    driver.says("EC2 has no capacity")
+    none = scene.starcluster("logs", TAG, "patient", expect=1)
+    assert "patient has no log yet: its command has not been started" in none.stderr
+    assert "starcluster logs -f" in none.stderr
+    reader = scene.start("starcluster", "logs", "-f", TAG, "patient")
+    assert reader.stdout
+    assert "it is shown as soon as there is one" in reader.stdout.readline()
+    scene.control("capacity", type="c5.large", count=None, market="all")
+    driver.ends(0)
+    assert reader.stdout.read() == "here I am\n"
+    assert reader.wait(30) == 0
+
+
 def test_a_failing_command_is_tried_again_and_then_given_up_with_its_log(scene: Scene) -> None:
     scene.write(fails={"command": "echo try $STARCLUSTER_ATTEMPT went wrong; exit 3", "max_restarts": "1"})
     text = scene.drive("fails").ends(1)

@@ -49,17 +49,21 @@ def test_commands_that_go_into_the_background_or_meet_a_full_disk(scene: Scene) 
     assert (starts(scene, "away"), starts(scene, "full")) == (1, 1)
 
 
+CREDENTIALS = ("RequestExpired", "ExpiredToken")  # EC2's own word, and that of its gate
+
+
 def test_credentials_that_run_out_are_told_once_and_waited_for(scene: Scene) -> None:
     scene.write(token=START + GO)
     driver = scene.drive("token")
     driver.says("token: attempt 1 runs on")
-    scene.control("fault", action="*", code="RequestExpired", times=100_000)
-    driver.says("RequestExpired")
-    time.sleep(3)
-    scene.control("clear")
+    for code in CREDENTIALS:
+        scene.control("fault", action="*", code=code, times=100_000)
+        driver.says(code)
+        time.sleep(2)
+        scene.control("clear")
     let_go(scene, "token")
     text = driver.ends(0)
-    assert sum("RequestExpired" in line for line in text.splitlines()) == 1
+    assert [sum(code in line for line in text.splitlines()) for code in CREDENTIALS] == [1, 1]
     assert starts(scene, "token") == 1
     assert len(scene.instances("token")) == 1
 
@@ -87,3 +91,49 @@ def test_a_laptop_that_sleeps_for_eight_hours(scene: Scene) -> None:
     assert len(waiting()) == 1, f"{driver.text}\n{other.text}"
     assert starts(scene, "asleep") == 2
     assert len(scene.instances("asleep")) == 2
+
+
+def test_a_quota_that_is_used_up_ends_with_its_page(scene: Scene) -> None:
+    scene.control("quota", market="spot", vcpus=0)
+    scene.control("quota", market="on-demand", vcpus=0)
+    scene.write(spotty="true", dear={"command": "true", "market": "on-demand"})
+    text = scene.drive("spotty", "dear").ends(3)
+    for name, code, quota in (
+        ("spotty", "MaxSpotInstanceCountExceeded", "L-34B43A08"),
+        ("dear", "VcpuLimitExceeded", "L-1216C47A"),
+    ):
+        (hold,) = [one for one in scene.journal(name) if one["event"] == "complaint"]
+        assert code in hold["error"]
+        assert f"/servicequotas/home/services/ec2/quotas/{quota}" in text
+        assert scene.instances(name) == []
+        assert [one["event"] for one in scene.journal(name)].count("request") == 1
+    scene.control("quota", market="spot", vcpus=None)
+    scene.control("quota", market="on-demand", vcpus=None)
+
+
+def test_a_permission_that_is_missing_ends_with_its_action(scene: Scene) -> None:
+    scene.write(forbidden="true")
+    scene.control("fault", action="RunInstances", code="UnauthorizedOperation", times=100)
+    text = scene.drive("forbidden").ends(3)
+    assert "UnauthorizedOperation" in text
+    assert "ec2:RunInstances" in text
+    assert scene.instances("forbidden") == []
+
+
+@pytest.mark.long
+def test_an_agent_that_can_not_be_started_is_told_and_its_command_goes_on(scene: Scene) -> None:
+    scene.write(mute=START + GO)
+    driver = scene.drive("mute")
+    driver.says("mute: attempt 1 runs on")
+    scene.control("fault", command="starcluster-agent call", given='"op": "start"', code="failed", times=1000)
+    on_node(scene, "mute", "kill -9 $(pgrep -f '[a]gent-.*pyz serve')")
+    text = driver.ends(3)
+    assert "mute: the agent can not be started on i-" in text
+    assert "Python 3.8" in text
+    assert len(scene.alive("mute")) == 1, "nothing is ended because its agent is dead"
+    scene.control("clear")
+    again = scene.drive("mute")
+    again.says("mute: attempt 1 runs on")
+    let_go(scene, "mute")
+    again.ends(0)
+    assert starts(scene, "mute") == 1

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from starcluster.clock import Clock
 from starcluster.cluster.namerecord import NameRecord, Outcome, OutcomeState
-from starcluster.commands.train import farewell
+from starcluster.commands.train import _failure, farewell
 from starcluster.model import Instance, InstanceState
+from starcluster.supervisor.actions import Hold
 from starcluster.supervisor.look import NameLook
+from starcluster.supervisor.loop import Driver
 from starcluster.supervisor.wishes import Wish
 
 WISH = Wish(name="mynode", cluster="mycluster", instance_types=("c5.large",), command="true")
 RUNNING = Instance(id="i-1", state=InstanceState.RUNNING, tags={"alias": "mynode"})
 GONE = Instance(id="i-2", state=InstanceState.TERMINATED, tags={"alias": "mynode"})
+
+
+def test_the_last_word_is_of_the_name_that_was_held_last() -> None:
+    """Of those before it the driver has told while it went on."""
+    driver = Driver([], clock=Clock())
+    driver.last_hold = Hold(name="other", because="its quota is used up", hint="ask for more")
+    error = _failure(driver)
+    assert (str(error), error.hint) == ("other: its quota is used up", "ask for more")
 
 
 def test_a_running_node_goes_on_and_costs() -> None:
