@@ -7,16 +7,15 @@ import shlex
 
 from starcluster import exception
 from starcluster.clock import Clock, wait_until
-from starcluster.cluster.nodebase import NodeBase, lock
+from starcluster.cluster.filesystems import FileSystems
+from starcluster.cluster.nodebase import lock
 
 _BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
 _DEVICE_LIMIT = 60.0
 _DEVICE_PAUSE = 1.0
-# e2fsck: 0 clean, 1 repaired; more needs a person
-_FSCK_DONE = 1
 
 
-class Disks(NodeBase):
+class Disks(FileSystems):
     @property
     def clock(self) -> Clock:
         raise AttributeError("clock")
@@ -71,33 +70,27 @@ class Disks(NodeBase):
             )
         return parts[0] if parts else device
 
-    def filesystem(self, device: str) -> str:
-        """The type of the file system (or other signature) on a device; "" when the device is empty."""
-        lines = self.ssh.script(
-            f"status=0; blkid -p -o value -s TYPE -s PTTYPE {shlex.quote(device)} || status=$?\n"
-            # 2 = nothing found, 8 = several signatures, which is not empty either
-            'case $status in 0|2) ;; 8) echo ambivalent ;; *) return "$status" ;; esac',
-            what=f"look what is on {device}",
-        )
-        return lines[0] if lines else ""
-
-    def make_filesystem(self, device: str, kind: str = "ext4", command: str = "") -> None:
-        """Format an empty device; one with any signature is refused."""
-        found = self.filesystem(device)
-        if found:
-            raise exception.InvalidOperation(f"{device} on {self.alias} is not empty: it holds {found}")
-        quick = " -F -E lazy_itable_init=1,lazy_journal_init=1" if kind == "ext4" and not command else ""
+    def grow_partition(self, device: str) -> None:
+        """Let the partition that was chosen of a disk fill the disk; a disk without partitions is left alone."""
+        disk, number = partition_of(device)
+        if not number:
+            return
         self.ssh.script(
-            f"{command or 'mkfs.' + kind}{quick} {shlex.quote(device)} >/dev/null",
-            what=f"make a file system on {device}",
+            "PATH=$PATH:/usr/sbin:/sbin\n"
+            # growpart ends 1 when there is nothing to grow
+            f"if command -v growpart >/dev/null; then status=0; growpart {disk} {number} >/dev/null || status=$?\n"
+            'if [ "$status" -gt 1 ]; then return "$status"; fi\n'
+            f"else echo ', +' | sfdisk --no-reread --force -N {number} {disk} >/dev/null; fi\n"
+            f"partx -u {disk}",
+            what=f"grow partition {number} of {disk}",
         )
 
-    def check_filesystem(self, device: str) -> None:
-        """Repair what a sudden death left, as far as that is safe; more damage than that is an error."""
-        self.ssh.script(
-            f"status=0; fsck -p {shlex.quote(device)} || status=$?\n"
-            f'if [ "$status" -gt {_FSCK_DONE} ]; then return "$status"; fi',
-            what=f"check the file system on {device}",
+    def holders_of(self, path: str) -> list[str]:
+        """The processes that keep a mounted path busy: `PID USER COMMAND`."""
+        return self.ssh.script(
+            f"for pid in $(fuser -m {shlex.quote(path)} 2>/dev/null); do "
+            'ps -o pid=,user=,args= -p "$pid" 2>/dev/null | cut -c1-120 || true; done',
+            what=f"look who holds {path}",
         )
 
     def get_mount_map(self) -> dict[str, list[str]]:
@@ -160,9 +153,11 @@ class Disks(NodeBase):
             f"fuser -k -KILL -m {target} >/dev/null 2>&1 && sleep 0.2 || true\n"
         )
         self.ssh.script(
-            f"{lock('fstab')}\n{fstab_lines(path, '')}cd /\n"
+            f"{lock('fstab')}\ncd /\n"
             f"while awk -v path={target} '$2 == path {{ found = 1 }} END {{ exit !found }}' /proc/mounts; do\n"
-            f"sync -f {target} || true\n{kill if force else ''}umount {target}\ndone",
+            f"sync -f {target} || true\n{kill if force else ''}umount {target}\ndone\n"
+            # last, so that what can not be unmounted is mounted again after a reboot
+            f"{fstab_lines(path, '')}",
             what=f"unmount {path} on {self.alias}",
         )
 
@@ -184,6 +179,15 @@ def fstab_lines(path: str, line: str) -> str:
         f"awk -v path={target} '/^[ \\t]*#/ || $2 != path' /etc/fstab > /etc/fstab.starcluster\n"
         f"{add}cat /etc/fstab.starcluster > /etc/fstab; rm -f /etc/fstab.starcluster\n"
     )
+
+
+def partition_of(device: str) -> tuple[str, str]:
+    """(disk, number) of a partition such as /dev/nvme1n1p1, /dev/xvdf1 or a -part1 link; the number is "" of a disk."""
+    found = re.fullmatch(r"(/dev/disk/.+)-part(\d+)|(/dev/nvme\d+n\d+)p(\d+)|(/dev/(?:sd|xvd)[a-z]+)(\d+)", device)
+    if found is None:
+        return device, ""
+    disk, number = (one for one in found.groups() if one is not None)
+    return disk, number
 
 
 def _unescape(path: str) -> str:

@@ -1,7 +1,8 @@
-"""createvolume: a new volume is attached to a helper instance, formatted there, and given free.
+"""A new volume: empty and formatted, or from a snapshot; checked first, handed out when it is whole.
 
-Each run has a helper of its own (alias volhost-ZONE in the group @sc-volumecreator), so that two runs at once do
-not end each other's. Until it is formatted the volume carries no name, only the tag MAKING.
+Until then it carries no name, only the tag MAKING. createvolume's volumes are made once for each run. Those of
+restorevolume and copyvolume have a `key`, from which the client tokens follow: a run that was killed is taken up by the
+next one with the same words.
 """
 
 from __future__ import annotations
@@ -11,119 +12,153 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starcluster import __version__, exception, names
+from starcluster import exception, names
+from starcluster.aws import shapes
 from starcluster.clock import wait_until
 from starcluster.cluster import record, waiting
-from starcluster.cluster.attaching import free_devices
-from starcluster.cluster.cluster import Cluster, Clusters
-from starcluster.cluster.launching import launch_request
+from starcluster.cluster.cluster import Clusters
+from starcluster.cluster.filesystems import KNOWN
 from starcluster.cluster.node import Node
-from starcluster.cluster.record import ClusterRecord
+from starcluster.cluster.volumehosts import HostPlan, HostWish, cleaning, disk_on, host, plan_host, tell_helpers
 from starcluster.logger import log
-from starcluster.model import Instance, InstanceState, Market, Permission, Volume
-from starcluster.ssh.access import Access
+from starcluster.model import Snapshot, SnapshotState, Volume, VolumeShape, VolumeState
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
 
-HELPERS = "volumecreator"
 MAKING = "@sc-making"
-DEFAULT_TYPE = "t3.micro"
-_GROUP_LIMIT = 300.0
-_GROUP_PAUSE = 5.0
-_GONE_PAUSE = 3.0
+FILE_SYSTEM = "ext4"
+_GONE = (VolumeState.DELETING, VolumeState.DELETED, VolumeState.ERROR)
+_TOKENS = 100
+_SEEN_LIMIT = 60.0  # EC2 may show a new volume late
+_SEEN_PAUSE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeWish:
-    """What createvolume was asked for; `host` is an instance to use instead of a new helper."""
+    """What is to be made. `filesystem` "" leaves what the snapshot holds; `key`: see above."""
 
-    size: int
+    shape: VolumeShape
     zone: str
-    keyname: str
-    image: str
+    host: HostWish
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
-    instance_type: str = DEFAULT_TYPE
-    bid: float | None = None
+    filesystem: str = FILE_SYSTEM
     mkfs_command: str = ""
-    host: str = ""
-    subnet_id: str = ""
-    public_ips: bool | None = None
+    force: bool = False
+    snapshot_id: str = ""
+    key: str = ""
 
     @property
     def all_tags(self) -> dict[str, str]:
         return {**({record.NAME: self.name} if self.name else {}), **self.tags}
 
+    @property
+    def formats(self) -> bool:
+        return bool(self.filesystem or self.mkfs_command)
+
 
 def create_volume(clusters: Clusters, wish: VolumeWish) -> Volume:
     """The new volume, formatted and free. On any failure, Ctrl-C too, neither volume nor helper is left."""
-    check_wish(clusters.ec2, wish)
-    host = _given_host(clusters, wish) if wish.host else None
-    _tell_leftovers(clusters.ec2, wish.zone)
+    volume = make_volume(clusters, wish)
+    return hand_out(clusters.ec2, volume)
+
+
+def make_volume(clusters: Clusters, wish: VolumeWish) -> Volume:
+    """As create_volume, but for the tag MAKING, which the caller takes away as the last step."""
+    snapshot = check_wish(clusters.ec2, wish)
+    grows = snapshot is not None and wish.shape.size > snapshot.size
+    plan = plan_host(clusters, wish.host, wish.zone) if wish.formats or grows else None
+    _tell_leftovers(clusters.ec2, wish)
     with _new_volume(clusters, wish) as volume:
-        if host is not None:
-            _format(clusters, host, volume.id, wish)
+        if plan is not None:
+            _work(clusters, plan, volume, wish)
         else:
-            with _helper(clusters, wish, volume.id) as helper:
-                _format(clusters, helper, volume.id, wish)
+            waiting.wait_volume_free(clusters.ec2, volume.id, clock=clusters.clock)
     clusters.ec2.volumes.tag(volume.id, wish.all_tags)
-    clusters.ec2.instances.untag([volume.id], [MAKING])
-    return clusters.ec2.volumes.get(volume.id)
+    return volume
 
 
-def check_wish(ec2: Ec2, wish: VolumeWish) -> None:
-    """Refuse what can be known to fail, before anything is made."""
-    zones = [zone.name for zone in ec2.network.zones()]
-    if wish.zone not in zones:
-        raise exception.InvalidZone(
-            f"there is no zone '{wish.zone}' in {ec2.region}", hint=f"the zones are: {', '.join(zones)}"
+def hand_out(ec2: Ec2, volume: Volume) -> Volume:
+    """From now on the volume is the user's: no later run takes it for something half made."""
+    ec2.instances.untag([volume.id], [MAKING])
+    return ec2.volumes.get(volume.id)
+
+
+# -- what can be known to fail, before anything is made
+
+
+def check_wish(ec2: Ec2, wish: VolumeWish) -> Snapshot | None:
+    """Refuse what can be known to fail; the snapshot that the volume is made from, if any."""
+    shapes.check(wish.shape)
+    check_zone(ec2, wish.zone)
+    check_name(ec2, wish.name, wish.key)
+    if wish.formats and not wish.mkfs_command and wish.filesystem not in KNOWN:
+        raise exception.UserMustAct(
+            f"file systems of kind '{wish.filesystem}' can not be made", hint=f"the kinds are {' and '.join(KNOWN)}"
         )
-    same = [one for one in ec2.volumes.find(names=[wish.name]) if one.state.value != "deleting"] if wish.name else []
+    snapshot = ec2.snapshots.get(wish.snapshot_id) if wish.snapshot_id else None
+    if snapshot is not None:
+        check_snapshot(snapshot, wish)
+    return snapshot
+
+
+def check_zone(ec2: Ec2, zone: str) -> None:
+    zones = [one.name for one in ec2.network.zones()]
+    if zone not in zones:
+        raise exception.InvalidZone(
+            f"there is no zone '{zone}' in {ec2.region}", hint=f"the zones are: {', '.join(zones)}"
+        )
+
+
+def check_name(ec2: Ec2, name: str, key: str = "") -> None:
+    """A config calls volumes by their names, so a name is given once; what `key` was making does not count."""
+    found = ec2.volumes.find(names=[name]) if name else []
+    same = [one for one in found if one.state not in _GONE and (not key or one.tags.get(MAKING) != key)]
     if same:
         raise exception.ConflictError(
-            f"a volume named '{wish.name}' exists: {same[0].id} in {same[0].zone}",
+            f"a volume named '{name}' exists: {same[0].id} in {same[0].zone}",
             hint="choose another name, or remove that one: starcluster removevolume",
         )
-    if not wish.host:
-        offered = ec2.instances.offered_zones(wish.instance_type)
-        if wish.zone not in offered:
-            where = ", ".join(sorted(offered)) or "no zone of this region"
-            raise exception.InvalidZone(
-                f"the helper's type {wish.instance_type} is not offered in {wish.zone}",
-                hint=f"name another with -I; {wish.instance_type} is offered in: {where}",
-            )
-        ec2.images.resolve(wish.image)
-        if ec2.network.key_pair(wish.keyname) is None:
-            raise exception.KeyPairDoesNotExist(
-                f"key pair '{wish.keyname}' does not exist in {ec2.region}",
-                hint="starcluster listkeypairs shows them, createkey makes one",
-            )
 
 
-def _tell_leftovers(ec2: Ec2, zone: str) -> None:
+def check_snapshot(snapshot: Snapshot, wish: VolumeWish) -> None:
+    if snapshot.state is SnapshotState.PENDING:
+        raise exception.ConflictError(
+            f"snapshot {snapshot.id} is not completed yet: {snapshot.progress} %",
+            hint=f"wait for it: starcluster listsnapshots {snapshot.id} shows how far it is",
+        )
+    if snapshot.state is not SnapshotState.COMPLETED:
+        raise exception.ConflictError(
+            f"snapshot {snapshot.id} is of no use ({snapshot.state}): {snapshot.message or 'EC2 tells no reason'}",
+            hint="take another one: starcluster listsnapshots shows them",
+        )
+    if wish.shape.size < snapshot.size:
+        raise exception.UserMustAct(
+            f"snapshot {snapshot.id} has {snapshot.size} GB, which do not fit into {wish.shape.size} GB",
+            hint=f"ask for {snapshot.size} GB or more; for less, copy the files to a smaller new volume",
+        )
+
+
+def _tell_leftovers(ec2: Ec2, wish: VolumeWish) -> None:
     """A run that was killed could not clean up: say what it left, it may also be at work still."""
-    volumes = ec2.volumes.find(filters={"tag-key": MAKING, "availability-zone": zone})
-    for volume in volumes:
-        log.warning("%s was left by a createvolume that did not end, or is being made now", volume.id)
-    group = ec2.network.group(names.group_name(HELPERS))
-    hosts = ec2.instances.find(group_id=group.id) if group else []
-    alive = [one for one in hosts if one.state.is_in_cluster]
-    if alive:
-        log.warning("There are volume hosts running: %s", ", ".join(f"{one.alias} ({one.id})" for one in alive))
-        log.warning("If no other createvolume is at work: starcluster terminate %s", HELPERS)
+    for volume in ec2.volumes.find(filters={"tag-key": MAKING, "availability-zone": wish.zone}):
+        if not wish.key or volume.tags.get(MAKING) != wish.key:
+            log.warning("%s was left by a command that did not end, or is being made now", volume.id)
+            log.warning("If nothing works on it: starcluster removevolume %s", volume.id)
+    tell_helpers(ec2)
+
+
+# -- the volume
 
 
 @contextmanager
 def _new_volume(clusters: Clusters, wish: VolumeWish) -> Iterator[Volume]:
     """A volume that is deleted again unless all goes well."""
-    ec2 = clusters.ec2
-    log.info("Creating %dGB volume in zone %s", wish.size, wish.zone)
-    tags = {record.SCHEMA: str(record.CURRENT_SCHEMA), MAKING: wish.name or "unnamed"}
-    create = partial(ec2.volumes.create, wish.size, wish.zone, tags=tags, token=f"sc-volume-{uuid.uuid4()}")
+    log.info("Creating %dGB volume in zone %s", wish.shape.size, wish.zone)
+    create = partial(_keyed, clusters, wish) if wish.key else partial(_ask, clusters.ec2, wish, f"sc-{uuid.uuid4()}")
     made: Volume | None = None
     refused = False
     try:
@@ -136,163 +171,79 @@ def _new_volume(clusters: Clusters, wish: VolumeWish) -> Iterator[Volume]:
         yield made
     except BaseException:
         if not refused:
-            with _cleaning(f"starcluster removevolume {made.id if made else ''}"):
+            with cleaning(f"starcluster removevolume {made.id if made else ''}"):
                 # a call that was interrupted may have made it: with its token, asking again tells which
-                _delete(clusters, made or create())
+                delete_volume(clusters, made or create())
         raise
 
 
-def _delete(clusters: Clusters, volume: Volume) -> None:
+def _ask(ec2: Ec2, wish: VolumeWish, token: str) -> Volume:
+    shape = wish.shape
+    return ec2.volumes.create(
+        shape.size,
+        wish.zone,
+        kind=shape.kind,
+        snapshot_id=wish.snapshot_id,
+        iops=shape.iops,
+        throughput=shape.throughput,
+        encrypted=shape.encrypted,
+        kms_key=shape.kms_key,
+        tags={record.SCHEMA: str(record.CURRENT_SCHEMA), MAKING: wish.key or wish.name or "unnamed"},
+        token=token,
+    )
+
+
+def _keyed(clusters: Clusters, wish: VolumeWish) -> Volume:
+    """The volume that a killed run with the same words has begun, else a new one."""
+    for number in range(_TOKENS):
+        owner = f"{wish.key}/{wish.snapshot_id}"
+        token = names.launch_token(owner=owner, alias=wish.zone, generation=0, attempt=number)
+        try:
+            made = _ask(clusters.ec2, wish, token)
+        except (exception.TokenSpent, exception.VolumeDoesNotExist):
+            continue  # of another shape, or deleted since
+        seen = wait_until(
+            partial(clusters.ec2.volumes.find, ids=[made.id]),
+            limit=_SEEN_LIMIT,
+            pause=_SEEN_PAUSE,
+            clock=clusters.clock,
+        )
+        # without MAKING it was handed out: the same is asked for once more
+        if seen and seen[0].state not in _GONE and seen[0].tags.get(MAKING) == wish.key:
+            return seen[0]
+    raise exception.TransientError(
+        f"{_TOKENS} volumes were made of {wish.snapshot_id} in {wish.zone} with these words",
+        hint="give the new one another --name",
+    )
+
+
+def delete_volume(clusters: Clusters, volume: Volume) -> None:
+    """Delete it as soon as nothing holds it."""
     log.info("Removing volume %s", volume.id)
     waiting.wait_volume_free(clusters.ec2, volume.id, clock=clusters.clock)
     clusters.ec2.volumes.delete(volume.id)
 
 
-@contextmanager
-def _cleaning(by_hand: str) -> Iterator[None]:
-    """Cleaning up after a failure must not hide the failure; what could not be done is told."""
+def _work(clusters: Clusters, plan: HostPlan, volume: Volume, wish: VolumeWish) -> None:
+    """Format it, or let what the snapshot held fill it."""
+    with host(clusters, plan, volume.id) as node, disk_on(clusters, node, volume.id) as disk:
+        if wish.formats:
+            log.info("Formatting volume with command: %s", wish.mkfs_command or f"mkfs.{wish.filesystem}")
+            node.make_filesystem(disk, wish.filesystem or FILE_SYSTEM, wish.mkfs_command, force=wish.force)
+        else:
+            fill(node, disk)
+
+
+def fill(node: Node, disk: str, command: str = "") -> None:
+    """Let the partition, if there is one, and its file system take the whole disk."""
     try:
-        yield
-    except exception.BaseException as error:
-        log.error("could not clean up: %s\ndo it by hand: %s", error.explain(), by_hand.strip())
-    except KeyboardInterrupt:
-        log.error("the clean-up was interrupted\ndo it by hand: %s", by_hand.strip())
-        raise
-
-
-def _format(clusters: Clusters, host: Node, volume_id: str, wish: VolumeWish) -> None:
-    """Attach, make the file system, detach; detached also when something fails."""
-    ec2, clock = clusters.ec2, clusters.clock
-    waiting.wait_volume_free(ec2, volume_id, clock=clock)
-    device = free_devices(host)[0]
-    log.info("Attaching volume %s to instance %s", volume_id, host.id)
-    try:
-        ec2.volumes.attach(volume_id, host.id, device)
-        waiting.wait_attached(ec2, volume_id, host.id, clock=clock)
-        disk = host.find_volume_device(volume_id, device)
-        log.info("Formatting volume with command: %s", wish.mkfs_command or "mkfs.ext4")
-        host.make_filesystem(disk, command=wish.mkfs_command)
-    except BaseException:
-        with _cleaning(f"detach {volume_id} from {host.id}"):
-            ec2.volumes.detach(volume_id, instance_id=host.id)
-        raise
-    ec2.volumes.detach(volume_id, instance_id=host.id)
-    waiting.wait_volume_free(ec2, volume_id, clock=clock)
-
-
-# -- the helper
-
-
-def _given_host(clusters: Clusters, wish: VolumeWish) -> Node:
-    """The instance that -H names, which must run in the volume's zone and let root in with the key."""
-    instance = clusters.ec2.instances.get(wish.host)
-    if instance.state is not InstanceState.RUNNING:
-        raise exception.InstanceNotRunning(f"host instance {wish.host} is {instance.state}")
-    if instance.zone != wish.zone:
-        raise exception.VolumesZoneError(
-            f"host instance {wish.host} is in {instance.zone}, the volume shall be in {wish.zone}",
-            hint="name an instance of that zone, or leave -H out",
-        )
-    node = _node(clusters, instance, wish.keyname)
-    waiting.wait_ssh(node)
-    return node
-
-
-def _node(clusters: Clusters, instance: Instance, keyname: str) -> Node:
-    access = Access(
-        key_file=Path(clusters.config.key(keyname).key_location),
-        dialer=clusters.cloud.dialer,
-        clock=clusters.clock,
-        strict=clusters.config.globals.ssh_strict,
-    )
-    return Node(instance, ec2=clusters.ec2, access=access, region=clusters.ec2.region)
-
-
-@contextmanager
-def _helper(clusters: Clusters, wish: VolumeWish, volume_id: str) -> Iterator[Node]:
-    """A new instance with SSH, which is gone again at the end."""
-    ec2 = clusters.ec2
-    cluster = _helpers_group(clusters, wish)
-    alias = f"volhost-{wish.zone}"
-    token = names.launch_token(owner=f"{cluster.group.id}/{volume_id}", alias=alias, generation=0, attempt=0)
-    request = launch_request(
-        cluster,
-        alias=alias,
-        instance_type=wish.instance_type,
-        zone=wish.zone,
-        market=Market.ON_DEMAND if wish.bid is None else Market.SPOT,
-        max_price=wish.bid or None,
-        token=token,
-    )
-    try:
-        log.info("Launching volume host %s (%s, %s)", alias, wish.instance_type, request.market)
-        instance = ec2.instances.launch(request)[0]
-        running = waiting.wait_running(ec2, [instance.id], clock=clusters.clock)[0]
-        node = _node(clusters, running, wish.keyname)
-        log.info("Waiting for SSH on %s (%s)", alias, node.id)
-        waiting.wait_ssh(node)
-        yield node
-    finally:
-        with _cleaning(f"starcluster terminate -f {HELPERS}"):
-            _release(clusters, cluster, token)
-
-
-def _helpers_group(clusters: Clusters, wish: VolumeWish) -> Cluster:
-    """The group of all volume helpers, with a rule that lets us in by SSH."""
-    wanted = ClusterRecord(
-        keyname=wish.keyname,
-        master_image=wish.image,
-        node_image=wish.image,
-        master_type=wish.instance_type,
-        node_type=wish.instance_type,
-        subnet_id=wish.subnet_id,
-        public_ips=wish.public_ips,
-    )
-    cluster = clusters.find(HELPERS) or _create_group(clusters, wanted)
-    if cluster.record != wanted:
-        cluster.save(wanted)
-    ssh = Permission(protocol="tcp", from_port=22, to_port=22, cidr=clusters.cloud.caller_cidr())
-    clusters.ec2.network.authorize(cluster.group.id, [ssh])
-    return cluster
-
-
-def _create_group(clusters: Clusters, wanted: ClusterRecord) -> Cluster:
-    network = clusters.ec2.network
-    subnets = network.subnets(ids=[wanted.subnet_id]) if wanted.subnet_id else []
-    tags = {**record.resource_tags(HELPERS), **record.to_tags(wanted)}
-    about = f"starcluster-spot {__version__}: helpers of createvolume"
-    try:
-        network.create_group(
-            names.group_name(HELPERS), about, subnets[0].vpc_id if subnets else network.default_vpc(), tags
-        )
-    except exception.ConflictError:
-        log.debug("another createvolume made the group first")
-    return clusters.get(HELPERS)
-
-
-def _release(clusters: Clusters, cluster: Cluster, token: str) -> None:
-    """End our helper, found by its token whatever became of the launch, and the group if nobody else uses it."""
-    ec2 = clusters.ec2
-    ours = [one.id for one in ec2.instances.find(token=token)]
-    if ours:
-        log.info("Terminating volume host %s", ", ".join(ours))
-        ec2.instances.terminate(ours)
-    others = [one for one in ec2.instances.find(group_id=cluster.group.id) if one.id not in ours]
-    if any(one.state.is_in_cluster for one in others):
+        device = node.choose_partition(disk)
+    except exception.InvalidOperation as error:
+        log.warning("%s: which one shall grow? They are left as they are: grow them with their own tools", error)
         return
-    if ours:
-        waiting.wait_states(ec2, ours, [InstanceState.TERMINATED], clock=clusters.clock, limit=waiting.GONE_LIMIT)
-    wait_until(
-        lambda: _group_deleted(ec2, cluster.group.id), limit=_GROUP_LIMIT, pause=_GROUP_PAUSE, clock=clusters.clock
-    )
-
-
-def _group_deleted(ec2: Ec2, group_id: str) -> bool:
-    """EC2 keeps a group until its instances are wholly gone; another run may use it by now."""
-    if any(one.state.is_in_cluster for one in ec2.instances.find(group_id=group_id)):
-        return True
-    try:
-        ec2.network.delete_group(group_id)
-    except exception.ConflictError:
-        return False
-    return True
+    node.grow_partition(device)
+    kind = node.grow_filesystem(device, command)
+    if kind in ("ext2", "ext3", "ext4", "xfs") or command:
+        log.info("The file system (%s) fills the volume now", kind or "unknown")
+    else:
+        log.warning("%s holds %s, which is left as it is: grow it with its own tools", disk, kind or "no file system")

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 from starcluster import exception
 from starcluster.clock import Clock, wait_until
 from starcluster.logger import log
-from starcluster.model import AttachmentState, Instance, InstanceState, Volume, VolumeState
+from starcluster.model import (
+    AttachmentState,
+    Instance,
+    InstanceState,
+    Modification,
+    ModificationState,
+    Snapshot,
+    SnapshotState,
+    Volume,
+    VolumeState,
+)
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
@@ -22,7 +32,10 @@ ATTACH_LIMIT = 90.0  # after which AWS's own attacher begins anew
 FREE_LIMIT = 1200.0
 STOP_LIMIT = 900.0
 GONE_LIMIT = 1200.0
+MODIFY_LIMIT = 3600.0
+SNAPSHOT_LIMIT = 86400.0  # the first one of a large volume is copied whole
 _PAUSE = 3.0
+_SNAPSHOT_PAUSE = 5.0
 _SSH_PAUSE = 1.0  # costs EC2 nothing
 T = TypeVar("T")
 
@@ -140,6 +153,49 @@ def wait_attached(ec2: Ec2, volume_id: str, instance_id: str, *, clock: Clock, l
         return None
 
     return _until(look, f"{volume_id} to be attached to {instance_id}", limit=limit, clock=clock)
+
+
+def wait_modified(ec2: Ec2, volume_id: str, *, clock: Clock, limit: float = MODIFY_LIMIT) -> Modification:
+    """Until the disk has its new size, or EC2 has given up."""
+
+    def look() -> Modification | None:
+        change = ec2.volumes.modification(volume_id)
+        over = change is not None and (change.state.has_new_size or change.state is ModificationState.FAILED)
+        return change if over else None
+
+    return _until(look, f"EC2 to change {volume_id}", limit=limit, clock=clock)
+
+
+def wait_snapshot(
+    ec2: Ec2,
+    snapshot_id: str,
+    *,
+    clock: Clock,
+    tell: Callable[[Snapshot], None],
+    limit: float = SNAPSHOT_LIMIT,
+) -> Snapshot:
+    """Until the snapshot is stored; `tell` hears every look. ConflictError when it fails, or is deleted meanwhile."""
+
+    def look() -> Snapshot | None:
+        found = ec2.snapshots.get(snapshot_id)
+        tell(found)
+        if found.state in (SnapshotState.PENDING, SnapshotState.RECOVERING):
+            return None
+        if found.state is not SnapshotState.COMPLETED:
+            raise exception.ConflictError(
+                f"snapshot {found.id} of {found.volume_id} failed: {found.message or 'EC2 tells no reason'}",
+                hint="the volume is as it was: take another snapshot, and remove this one"
+                f" (starcluster removesnapshot {found.id})",
+            )
+        return found
+
+    found = wait_until(look, limit=limit, pause=_SNAPSHOT_PAUSE, clock=clock)
+    if found is None:
+        raise exception.WaitTimeout(
+            f"waited {limit / 3600:.0f} hours for snapshot {snapshot_id}",
+            hint=f"it goes on without us: starcluster listsnapshots {snapshot_id}",
+        )
+    return found
 
 
 def _until(look: Callable[[], T | None], what: str, *, limit: float, clock: Clock) -> T:

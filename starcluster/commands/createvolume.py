@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from starcluster import exception
 from starcluster.commands.tags import METAVAR, read_tags
+from starcluster.commands.volumeoptions import encryption_options, host_options, host_wish, speed_options
 from starcluster.logger import log
 
 if TYPE_CHECKING:
     from starcluster.app import App
-    from starcluster.config.schema import ClusterTemplate, Config
-
-_DEFAULT_IMAGE = "ubuntu-24.04"
 
 
 @click.command()
 @click.argument("size", metavar="SIZE", type=click.IntRange(min=1))
 @click.argument("zone", metavar="ZONE")
 @click.option("-n", "--name", default="", metavar="NAME", help="Its Name tag, by which configs may call it.")
-@click.option("-b", "--bid", type=click.FloatRange(min=0), metavar="DOLLARS", help="Use a spot host, up to this price.")
-@click.option("-k", "--keypair", metavar="NAME", help="Key pair for the host  [default: the default template's].")
-@click.option("-H", "--host-instance", default="", metavar="ID", help="Format it on this running instance.")
-@click.option("-d", "--detach-volume", is_flag=True, help="Accepted; it is always detached.")
-@click.option("-s", "--shutdown-volume-host", is_flag=True, help="Accepted; the host is always shut down.")
+@speed_options
+@click.option("--filesystem", type=click.Choice(["ext4", "xfs"]), help="What it is formatted with  [default: ext4].")
+@encryption_options
+@click.option("--snapshot", default="", metavar="ID", help="Begin with what this snapshot holds, and do not format.")
+@click.option("--force", is_flag=True, help="With --snapshot and --filesystem: format over what the snapshot holds.")
+@host_options
 @click.option("-m", "--mkfs-cmd", default="", metavar="COMMAND", help="How to format it  [default: mkfs.ext4].")
-@click.option("-i", "--image-id", metavar="IMAGE", help="The host's image.")
-@click.option("-I", "--instance-type", metavar="TYPE", help="The host's type  [default: t3.micro].")
 @click.option("-t", "--tag", "tags", multiple=True, callback=read_tags, metavar=METAVAR, help="More tags; repeatable.")
 @click.pass_obj
 def command(
@@ -38,63 +34,54 @@ def command(
     size: int,
     zone: str,
     name: str,
-    bid: float | None,
-    keypair: str | None,
-    host_instance: str,
+    kind: str | None,
+    iops: int | None,
+    throughput: int | None,
+    filesystem: str | None,
+    encrypted: bool,
+    kms_key: str,
+    snapshot: str,
+    force: bool,
     mkfs_cmd: str,
-    image_id: str | None,
-    instance_type: str | None,
     tags: dict[str, str],
-    **_same_either_way: object,
+    **host: Any,
 ) -> int | None:
     """Make a volume of SIZE GB in ZONE, formatted, that outlives every cluster.
 
-    A helper instance is launched for the formatting and terminated afterwards. The last line of the output is the
-    volume's id alone.
+    A node of yours that runs in the zone formats it; where there is none, a helper instance is launched for that and
+    terminated afterwards. The last line of the output is the volume's id alone.
 
     \b
     Example:
       starcluster createvolume --name home 50 us-east-1c
     """
-    from starcluster.cluster.volumes import DEFAULT_TYPE, VolumeWish, create_volume
+    from starcluster.aws import shapes
+    from starcluster.cluster import volumes
+    from starcluster.model import VolumeShape
 
-    template = default_template(app.config)
-    wish = VolumeWish(
-        size=size,
+    wish = volumes.VolumeWish(
+        shape=VolumeShape(
+            size=size,
+            kind=kind or shapes.DEFAULT,
+            iops=iops,
+            throughput=throughput,
+            encrypted=encrypted,
+            kms_key=kms_key,
+        ),
         zone=zone,
+        host=host_wish(app, host),
         name=name,
         tags=tags,
-        keyname=keypair or default_key(app.config, template),
-        image=image_id or (template.node_image_id if template else _DEFAULT_IMAGE),
-        instance_type=instance_type or DEFAULT_TYPE,
-        bid=bid,
+        filesystem=filesystem or ("" if snapshot else volumes.FILE_SYSTEM),
         mkfs_command=mkfs_cmd,
-        host=host_instance,
-        subnet_id=template.subnet_id if template else "",
-        public_ips=template.public_ips if template else None,
+        force=force,
+        snapshot_id=app.ec2.snapshots.get(snapshot).id if snapshot else "",
     )
-    app.config.key(wish.keyname)
     try:
-        volume = create_volume(app.clusters, wish)
+        volume = volumes.create_volume(app.clusters, wish)
     except KeyboardInterrupt:
         log.error("Interrupted: volume and helper were removed, but for what is said above")
         return 1
     log.info("Your new %dGB volume %s has been created successfully", size, volume.id)
     click.echo(volume.id)
     return None
-
-
-def default_template(config: Config) -> ClusterTemplate | None:
-    """The default template, if one is set: its key, image and network are good for the helper too."""
-    return config.template() if config.globals.default_template else None
-
-
-def default_key(config: Config, template: ClusterTemplate | None) -> str:
-    if template:
-        return template.keyname
-    if len(config.keys) == 1:
-        return next(iter(config.keys))
-    known = ", ".join(config.keys) or "none"
-    raise exception.KeyNotFound(
-        "which key pair shall the helper have?", file=config.path, hint=f"name one with -k; in this config: {known}"
-    )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from starcluster import exception
+from starcluster.cluster import record
 from starcluster.commands.showing import block, local_time, tag_words, total
 from starcluster.commands.tags import METAVAR, read_tags
-from starcluster.model import AttachmentState, VolumeState
+from starcluster.logger import log
+from starcluster.model import AttachmentState, ModificationState, VolumeState
 
 if TYPE_CHECKING:
     from starcluster.app import App
-    from starcluster.model import Volume
+    from starcluster.model import Instance, Modification, Volume
 
 _GONE = (VolumeState.DELETING, VolumeState.DELETED)
 
@@ -37,6 +42,7 @@ _GONE = (VolumeState.DELETING, VolumeState.DELETED)
 @click.option(
     "-t", "--tag", "tags", multiple=True, callback=read_tags, metavar=METAVAR, help="Only volumes with this tag."
 )
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def command(
     app: App,
@@ -46,6 +52,7 @@ def command(
     name: str | None,
     volume_id: str | None,
     tags: dict[str, str],
+    as_json: bool,
     **wanted: object,
 ) -> None:
     """Show the region's volumes, oldest first.
@@ -60,9 +67,40 @@ def command(
     shown = [one for one in found if show_deleted or one.state not in _GONE]
     shown.sort(key=lambda one: (one.created is None, one.created, one.id))
     snapshots = app.ec2.snapshots.of_volumes([one.id for one in shown])
+    about = Surroundings(
+        snapshots=snapshots,
+        holders=_holders(app, shown),
+        changes=_changes(app) if shown else {},
+    )
+    if as_json:
+        click.echo(json.dumps([as_words(one, about) for one in shown], indent=2))
+        return
     for volume in shown:
-        block(facts(volume, snapshots.get(volume.id, [])))
+        block(facts(volume, about))
     total(len(shown))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What else is told of volumes: by volume id their snapshots and changes, by instance id who holds them."""
+
+    snapshots: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    holders: Mapping[str, Instance] = field(default_factory=dict)
+    changes: Mapping[str, Modification] = field(default_factory=dict)
+
+
+def _changes(app: App) -> Mapping[str, Modification]:
+    """A user who may list volumes need not be one who may change them."""
+    try:
+        return app.ec2.volumes.modifications()
+    except exception.PermissionDenied as error:
+        log.debug("%s", error)
+        return {}
+
+
+def _holders(app: App, volumes: Sequence[Volume]) -> dict[str, Instance]:
+    ids = sorted({one.holder.instance_id for one in volumes if one.holder})
+    return {one.id: one for one in app.ec2.instances.find(ids=ids)} if ids else {}
 
 
 def ec2_filters(wanted: Mapping[str, object], tags: Mapping[str, str]) -> dict[str, str]:
@@ -78,7 +116,8 @@ def ec2_filters(wanted: Mapping[str, object], tags: Mapping[str, str]) -> dict[s
     return filters | {f"tag:{key}": value or "*" for key, value in tags.items()}
 
 
-def facts(volume: Volume, snapshots: list[str]) -> dict[str, object]:
+def facts(volume: Volume, about: Surroundings) -> dict[str, object]:
+    """StarCluster's lines in StarCluster's order; what it did not have comes after them."""
     facts: dict[str, object] = {
         "volume_id": volume.id,
         "size": f"{volume.size}GB",
@@ -89,9 +128,63 @@ def facts(volume: Volume, snapshots: list[str]) -> dict[str, object]:
     facts["availability_zone"] = volume.zone
     if volume.snapshot_id:
         facts["snapshot_id"] = volume.snapshot_id
-    if snapshots:
-        facts["snapshots"] = " ".join(snapshots)
+    if about.snapshots.get(volume.id):
+        facts["snapshots"] = " ".join(about.snapshots[volume.id])
     facts["create_time"] = local_time(volume.created)
     if volume.tags:
         facts["tags"] = tag_words(volume.tags)
+    facts |= {"type": volume.kind}
+    facts |= {"iops": volume.iops} if volume.iops else {}
+    facts |= {"throughput": f"{volume.throughput}MiB/s"} if volume.throughput else {}
+    facts |= {"encrypted": "yes" if volume.encrypted else "no"}
+    if volume.holder:
+        facts["attached_to"] = _holder_words(volume, about)
+    change = about.changes.get(volume.id)
+    if change is not None and change.state is not ModificationState.COMPLETED:
+        facts["modification"] = f"{change.state} ({change.progress}%)"
     return facts
+
+
+def _holder_words(volume: Volume, about: Surroundings) -> str:
+    """`i-1 (master of mycluster) as /dev/sdf`"""
+    holder = volume.holder
+    if holder is None:
+        return ""
+    instance = about.holders.get(holder.instance_id)
+    alias = instance.alias if instance else ""
+    cluster = instance.tags.get(record.CLUSTER, "") if instance else ""
+    who = f" ({alias}{f' of {cluster}' if cluster else ''})" if alias else ""
+    return f"{holder.instance_id}{who} as {holder.device}"
+
+
+def as_words(volume: Volume, about: Surroundings) -> dict[str, Any]:
+    holder, change = volume.holder, about.changes.get(volume.id)
+    instance = about.holders.get(holder.instance_id) if holder else None
+    attached = (
+        {
+            "instance_id": holder.instance_id,
+            "device": holder.device,
+            "status": holder.state.value,
+            "alias": instance.alias if instance else "",
+            "cluster": instance.tags.get(record.CLUSTER, "") if instance else "",
+        }
+        if holder
+        else None
+    )
+    return {
+        "volume_id": volume.id,
+        "name": volume.name,
+        "size_gb": volume.size,
+        "status": volume.state.value,
+        "availability_zone": volume.zone,
+        "type": volume.kind,
+        "iops": volume.iops,
+        "throughput": volume.throughput,
+        "encrypted": volume.encrypted,
+        "attached_to": attached,
+        "snapshot_id": volume.snapshot_id,
+        "snapshots": list(about.snapshots.get(volume.id, ())),
+        "modification": {"status": change.state.value, "progress": change.progress} if change else None,
+        "create_time": volume.created.isoformat() if volume.created else None,
+        "tags": dict(volume.tags),
+    }

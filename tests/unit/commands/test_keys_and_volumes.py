@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from starcluster import exception
-from starcluster.cluster.volumes import VolumeWish, check_wish
+from starcluster.cluster.volumehosts import HostWish, plan_host
 from tests.fakes.ec2 import FakeEc2, fake_error
 from tests.unit.commands.conftest import Run
 
@@ -95,10 +96,10 @@ def test_removevolume_deletes_none_when_one_of_them_does_not_exist(run: Run, ec2
 def test_the_helpers_type_is_checked_in_the_zone_before_a_volume_is_made(
     ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clusters = SimpleNamespace(ec2=ec2)
     monkeypatch.setattr(ec2.instances, "offered_zones", lambda name: {"us-east-1b"})
-    wish = VolumeWish(size=1, zone="us-east-1a", keyname="k", image="ami-1")
     with pytest.raises(exception.InvalidZone, match=r"t3\.micro is not offered in us-east-1a") as caught:
-        check_wish(ec2, wish)  # type: ignore[arg-type]
+        plan_host(clusters, HostWish(keyname="k", image="ami-1"), "us-east-1a")  # type: ignore[arg-type]
     assert caught.value.hint.endswith("offered in: us-east-1b")
 
 

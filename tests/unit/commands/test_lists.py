@@ -136,7 +136,8 @@ def test_listvolumes(run: Run, ec2: FakeEc2) -> None:
     out = masked(run("listvolumes").out)
     assert out.startswith(
         "volume_id: vol-ID\nsize: 50GB\nstatus: available\navailability_zone: us-east-1a\n"
-        "create_time: DATETIME\ntags: Name=home, bare\n\n"
+        "create_time: DATETIME\ntags: Name=home, bare\n"
+        "type: gp3\niops: 3000\nthroughput: 125MiB/s\nencrypted: no\n\n"
     )
     assert "status: in-use\nattachment_status: attached\navailability_zone: us-east-1a\n" in out
     assert out.endswith("\n\nTotal: 2\n")
