@@ -140,7 +140,7 @@ class Home:
             self._changed(state, why, self._good)
 
     def _look(self) -> tuple[str, str]:
-        if self._is_mount and not self._mounted():
+        if self._is_mount and not self._is_mounted():
             return LOST, f"nothing is mounted at {self._path}"
         told = self._told()
         if told is None:
@@ -178,6 +178,12 @@ class Home:
         except ValueError:
             return {}  # the child itself failed, which says nothing of the home
         return found if isinstance(found, dict) else {}
+
+    def _is_mounted(self) -> bool:
+        """Asked twice: for a moment nothing is there when one mount gives way to another."""
+        if not self._mounted():
+            time.sleep(_FASTEST)
+        return bool(self._mounted())
 
     def _mounted(self) -> str:
         """What tells the mount at the path from another one there; "" when there is none."""

@@ -67,7 +67,7 @@ def _checkpoint_words(detail: Mapping[str, object]) -> str:
 
 
 def _home_words(detail: Mapping[str, object]) -> str:
-    hint = "grow it (its EBS volume, then the file system) or remove files"
+    hint = "remove files, or grow its volume (starcluster resizevolume)"
     return (
         f"the shared volume is full ({detail.get('why')}): what the command prints is not kept, "
         f"and checkpoints will fail; {hint}"

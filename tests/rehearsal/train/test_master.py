@@ -83,3 +83,26 @@ def test_a_home_that_somebody_unmounts_is_mounted_again(scene: Scene) -> None:
     driver.ends(0)
     assert starts(scene, "unmounted") == 1
     assert len(scene.instances("unmounted")) == 1
+
+
+# fallocate takes the room and writes nothing
+FILL = (
+    "fallocate -l $(df --output=avail -B1 /home | tail -n1) /home/filler 2>/dev/null; "
+    "! dd if=/dev/zero of=/home/last bs=4k 2>/dev/null"
+)
+
+
+def test_a_full_home_is_told_once(scene: Scene) -> None:
+    scene.write(full=PATIENT)
+    driver = scene.drive("full")
+    driver.says("full: the command works")
+    try:
+        scene.on_master(FILL)
+        driver.says("full: the shared volume is full")
+    finally:
+        scene.on_master("rm -f /home/filler /home/last")
+    driver.says("full: the shared volume has room again")
+    let_go(scene, "full")
+    text = driver.ends(0)
+    assert text.count("the shared volume is full") == 1
+    assert starts(scene, "full") == 1

@@ -139,7 +139,7 @@ def test_what_befell_the_home_is_told_once(tmp_path: Path, caplog: pytest.LogCap
     said = [record.getMessage() for record in caplog.records]
     assert len([text for text in said if "lost /home: gone" in text]) == 1
     (full,) = (text for text in said if "the shared volume is full (0 MiB are free of 50)" in text)
-    assert "grow it" in full
+    assert "remove files" in full
     assert [text for text in said if "can use /home again" in text]
     assert [text for text in said if "has room again" in text]
     warned = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
