@@ -89,9 +89,18 @@ class ClusterSetup:
 class DefaultClusterSetup(ClusterSetup):
     """Host names, volumes, user, scratch, /etc/hosts, NFS and SSH between the nodes; side by side over nodes."""
 
-    def __init__(self, disable_threads: bool = False, num_threads: int = 20, introduce: bool = True) -> None:
-        """`introduce`: let the other workers know of a node that is added; else the caller does."""
-        self._introduce = introduce
+    def __init__(
+        self,
+        disable_threads: bool = False,
+        num_threads: int = 20,
+        introduce: bool = True,
+        stands_by: bool = False,
+    ) -> None:
+        """`introduce`: let the other workers know of a node that is added; else the caller does.
+
+        `stands_by`: the added node's alias is still another machine's, so nobody is told of it.
+        """
+        self._introduce, self._stands_by = introduce, stands_by
         self._disable_threads, self._num_threads = disable_threads, num_threads
         self._pool: threadpool.ThreadPool | None = None
         self._nodes: list[Node] = []
@@ -146,11 +155,12 @@ class DefaultClusterSetup(ClusterSetup):
         with master.together():
             ids = self._look_for_user(user)
             server = master.ssh.script(_LOOK_FOR_SERVER, what="look for the NFS server")
-            master.add_to_etc_hosts([node])
+            if not self._stands_by:
+                master.add_to_etc_hosts([node])
             key = self._welcome([node])
         if not server:
             master.start_nfs_server()
-            master.export_fs_to_nodes([node], self._get_nfs_export_paths())
+            master.export_fs_to_nodes([node], self._get_nfs_export_paths(), by_address=self._stands_by)
         self._join(node, *self._user_id_from(ids), key)
         self._try_to_end(what=f"did not learn of {node.alias}")
 
@@ -174,10 +184,11 @@ class DefaultClusterSetup(ClusterSetup):
     def _welcome(self, workers: Sequence[Node]) -> list[str]:
         """The master's part in taking workers in: exports, keys, host keys. Root's key pair, for the workers."""
         if workers:
-            self.master.export_fs_to_nodes(workers, self._get_nfs_export_paths())
+            paths = self._get_nfs_export_paths()
+            self.master.export_fs_to_nodes(workers, paths, by_address=self._stands_by)
         key = self.master.generate_key_for_user(_ROOT, auth_new_key=True)
         self.master.generate_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
-        for user in (_ROOT, self._user):
+        for user in () if self._stands_by else (_ROOT, self._user):
             self.master.add_to_known_hosts(user, workers)
         return key
 

@@ -46,7 +46,8 @@ class Daemon:
         self.home = Home(
             places.home, scale=self.scale, is_mount=bool(settings.get("home_is_mount")), changed=self._home_changed
         )
-        self.publisher = Publisher(places, self.name, self.followed_report, self.home, scale=self.scale)
+        shared = places.report_beside(self.name) if settings.get("stands_by") else places.report(self.name)
+        self.publisher = Publisher(places.local_report, shared, self.followed_report, self.home, scale=self.scale)
         self._follower: Follower | None = None
         self._pump: Pump | None = None
         self._home_said = OK

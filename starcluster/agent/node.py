@@ -62,8 +62,8 @@ def start(places: Places, order: dict[str, Any]) -> dict[str, Any]:
     running = ask(places, {"v": 1, "op": "report"})
     if running.get("ok"):
         known = running["report"]
-        same = all(known.get(key) == settings.get(key) for key in ("agent", "name", "instance_id"))
-        if same or known["phase"] != "idle":
+        same = known.get("agent") == settings.get("agent") and files.read_json(places.settings) == settings
+        if same or not _may_go(known):
             return {"started": False, "report": known}
         ask(places, {"v": 1, "op": "quit"})
         _wait_until_gone(places)
@@ -76,6 +76,11 @@ def start(places: Places, order: dict[str, Any]) -> dict[str, Any]:
             return {"started": True, "report": answer["report"]}
         time.sleep(0.05)
     raise OSError(f"the agent did not start; see {places.log}")
+
+
+def _may_go(known: dict[str, Any]) -> bool:
+    """Whether the agent may be another one from now on; a setup command ahead of all attempts does not need it."""
+    return known["phase"] == "idle" or (known["phase"] == "running" and int(known["run"]["attempt"]) == 0)
 
 
 def _wait_until_gone(places: Places) -> None:

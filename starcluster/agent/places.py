@@ -38,6 +38,10 @@ class Places:
         """The last report, on the shared volume, where the master reads it."""
         return os.path.join(self.shared, "nodes", name, "report.json")
 
+    def report_beside(self, name: str) -> str:
+        """That of a node which stands by to take the name over: the name's own report is another node's."""
+        return os.path.join(self.shared, "nodes", name, "stands-by.json")
+
     def runs(self, name: str) -> str:
         return os.path.join(self.shared, "runs", name)
 

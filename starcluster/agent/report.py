@@ -26,9 +26,10 @@ class Publisher:
     """
 
     def __init__(
-        self, places: Places, name: str, make: Callable[[], dict[str, Any]], home: Home, *, scale: float
+        self, local: str, shared: str, make: Callable[[], dict[str, Any]], home: Home, *, scale: float
     ) -> None:
-        self._places, self._name, self._make, self._home = places, name, make, home
+        """`local`, `shared`: the two files."""
+        self._local, self._shared, self._make, self._home = local, shared, make, home
         self._beat = max(_BEAT / scale, _LEAST_BEAT)
         self._last: dict[str, Any] = {}
         self._written = 0.0
@@ -51,8 +52,8 @@ class Publisher:
             return
         self._last = dict(report, seq=self.seq, at=time.time())
         self._written = time.monotonic()
-        _put(self._places.local_report, self._last)
-        failure = _put(self._places.report(self._name), self._last)
+        _put(self._local, self._last)
+        failure = _put(self._shared, self._last)
         if failure is None:
             self._home.write_went_well()
         else:

@@ -98,8 +98,12 @@ def generation_of(instance: Instance, record: NameRecord) -> int:
 
 
 def _uncounted(record: NameRecord, instances: Sequence[Instance]) -> Iterator[tuple[int, list[Instance]]]:
-    """The generations that are not in the record's sum yet, the oldest first, with what EC2 still shows of them."""
-    for number in range(record.spent.generation + 1, record.generation + 1):
+    """The generations that are not in the record's sum yet, the oldest first, with what EC2 still shows of them.
+
+    Also the one that is made ready while the record's own still works: it costs from its launch on.
+    """
+    highest = max((generation_of(one, record) for one in instances), default=0)
+    for number in range(record.spent.generation + 1, max(record.generation, highest) + 1):
         yield number, [one for one in instances if generation_of(one, record) == number]
 
 

@@ -17,6 +17,7 @@ from starcluster.cluster.node import Node
 from starcluster.cluster.setup import (
     forget_node,
     is_ready,
+    prepare_node,
     set_up_cluster,
     set_up_node,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "is_ready",
     "launch_nodes",
     "launch_request",
+    "prepare_node",
     "remove_node",
     "restart",
     "resume",
@@ -95,6 +97,7 @@ def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate:
         _leave(cluster, node, force=force or not alive)
     else:
         log.debug("%s goes on on %s: what belongs to the name stays", node.alias, heir.id)
+        _close_to(cluster, node)
     if terminate:
         log.info("Terminating node: %s (%s)", node.alias, node.id)
         if alive:
@@ -118,6 +121,14 @@ def _leave(cluster: Cluster, node: Node, *, force: bool) -> None:
     arguments = (node, *cluster.hook_arguments(nodes))
     run_hooks([*reversed(cluster.plugins)], "on_remove_node", arguments, force=force)
     DefaultClusterSetup().on_remove_node(*arguments)
+
+
+def _close_to(cluster: Cluster, node: Node) -> None:
+    """Take back what was exported to the machine by its address, before it had the name."""
+    try:
+        cluster.running_master().stop_exporting_fs_to_nodes([node.private_ip_address])
+    except (exception.ClusterError, exception.MasterDoesNotExist, exception.SSHError) as error:
+        log.warning("%s (%s) is still in the exports of the master: %s", node.alias, node.id, error)
 
 
 def _free_volumes(node: Node, *, force: bool) -> None:

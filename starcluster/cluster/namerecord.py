@@ -30,6 +30,7 @@ LEASE = "@sc-lease"
 DRAINED = "@sc-drained"
 RELEASED = "@sc-released"
 SPENT = "@sc-spent"
+SUCCESSOR = "@sc-successor"
 _REMEMBERED = 6  # of the instances that we ended ourselves; a tag's value is short
 # EC2 refuses an empty template; nothing is ever launched from this one
 _TEMPLATE_DATA = {"InstanceInitiatedShutdownBehavior": "terminate"}
@@ -96,6 +97,21 @@ class Spent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Successor:
+    """The instance that is made ready while the one before it still works, for a generation that is not yet.
+
+    `at`: when it was first asked for; `intent`: with which words, None when EC2 refused; `born`: its id. One whose
+    generation the record has reached is history, that tells when the name was last moved.
+    """
+
+    generation: int
+    try_number: int
+    at: datetime
+    intent: Intent | None = None
+    born: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class NameRecord:
     name: str
     cluster: str
@@ -112,6 +128,12 @@ class NameRecord:
     drained: int = 0
     released: tuple[str, ...] = ()
     spent: Spent = Spent()
+    successor: Successor | None = None
+
+    @property
+    def highest(self) -> int:
+        """The highest generation that anything was asked for by."""
+        return max(self.generation, self.successor.generation if self.successor else 0)
 
 
 def _seconds(moment: datetime) -> float:
@@ -126,14 +148,13 @@ def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _intent_text(intent: Intent) -> str:
+def _intent_words(intent: Intent) -> list[object]:
     pool = intent.pool
-    words = [intent.token, pool.market, pool.instance_type, pool.zone, _seconds(intent.at), intent.max_price]
-    return _dump(words)
+    return [intent.token, pool.market, pool.instance_type, pool.zone, _seconds(intent.at), intent.max_price]
 
 
-def _intent(text: str) -> Intent:
-    token, market, kind, zone, at, price = json.loads(text)
+def _intent_of(words: Sequence[Any]) -> Intent:
+    token, market, kind, zone, at, price = words
     pool = Pool(instance_type=kind, zone=zone, market=Market(market))
     return Intent(token=token, pool=pool, at=_moment(at), max_price=price)
 
@@ -185,6 +206,22 @@ def _spent(text: str) -> Spent:
     )
 
 
+def _successor_text(one: Successor) -> str:
+    intent = _intent_words(one.intent) if one.intent else None
+    return _dump([one.generation, one.try_number, _seconds(one.at), one.born, intent])
+
+
+def _successor(text: str) -> Successor:
+    generation, try_number, at, born, intent = json.loads(text)
+    return Successor(
+        generation=generation,
+        try_number=try_number,
+        at=_moment(at),
+        born=born,
+        intent=_intent_of(intent) if intent else None,
+    )
+
+
 def record_tags(record: NameRecord) -> dict[str, str]:
     """The whole record as tags; a fact that is not there has the value ""."""
     return {
@@ -193,7 +230,7 @@ def record_tags(record: NameRecord) -> dict[str, str]:
         NODE: record.name,
         GENERATION: str(record.generation),
         TRY: str(record.try_number),
-        INTENT: _intent_text(record.intent) if record.intent else "",
+        INTENT: _dump(_intent_words(record.intent)) if record.intent else "",
         ASKING: str(_seconds(record.asking_since)) if record.asking_since else "",
         BORN: record.born,
         ATTEMPT: _attempt_text(record.attempt),
@@ -202,6 +239,7 @@ def record_tags(record: NameRecord) -> dict[str, str]:
         DRAINED: str(record.drained),
         RELEASED: ",".join(record.released[-_REMEMBERED:]),
         SPENT: _spent_text(record.spent) if record.spent != Spent() else "",
+        SUCCESSOR: _successor_text(record.successor) if record.successor else "",
     }
 
 
@@ -236,7 +274,7 @@ def _read(template: LaunchTemplate, schema: int) -> NameRecord:
         schema=schema,
         generation=int(tags.get(GENERATION) or 0),
         try_number=int(tags.get(TRY) or 0),
-        intent=_part(tags, INTENT, _intent),
+        intent=_part(tags, INTENT, lambda text: _intent_of(json.loads(text))),
         asking_since=_part(tags, ASKING, lambda text: _moment(float(text))),
         born=tags.get(BORN, ""),
         attempt=_part(tags, ATTEMPT, _attempt) or Attempt(),
@@ -245,6 +283,7 @@ def _read(template: LaunchTemplate, schema: int) -> NameRecord:
         drained=int(tags.get(DRAINED) or 0),
         released=tuple(one for one in tags.get(RELEASED, "").split(",") if one),
         spent=_part(tags, SPENT, _spent) or Spent(),
+        successor=_part(tags, SUCCESSOR, _successor),
     )
 
 

@@ -99,6 +99,24 @@ def set_up_node(cluster: Cluster, node: Node, *, progress: Progress = _silent, i
     progress("set up")
 
 
+def prepare_node(cluster: Cluster, node: Node, *, plugins: bool, progress: Progress = _silent) -> None:
+    """As much of set_up_node as may be done while another instance has the alias and works; may be repeated.
+
+    The others know nothing of it, /home is exported to it by its address. `plugins`: their hooks are called as well,
+    which must not take from the working instance what it needs. set_up_node is to follow when the alias is its own.
+    """
+    cluster.running_master()
+    waiting.wait_ssh(node)
+    progress("ssh up")
+    cluster.load()
+    nodes = [one for one in cluster.running_nodes if one.alias != node.alias]
+    arguments = (node, *cluster.hook_arguments([*nodes, node]))
+    DefaultClusterSetup(introduce=False, stands_by=True).on_add_node(*arguments)
+    progress("mounted /home")
+    for plugin in cluster.plugins if plugins else []:
+        run_hook(plugin, "on_add_node", arguments)
+
+
 def forget_node(cluster: Cluster, alias: str) -> None:
     """Drop a node that is gone from /etc/hosts, known_hosts and exports of the others; dead others are left."""
 

@@ -26,6 +26,10 @@ else yum -d 0 -e 0 -y install nfs-utils; fi"""
 _SERVER_PACKAGES = {"apt": "nfs-kernel-server", "yum": "nfs-utils"}
 
 
+def _addresses(nodes: Iterable[Disks]) -> list[str]:
+    return [node.private_ip_address for node in nodes if node.private_ip_address]
+
+
 class Packages(Disks):
     @property
     def package_provider(self) -> str:
@@ -65,15 +69,24 @@ class Shares(Packages):
             self.package_install(_SERVER_PACKAGES[self.package_provider])
         self.ssh.script(_START_SERVER, what=f"start the NFS server on {self.alias}")
 
-    def export_fs_to_nodes(self, nodes: Sequence[Disks], export_paths: Sequence[str]) -> None:
-        """Let the nodes mount the paths of this node, in place of older lines of theirs."""
-        entries = [f"{path} {node.alias}({_EXPORT_OPTIONS})" for node in nodes for path in export_paths]
-        self._edit_exports([node.alias for node in nodes], export_paths, entries)
+    def export_fs_to_nodes(
+        self, nodes: Sequence[Disks], export_paths: Sequence[str], *, by_address: bool = False
+    ) -> None:
+        """Let the nodes mount the paths of this node, in place of older lines of theirs.
+
+        `by_address`: beside those of their aliases, which are other machines' as yet.
+        """
+        clients = [node.private_ip_address if by_address else node.alias for node in nodes]
+        entries = [f"{path} {client}({_EXPORT_OPTIONS})" for client in clients for path in export_paths]
+        older = clients if by_address else [*clients, *_addresses(nodes)]
+        self._edit_exports(older, export_paths, entries)
 
     def stop_exporting_fs_to_nodes(self, nodes: Iterable[Disks | str], paths: Sequence[str] | None = None) -> None:
         """Take the nodes' exports back, all of them or those of some paths."""
-        names = [node if isinstance(node, str) else node.alias for node in nodes]
-        self._edit_exports(names, paths or [], [])
+        known = list(nodes)
+        names = [node if isinstance(node, str) else node.alias for node in known]
+        addresses = _addresses([node for node in known if not isinstance(node, str)])
+        self._edit_exports([*names, *addresses], paths or [], [])
 
     def _edit_exports(self, names: Sequence[str], paths: Sequence[str], entries: Sequence[str]) -> None:
         awk = (

@@ -45,6 +45,36 @@ class Replay(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LaunchSuccessor(Action):
+    """As Launch, for the generation after the one that works on meanwhile."""
+
+    pool: Pool
+    generation: int
+    try_number: int
+    max_price: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaySuccessor(Action):
+    """As Replay, by the successor's intent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Action):
+    """Do for the successor all that may be done while its name works elsewhere; `plugins`: these as well."""
+
+    instance_id: str
+    plugins: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Succeed(Action):
+    """Give the name to the successor: its generation is the record's from now on."""
+
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetUp(Action):
     """Make the instance a member of the cluster and start its agent; `whole=False`: the agent only."""
 
@@ -64,7 +94,7 @@ class Run(Action):
 
 @dataclass(frozen=True, kw_only=True)
 class Drain(Action):
-    """Have the command save its work and end on this instance, so that another one may take the name."""
+    """Have the command save its work and end on this instance, so that its successor may take the name."""
 
     instance_id: str
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from starcluster.cluster.namerecord import NameRecord
+from starcluster.cluster.namerecord import NameRecord, Successor
 from starcluster.cluster.record import GENERATION, READY
 from starcluster.model import Instance, SpotState
 from starcluster.supervisor.actions import (
@@ -22,6 +22,7 @@ from starcluster.supervisor.wishes import Wish
 
 # in EC2's seconds: the pause after which a look at something that is under way is worth it
 SOON = 5.0
+LAG_LIMIT = 300.0  # as long may a describe lag behind the launch that we know went well
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,35 @@ class Case:
 
     @cached_property
     def others(self) -> list[Instance]:
-        """Instances of the name that hold a place in the cluster and are not the current one."""
-        return [one for one in self.instances if one.state.is_in_cluster and one is not self.current]
+        """Instances of the name that hold a place in the cluster and are neither the current one nor its successor."""
+        known = (self.current, self.successor_instance)
+        return [one for one in self.instances if one.state.is_in_cluster and one not in known]
+
+    @cached_property
+    def successor(self) -> Successor | None:
+        """What was asked for while the current instance works."""
+        found = self.record.successor
+        return found if found and found.generation > self.record.generation else None
+
+    @cached_property
+    def successor_instance(self) -> Instance | None:
+        """The successor as EC2 shows it; a launch whose answer was lost is known by its token."""
+        wanted = self.successor
+        if wanted is None:
+            return None
+        token = wanted.intent.token if wanted.intent else ""
+        found = [one for one in self.known.instances if one.id == wanted.born or (token and one.client_token == token)]
+        return found[0] if found else None
+
+    @property
+    def has_successor(self) -> bool:
+        """One lives, or is asked for: nothing else may be launched for the name."""
+        if self.successor is None:
+            return False
+        if self.successor_instance is not None:
+            return not self.successor_instance.state.is_gone
+        asked, born = self.successor.intent, self.successor.born
+        return bool(asked and not born) or bool(born and self.known.successor_age < LAG_LIMIT)
 
     @cached_property
     def is_drained(self) -> bool:
@@ -90,9 +118,12 @@ class Case:
 
     @property
     def is_taken(self) -> bool:
-        """EC2 has closed the spot request of the current instance: it will be gone in two minutes."""
-        here = self.current
-        mine = [one for one in self.known.requests if here and one.instance_id == here.id]
+        """EC2 takes the current instance."""
+        return self.current is not None and self.takes(self.current)
+
+    def takes(self, instance: Instance) -> bool:
+        """EC2 has closed its spot request: it will be gone in two minutes."""
+        mine = [one for one in self.known.requests if one.instance_id == instance.id]
         return any(one.state in (SpotState.CLOSED, SpotState.FAILED) for one in mine)
 
     def wait(self, because: str, seconds: float = SOON) -> Wait:

@@ -18,19 +18,20 @@ from starcluster.model import Instance, LaunchRequest, Verdict
 from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError
+from starcluster.supervisor.case import LAG_LIMIT
+from starcluster.supervisor.intents import new_intent
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
-from starcluster.supervisor.noderules import LAG_LIMIT, ended_by_user
+from starcluster.supervisor.noderules import ended_by_user
 from starcluster.supervisor.orders import run_order
 from starcluster.supervisor.setups import Machines as Settable
 from starcluster.supervisor.setups import SetUps
+from starcluster.supervisor.succession import OTHER_WORDS, Succession
 from starcluster.supervisor.wishes import Wish
 
 _DRAIN = 120.0  # wall seconds that a command gets when it is we who end it
 _QUOTA_SETTLES = 900.0  # EC2's seconds for which an instance that has ended may still count in a quota
-_REPLACE_PAUSE = 3600.0  # EC2's seconds; where every instance is at risk, replacing does not help
-OTHER_WORDS = "IdempotentParameterMismatch"
 _MANY = 6  # the same trouble so often in a row is the user's to look at
 
 
@@ -75,11 +76,21 @@ class Executor:
             machines=machines,
             memory=memory,
             journal=journal,
-            scale=clock.scale,
+            clock=clock,
             imds=settings.imds,
             busy=busy,
             ended=self.wake.set,
             spawn=spawn,
+        )
+        succession = Succession(
+            ec2=ec2,
+            records=records,
+            machines=machines,
+            memory=memory,
+            journal=journal,
+            set_ups=self.set_ups,
+            fresh=self._fresh,
+            now=self._now,
         )
         self._acts: dict[type[act.Action], Callable[[Any, Wish, NameLook], None]] = {
             act.Begin: self._begin,
@@ -95,6 +106,10 @@ class Executor:
             act.Stop: self._stop,
             act.Start: self._start,
             act.CancelRequests: self._cancel,
+            act.LaunchSuccessor: succession.launch,
+            act.ReplaySuccessor: succession.replay,
+            act.Prepare: succession.prepare,
+            act.Succeed: succession.succeed,
         }
 
     def do(self, action: act.Action, wish: Wish, look: Look) -> None:
@@ -195,17 +210,7 @@ class Executor:
             return  # the record has moved since the look; look again
         if action.pool in self.memory.avoided():
             return  # another name has just been refused there; look again
-        intent = Intent(
-            token=names.launch_token(
-                owner=f"{self.machines.group_id()}/{record.template_id}",  # a record made anew has tokens of its own
-                alias=wish.name,
-                generation=action.generation,
-                attempt=action.try_number,
-            ),
-            pool=action.pool,
-            at=self._now(),
-            max_price=action.max_price,
-        )
+        intent = new_intent(action, record, wish, group_id=self.machines.group_id(), at=self._now())
         anew = action.generation != record.generation
         since = intent.at if anew else record.asking_since or intent.at
         record = self.records.change(
@@ -313,7 +318,6 @@ class Executor:
     def _drain(self, action: act.Drain, wish: Wish, known: NameLook) -> None:
         self._fresh(wish)
         instance = next(one for one in known.instances if one.id == action.instance_id)
-        self.memory.leave_alone("replaced", names.fold(wish.name), seconds=_REPLACE_PAUSE)
         agentlink.call(self.machines.shell(instance), "drain", seconds=_DRAIN, why="rebalance")
         self.journal.add(wish.name, "drain", instance=instance.id)
 

@@ -137,6 +137,8 @@ class NameLook:
     """All that is known of one name. `has_saved`: its program has told progress, or left something to go on from.
 
     `unexplained`: EC2 shows the record's on-demand instance no more, and nobody has seen how it ended.
+    `successor_age`: for how long its intent, or its instance's id, has stood in the record; `stray_for`: for how long
+    an instance of a later generation has been seen that the record does not know.
     """
 
     record: NameRecord | None = None
@@ -164,6 +166,11 @@ class NameLook:
     unusable: int = 0
     complaint: str = ""
     busy: str = ""
+    successor_age: float = 0
+    successor_busy: bool = False
+    successor_failures: int = 0
+    successor_pause: float = 0
+    stray_for: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)

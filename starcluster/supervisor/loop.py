@@ -149,7 +149,8 @@ class Driver:
             if self._goes_on():  # the last one's is told by the error that ends the driver
                 log.error("%s: %s", wish.name, "\n".join(filter(None, [action.because, action.hint])))
         elif not isinstance(action, act.Wait | act.StandBack):
-            lane = Lane.LAUNCHES if isinstance(action, act.Launch | act.Replay) else Lane.ACTS
+            launches = isinstance(action, act.Launch | act.Replay | act.LaunchSuccessor | act.ReplaySuccessor)
+            lane = Lane.LAUNCHES if launches else Lane.ACTS
             site.crew.give(action.name, lambda: site.executor.do(action, wish, look), lane)
 
     def _done(self, site: Site, wish: Wish, ended: Ended) -> None:
@@ -223,7 +224,7 @@ def _is_repeated(site: Site, action: act.Action) -> bool:
         repeated = action.name in site.replayed
         site.replayed.add(action.name)
         return repeated
-    if not isinstance(action, act.Launch):
+    if not isinstance(action, act.Launch | act.LaunchSuccessor):
         return False
     site.replayed.discard(action.name)
     if action.try_number == 1:

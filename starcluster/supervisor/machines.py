@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from starcluster import exception, names
-from starcluster.cluster import lifecycle
+from starcluster.cluster import lifecycle, record
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.namerecord import Intent
 from starcluster.cluster.node import Node
@@ -70,6 +70,15 @@ class ClusterMachines:
         self._introducer.add(node)
         node.update()
         return node.instance
+
+    def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None:
+        """As much of a set-up as may be done while another instance works under the name."""
+        cluster: Cluster = self._clusters.get(self._tag)
+        cluster.load()
+        lifecycle.prepare_node(cluster, cluster.node_of(instance), plugins=plugins, progress=progress)
+
+    def mark_prepared(self, instance: Instance) -> None:
+        self._node(instance).add_tag(record.PREPARED, "yes")
 
     def remove(self, instance: Instance) -> None:
         """Out of the cluster, then terminated; hooks that fail do not keep it alive and costing."""

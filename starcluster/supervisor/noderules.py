@@ -14,13 +14,13 @@ from starcluster.supervisor.actions import (
     Replay,
     SetUp,
     Start,
+    Succeed,
 )
-from starcluster.supervisor.case import Case
+from starcluster.supervisor.case import LAG_LIMIT, Case
 from starcluster.supervisor.look import NameLook
 from starcluster.supervisor.wishes import Fallback
 
 # all in EC2's seconds
-LAG_LIMIT = 300.0  # as long may a describe lag behind the launch that we know went well
 OPEN_LIMIT = 600.0  # a spot request that stays open so long is taken back
 DRY_LIMIT = 60.0  # one whose pool is empty is taken back sooner: there are other pools
 FULFILLED = "fulfilled"  # the code of a spot request whose instance EC2 does not mean to take
@@ -44,8 +44,8 @@ def is_doubled(case: Case) -> Action | None:
             if late is not None:
                 return late
             continue
-        if case.current is None:
-            continue
+        if case.current is None or (generation > case.record.generation and case.known.stray_for < LAG_LIMIT):
+            continue  # a record that is read late does not know of the newest instance
         if other.id in case.record.released or not other.tags.get(READY):
             if other.state is InstanceState.RUNNING and generation:
                 return Release(
@@ -180,7 +180,10 @@ def ended_by_user(known: NameLook) -> list[str]:
 
 
 def _launch_next(case: Case, because: str) -> Action:
-    return _launch(case, generation=case.record.generation + 1, try_number=1, because=because)
+    """The successor that was asked for takes the name; without one another instance is asked for."""
+    if case.successor is not None and case.has_successor:
+        return Succeed(name=case.wish.name, because=because, generation=case.successor.generation)
+    return _launch(case, generation=case.record.highest + 1, try_number=1, because=because)
 
 
 def _launch(case: Case, *, generation: int, try_number: int, because: str) -> Action:

@@ -32,6 +32,7 @@ from starcluster.supervisor.look import (
     Unreachable,
 )
 from starcluster.supervisor.memory import Memory
+from starcluster.supervisor.succession import successor_facts
 from starcluster.supervisor.wishes import Wish
 
 BEAT = 10.0  # EC2's seconds; the agent reports at least so often
@@ -187,8 +188,8 @@ class Observer:
             pause=pause,
             pause_because=because,
             complaint=self.memory.complaint(folded),
-            replaced_lately=("replaced", folded) in self.memory.avoided_acts(),
             unexplained=self.memory.sights.is_unexplained(record, mine),
+            **successor_facts(folded, record, mine, self.memory, busy, self._age),
             **self._ages(folded, record, current, answer),
             **self._silence(wish, current, answer, asked=asked),
             home_lost_for=self._home_lost_for(current, answer, asked=asked),

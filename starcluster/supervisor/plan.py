@@ -12,6 +12,7 @@ from starcluster import names
 from starcluster.supervisor.actions import (
     Action,
     Begin,
+    Finish,
     Hold,
     StandBack,
 )
@@ -38,7 +39,6 @@ from starcluster.supervisor.runrules import (
     has_failed,
     has_finished,
     has_no_agent,
-    is_at_risk,
     is_draining,
     is_idle,
     is_over,
@@ -46,6 +46,7 @@ from starcluster.supervisor.runrules import (
     is_silent,
     is_working,
 )
+from starcluster.supervisor.successorrules import has_successor, is_at_risk, left_over
 from starcluster.supervisor.wishes import Wish
 
 
@@ -58,7 +59,8 @@ def decide(wish: Wish, look: Look) -> Action:
     """The first rule that has an answer; between them they have one for everything."""
     case = Case(wish, look.names.get(names.fold(wish.name), NameLook()), look)
     answers = (rule(case) for rule in RULES)
-    return next(action for action in answers if action is not None)
+    action = next(action for action in answers if action is not None)
+    return (left_over(case) or action) if isinstance(action, Hold | Finish) else action
 
 
 def is_beside(case: Case) -> Action | None:
@@ -135,6 +137,7 @@ RULES: tuple[Rule, ...] = (
     is_rebooted,
     is_draining,
     has_lost_home,  # nothing is started where it is missing
+    has_successor,
     is_at_risk,
     is_working,
     has_failed,

@@ -7,7 +7,6 @@ from starcluster.cluster.record import READY
 from starcluster.model import InstanceState
 from starcluster.supervisor.actions import (
     Action,
-    Drain,
     Finish,
     Hold,
     RecordDrained,
@@ -26,7 +25,7 @@ from starcluster.supervisor.look import (
     Silent,
     Unreachable,
 )
-from starcluster.supervisor.wishes import After, Rebalance
+from starcluster.supervisor.wishes import After
 
 # all in EC2's seconds
 AGENT_TRIES = 6
@@ -107,14 +106,14 @@ def is_rebooted(case: Case) -> Action | None:
     return SetUp(name=case.wish.name, because=f"{here.id} has booted anew", instance_id=here.id, whole=True)
 
 
-def _run_of_this_job(case: Case) -> RunReport | None:
+def run_of_this_job(case: Case) -> RunReport | None:
     """The last attempt on this instance, unless it belongs to a job that was over before."""
     run = case.report.run if case.report else None
     return run if run is not None and run.attempt > case.record.attempt.floor else None
 
 
 def has_finished(case: Case) -> Action | None:
-    run = _run_of_this_job(case)
+    run = run_of_this_job(case)
     if run is None or run.state is not RunState.EXITED or run.exit != 0 or run.interrupted or run.stage == SETUP:
         return None
     return RecordOutcome(
@@ -144,23 +143,8 @@ def is_draining(case: Case) -> Action | None:
     return case.wait(f"EC2 takes {report.instance_id}; the command is asked to save its work", 2)
 
 
-def is_at_risk(case: Case) -> Action | None:
-    """EC2's hint; two instances at once are not for a name, so the old one is drained first."""
-    report = case.report
-    if report is None or not report.rebalance or case.wish.rebalance is not Rebalance.REPLACE or case.is_taken:
-        return None
-    run = _run_of_this_job(case)
-    if run is None or run.state is not RunState.RUNNING or run.stage == SETUP or case.known.replaced_lately:
-        return None
-    return Drain(
-        name=case.wish.name,
-        because=f"EC2 says that {report.instance_id} is at a higher risk (rebalance = replace)",
-        instance_id=report.instance_id,
-    )
-
-
 def is_working(case: Case) -> Action | None:
-    run = _run_of_this_job(case)
+    run = run_of_this_job(case)
     if run is None or run.state is not RunState.RUNNING:
         return None
     if run.lingering:
@@ -172,7 +156,7 @@ def is_working(case: Case) -> Action | None:
 
 
 def has_failed(case: Case) -> Action | None:
-    run = _run_of_this_job(case)
+    run = run_of_this_job(case)
     if run is None or run.state is RunState.RUNNING or run.interrupted:
         return None
     if run.attempt < case.record.attempt.number:

@@ -7,13 +7,22 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from starcluster import names
+from starcluster.clock import Clock, wait_until
 from starcluster.logger import log
 from starcluster.model import Instance
 from starcluster.supervisor import agentlink
-from starcluster.supervisor.agentlink import Shell
+from starcluster.supervisor.agentlink import AgentError, Shell
+from starcluster.supervisor.case import LAG_LIMIT
 from starcluster.supervisor.journal import Journal
+from starcluster.supervisor.look import RunReport, RunState
 from starcluster.supervisor.memory import Memory
+from starcluster.supervisor.orders import run_order
 from starcluster.supervisor.wishes import Wish
+
+AHEAD = 0  # the number of the attempt that is nothing but the setup command
+_NOTHING = ":"
+_SETUP_LIMIT = 7200.0  # EC2's seconds until a setup command that goes on is looked at as a failed try
+_SETUP_PAUSE = 2.0
 
 
 class Machines(Protocol):
@@ -21,6 +30,8 @@ class Machines(Protocol):
 
     def shell(self, instance: Instance) -> Shell: ...
     def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance: ...
+    def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None: ...
+    def mark_prepared(self, instance: Instance) -> None: ...
 
 
 class SetUps:
@@ -33,35 +44,64 @@ class SetUps:
         machines: Machines,
         memory: Memory,
         journal: Journal,
-        scale: float,
+        clock: Clock,
         imds: str,
         busy: dict[str, str],
         ended: Callable[[], None],
         spawn: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         self.cluster, self.machines, self.memory, self.journal = cluster, machines, memory, journal
-        self.scale, self.imds, self.busy, self._ended = scale, imds, busy, ended
+        self.clock, self.imds, self.busy, self._ended = clock, imds, busy, ended
         self._spawn = spawn or _in_thread
 
     def begin(self, instance: Instance, wish: Wish, *, whole: bool) -> None:
         """`whole`: from SSH on; else only its agent is started."""
+        folded = names.fold(wish.name)
+        self._begin(instance, wish, lambda: self._set_up(instance, wish, whole=whole), trouble=folded)
+
+    def prepare(self, instance: Instance, wish: Wish, *, plugins: bool, trouble: str) -> None:
+        """All that may be done before the name is the instance's; `trouble`: what pauses when it fails."""
+        self._begin(instance, wish, lambda: self._prepare(instance, wish, plugins=plugins), trouble=trouble)
+
+    def _begin(self, instance: Instance, wish: Wish, work: Callable[[], None], *, trouble: str) -> None:
         if instance.id in self.busy:
             return
         self.busy[instance.id] = f"{instance.id} is being set up"
-        self._spawn(lambda: self._job(instance, wish, whole))
+        self._spawn(lambda: self._job(instance, wish, work, trouble))
 
-    def _job(self, instance: Instance, wish: Wish, whole: bool) -> None:
+    def _job(self, instance: Instance, wish: Wish, work: Callable[[], None], trouble: str) -> None:
         try:
-            self._set_up(instance, wish, whole=whole)
+            work()
         except Exception as error:  # noqa: BLE001  the edge of a thread: a fault of one set-up stops no other name
-            self._failed(instance, wish, error)
+            self._failed(instance, wish, error, trouble)
         else:
             self.memory.set_up_failures.pop(instance.id, None)
             self.memory.unusable.pop(names.fold(wish.name), None)
-            self.memory.went_well(names.fold(wish.name))
+            self.memory.went_well(trouble)
         finally:
             self.busy.pop(instance.id, None)
             self._ended()
+
+    def _prepare(self, instance: Instance, wish: Wish, *, plugins: bool) -> None:
+        self.machines.prepare(instance, plugins=plugins, progress=lambda word: self._progress(wish, instance, word))
+        shell = self.machines.shell(instance)
+        agentlink.install(shell, fresh=True)
+        agentlink.call(shell, "start", settings={**self._agent_settings(instance, wish), "stands_by": True})
+        self._run_setup_command(shell, wish)
+        self.memory.leave_alone("prepared", instance.id, seconds=LAG_LIMIT)
+        self.machines.mark_prepared(instance)
+        self._progress(wish, instance, "prepared")
+
+    def _run_setup_command(self, shell: Shell, wish: Wish) -> None:
+        """The setup command as an attempt of its own that comes before all others; it leaves its mark on the node."""
+        if not wish.setup_command:
+            return
+        order = {**run_order(wish), "command": _NOTHING, "checkpoint_command": ""}
+        agentlink.call(shell, "run", attempt=AHEAD, **order)
+        ended = wait_until(lambda: _ended_run(shell), limit=_SETUP_LIMIT, pause=_SETUP_PAUSE, clock=self.clock)
+        if ended is None or ended.exit != 0:
+            how = f"ended with exit status {ended.exit}" if ended else "takes without end"
+            raise AgentError(f"its setup command {how} (starcluster logs: attempt {AHEAD})")
 
     def _set_up(self, instance: Instance, wish: Wish, *, whole: bool) -> None:
         if whole:
@@ -82,22 +122,28 @@ class SetUps:
             "cluster": self.cluster,
             "instance_id": instance.id,
             "agent": agentlink.package()[0],
-            "scale": self.scale,
+            "scale": self.clock.scale,
             "imds": self.imds,
             "volumes": [device.volume_id for device in instance.data_devices],
             "home_is_mount": True,
         }
 
-    def _failed(self, instance: Instance, wish: Wish, error: Exception) -> None:
+    def _failed(self, instance: Instance, wish: Wish, error: Exception, trouble: str) -> None:
         failures = self.memory.set_up_failures.get(instance.id, 0) + 1
         self.memory.set_up_failures[instance.id] = failures
         told = str(error).splitlines()
         why = self.memory.set_up_errors[instance.id] = told[0] if told else repr(error)
         words = f"the set-up of {instance.id} failed: {why}"
-        self.memory.back_off(names.fold(wish.name), words)
+        self.memory.back_off(trouble, words)
         self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
         log.warning("%s: %s", wish.name, words)
         log.debug("%s: set-up", wish.name, exc_info=error)
+
+
+def _ended_run(shell: Shell) -> RunReport | None:
+    """The setup command's run, once it is over."""
+    run = agentlink.parse_report(agentlink.call(shell, "report")["report"]).run
+    return run if run is not None and run.state is not RunState.RUNNING else None
 
 
 def _in_thread(job: Callable[[], None]) -> None:

@@ -106,7 +106,14 @@ _WHAT: dict[type[act.Action], Callable[..., str]] = {
     act.Replay: lambda one: "asking EC2 again by the same token",
     act.SetUp: lambda one: "setting it up" if one.whole else "starting its agent",
     act.Run: lambda one: f"starting the command (attempt {one.attempt})",
-    act.Drain: lambda one: f"{one.instance_id} is drained, then another one is asked for",
+    act.Drain: lambda one: f"{one.instance_id} is drained",
+    act.LaunchSuccessor: lambda one: (
+        f"it works on, and EC2 is asked for a replacement: a {one.pool.instance_type} in {one.pool.zone} "
+        f"({one.pool.market}, generation {one.generation}, try {one.try_number})"
+    ),
+    act.ReplaySuccessor: lambda one: "asking EC2 again by the same token",
+    act.Prepare: lambda one: "it is made ready while the other one works on",
+    act.Succeed: lambda one: f"its replacement takes the name (generation {one.generation})",
     act.Release: lambda one: f"ending {one.instance_id}",
     act.Stop: lambda one: f"stopping {one.instance_id}",
     act.Start: lambda one: f"starting {one.instance_id}",

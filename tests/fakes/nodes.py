@@ -23,6 +23,7 @@ class Node:
         self.python = True
         self.installed = False
         self.started = False
+        self.stands_by = False
         self.phase = "idle"
         self.noticed = False
         self.rebalance = ""
@@ -91,6 +92,7 @@ class Node:
     def answer(self, order: dict[str, Any]) -> dict[str, Any]:
         if order["op"] == "start":
             self.started = True
+            self.stands_by = bool(order.get("settings", {}).get("stands_by"))
             if self.noticed:
                 self.begin_drain()
         elif not self.started:

@@ -19,7 +19,7 @@ from starcluster import exception
 from starcluster.clock import Clock
 from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import LEASE, Intent, NameRecord, NameRecords
-from starcluster.cluster.record import GENERATION, READY, resource_tags
+from starcluster.cluster.record import GENERATION, PREPARED, READY, resource_tags
 from starcluster.model import AttachmentState, Instance, InstanceState, LaunchRequest, Market, VolumeState
 from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.execute import Executor, Settings
@@ -181,7 +181,8 @@ class World:
         """Every agent's beat; two nodes of one name overwrite each other's report."""
         for one in self.ec2.instances.all.values():
             node = self.nodes.get(one.id)
-            if node and self.home_up and node.up and node.started and node.shares and one.alias in WISHED:
+            told = node and node.up and node.started and node.shares and not node.stands_by
+            if node and told and self.home_up and one.alias in WISHED:
                 self.home[one.alias] = (node.report(), self.time)
 
     def view(self, kind: str) -> dict[str, Any]:
@@ -211,9 +212,19 @@ class World:
             working = [one.id for one in self.alive(name) if self.nodes[one.id].works]
             if len(working) > 1:
                 self.wrong.append(f"the command of {name} runs twice: {working}")
-            holding = [one.id for one in self.alive(name) if not self._is_dying(one.id)]
-            if len(holding) > 1:
-                self.wrong.append(f"{name} is paid for twice: {holding}")
+            holding = [one for one in self.alive(name) if not self._is_dying(one.id)]
+            ready = [one.id for one in holding if self.stands_by(one)]
+            if len(holding) - len(ready) > 1 or len(ready) > 1:
+                self.wrong.append(f"{name} is paid for twice: {[one.id for one in holding]}, {ready} stand by")
+            if any(self.nodes[one].works for one in ready):
+                self.wrong.append(f"the command of {name} runs on what only stands by: {ready}")
+
+    def stands_by(self, one: Instance) -> bool:
+        """It was asked for as the successor of the instance that has the name."""
+        record = self.record(one.alias)
+        heir = record.successor if record else None
+        generation = int(one.tags.get(GENERATION) or 0)
+        return bool(record and heir and generation == heir.generation > record.generation)
 
     def _is_dying(self, instance_id: str) -> bool:
         return self.nodes[instance_id].phase == "drained"
@@ -249,6 +260,9 @@ class World:
         self.launches.append(self.time)
         name = request.tags["alias"]
         known = request.token in self.ec2.instances.requests
+        record = self.record(name)
+        if record and int(request.tags[GENERATION]) > record.generation:
+            return  # a successor: whether it gets the name is another question
         if not known and self.ended_by_person.get(name) == self._begun(name):
             self.wrong.append(f"a person ended the instance of {name}, and it is launched again")
 
@@ -275,8 +289,11 @@ class World:
             self.wrong.append(f"the generation falls from {old} to {new}")
         if new <= old:
             return
-        for one in self.instances(before["@sc-name"]):
-            mine = int(one.tags.get(GENERATION) or 0) <= old
+        name = before["@sc-name"]
+        if self.ended_by_person.get(name) == self._begun(name):
+            self.wrong.append(f"a person ended the instance of {name}, and another one gets the name")
+        for one in self.instances(name):
+            mine = int(one.tags.get(GENERATION) or 0) < new
             if mine and one.state is not InstanceState.TERMINATED and not self._is_dying(one.id):
                 self.wrong.append(f"generation {new} while {one.id} of an earlier one is {one.state}")
 
@@ -410,6 +427,17 @@ class Hands:
         self._reach(node)
         self.ec2.instances.tag([instance.id], {READY: node.boot_id})
         return world.ec2.instances.all[instance.id]
+
+    def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None:
+        world, node = self.world, self.world.nodes[instance.id]
+        self._reach(node)
+        volume = world.volumes[instance.alias]
+        if plugins and self.ec2.volumes.get(volume).holder is None:
+            self.ec2.volumes.attach(volume, instance.id, "/dev/sdf")
+        self._reach(node)
+
+    def mark_prepared(self, instance: Instance) -> None:
+        self.ec2.instances.tag([instance.id], {PREPARED: "yes"})
 
     def _reach(self, node: Node) -> None:
         if not self.gate.call("set-up", lambda: node.up and node.reachable):

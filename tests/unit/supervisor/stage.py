@@ -13,7 +13,7 @@ from starcluster import exception
 from starcluster.clock import Clock
 from starcluster.cluster.costs import Meter
 from starcluster.cluster.namerecord import Intent, NameRecord, NameRecords
-from starcluster.cluster.record import READY, resource_tags
+from starcluster.cluster.record import PREPARED, READY, resource_tags
 from starcluster.model import Instance, InstanceState, LaunchRequest, Market
 from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.execute import Executor, Settings
@@ -62,6 +62,7 @@ class FakeAgent:
     refuse: str = ""
     rebalance: str = ""
     home: dict[str, str] = field(default_factory=dict)
+    stands_by: bool = False
     ends_with: int | None = None
 
     def report(self) -> dict[str, Any]:
@@ -95,6 +96,7 @@ class FakeAgent:
             return {"ok": False, "kind": "failed", "error": self.refuse}
         if order["op"] == "start":
             self.started = True
+            self.stands_by = bool(order["settings"].get("stands_by"))
         elif not self.started:
             return {"ok": False, "kind": "absent", "error": "no agent runs"}
         elif order["op"] == "run":
@@ -154,6 +156,7 @@ class FakeMachines:
         self.ec2 = ec2
         self.agents: dict[str, FakeAgent] = {}
         self.set_ups: list[str] = []
+        self.prepared: list[tuple[str, bool]] = []
         self.fail_set_up: list[Exception] = []
         self.shared = True
         self.python = True
@@ -174,7 +177,8 @@ class FakeMachines:
         reports = {}
         for name in order["names"]:
             known = [one for one in self.ec2.instances.all.values() if one.alias == name]
-            told = [self.agents[one.id] for one in known if one.id in self.agents and self.agents[one.id].started]
+            agents = [self.agents[one.id] for one in known if one.id in self.agents]
+            told = [one for one in agents if one.started and not one.stands_by]
             report = told[-1].report() if told and self.shared else None
             reports[name] = {"report": report, "age": 0.0, "last_run": 0}
         return {"ok": True, "reports": reports}
@@ -189,6 +193,14 @@ class FakeMachines:
         self.set_ups.append(instance.id)
         self.ec2.instances.tag([instance.id], {READY: "boot-1"})
         return self.ec2.instances.all[instance.id]
+
+    def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None:
+        if self.fail_set_up:
+            raise self.fail_set_up.pop(0)
+        self.prepared.append((instance.id, plugins))
+
+    def mark_prepared(self, instance: Instance) -> None:
+        self.ec2.instances.tag([instance.id], {PREPARED: "yes"})
 
     def remove(self, instance: Instance) -> None:
         self.ec2.instances.terminate([instance.id])

@@ -10,7 +10,7 @@ from starcluster import exception
 from starcluster.cluster.namerecord import OutcomeState
 from starcluster.model import InstanceState
 from starcluster.supervisor.loop import Driver, Ended
-from starcluster.supervisor.wishes import Fallback, Rebalance
+from starcluster.supervisor.wishes import Fallback
 from tests.fakes.ec2 import fake_error
 from tests.unit.supervisor.stage import TAG, Scene
 from tests.unit.supervisor.world import wish
@@ -140,28 +140,6 @@ def test_a_silent_node_is_left_alone_up_to_its_limit_and_then_replaced(scene: Sc
     scene.rounds(driver, 8)
     assert len(scene.nodes()) == 2
     assert [one.id for one in scene.alive()] != [first.instance_id]
-
-
-def test_a_node_at_risk_is_drained_and_replaced_if_wished_for_once_an_hour(scene: Scene) -> None:
-    asked = wish(rebalance=Rebalance.REPLACE)
-    driver = scene.driver(asked)
-    scene.rounds(driver, 8)
-    first = scene.agent()
-    first.rebalance = "2026-01-31T12:00:00Z"
-    scene.rounds(driver, 1)
-    assert [one["op"] for one in first.orders].count("drain") == 1
-    first.drain()
-    scene.rounds(driver, 12)
-    second = scene.agent()
-    assert second is not first
-    assert second.ran == [2]
-    second.rebalance = "2026-01-31T12:10:00Z"
-    scene.rounds(driver, 20)
-    assert "drain" not in [one["op"] for one in second.orders]
-    assert [one.id for one in scene.alive()] == [second.instance_id]
-    scene.clock.time += 3600
-    scene.rounds(driver, 1)
-    assert "drain" in [one["op"] for one in second.orders]
 
 
 def test_a_hint_alone_replaces_nothing(scene: Scene) -> None:

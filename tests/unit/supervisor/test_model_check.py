@@ -233,6 +233,21 @@ class Story(RuleBasedStateMachine):
     def a_hint_of_risk(self, number: int) -> None:
         self.world.nodes[self.node(number).id].rebalance = "2026-01-01T00:00:00Z"
 
+    @precondition(lambda self: self.alive_drivers() and self.spot_nodes())
+    @rule(number=which, count=some.integers(1, 8))
+    def a_hint_and_what_is_done_about_it(self, number: int, count: int) -> None:
+        """So many obedient rounds after it: the successor is asked for, boots, is made ready, takes over."""
+        self.events += 1
+        for one in self.spot_nodes():
+            self.world.nodes[one.id].rebalance = "2026-01-01T00:00:00Z"
+        for _ in range(count):
+            self._one_round(self.driver(number))
+            if not self.alive_drivers():
+                return
+
+    def spot_nodes(self) -> list[Instance]:
+        return [one for one in self.alive_nodes() if one.market is Market.SPOT]
+
     @precondition(lambda self: any(self.world.nodes[one.id].works for one in self.alive_nodes()))
     @rule(number=which, status=some.sampled_from([0, 1, 127]))
     def a_command_ends(self, number: int, status: int) -> None:

@@ -22,7 +22,7 @@ from starcluster.supervisor.look import (
 )
 from starcluster.supervisor.noderules import BY_USER
 from starcluster.supervisor.plan import decide
-from starcluster.supervisor.wishes import After, Rebalance, Wish
+from starcluster.supervisor.wishes import After, Wish
 from tests.unit.supervisor.world import NOW, POOL, instance, known, look, record, report, run, wish
 
 GONE = InstanceState.TERMINATED
@@ -422,31 +422,6 @@ def test_a_master_that_is_away_and_a_pause() -> None:
     assert waiting.because == "waits before the next try"
     assert now(replace(fresh, pause=3, pause_because="EC2 is slow")).because == "EC2 is slow"
     assert isinstance(now(replace(fresh, pause=0)), act.Launch)
-
-
-def at_risk(**more: object) -> NameLook:
-    last = run(1, **more)
-    return known(instances=(instance(),), answer=report(phase=NodePhase.RUNNING, run=last, rebalance="a moment"))
-
-
-def test_a_node_at_risk_is_drained_if_that_is_wished() -> None:
-    replaced = wish(rebalance=Rebalance.REPLACE)
-    found = now(at_risk(), replaced)
-    assert isinstance(found, act.Drain)
-    assert found.instance_id == "i-1"
-    assert isinstance(now(at_risk()), act.Wait), "a checkpoint is the agent's own affair"
-    assert isinstance(now(replace(at_risk(), answer=report(run=run(1))), replaced), act.Wait)
-
-
-def test_a_node_at_risk_is_left_alone_while_it_would_not_help() -> None:
-    replaced = wish(rebalance=Rebalance.REPLACE)
-    assert not isinstance(now(replace(at_risk(), replaced_lately=True), replaced), act.Drain)
-    taken = (asked_for(SpotState.CLOSED, of="i-1"),)
-    assert not isinstance(now(replace(at_risk(), requests=taken), replaced), act.Drain)
-    assert not isinstance(now(at_risk(stage="setup"), replaced), act.Drain)
-    assert not isinstance(now(at_risk(state=RunState.EXITED, exit=3), replaced), act.Drain)
-    idle = known(instances=(instance(),), answer=report(rebalance="a moment"))
-    assert isinstance(now(idle, replaced), act.Run)
 
 
 @pytest.mark.parametrize("state", list(InstanceState))
