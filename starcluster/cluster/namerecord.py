@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from starcluster import exception, names
+from starcluster.clock import Clock
+from starcluster.cluster.ownwrites import OwnWrites
 from starcluster.cluster.record import CLUSTER, CURRENT_SCHEMA, GENERATION, SCHEMA
 from starcluster.logger import log
 from starcluster.model import LaunchTemplate, Market, Pool
@@ -300,14 +302,16 @@ class TemplateDoor(Protocol):
 class NameRecords:
     """The records of one cluster's names."""
 
-    def __init__(self, templates: TemplateDoor, cluster: str) -> None:
+    def __init__(self, templates: TemplateDoor, cluster: str, *, clock: Clock | None = None) -> None:
+        """With a clock what is written here is not forgotten while EC2's reads lag behind it."""
         self._templates = templates
         self._cluster = cluster
+        self._own = OwnWrites(clock) if clock else None
 
     def find(self) -> dict[str, NameRecord]:
         """All records of the cluster by folded name; one that can not be read is said and left out."""
         found: dict[str, NameRecord] = {}
-        for template in self._templates.find(cluster=self._cluster):
+        for template in self._all():
             if not template.tags.get(NODE):
                 continue
             try:
@@ -318,9 +322,21 @@ class NameRecords:
             found[names.fold(record.name)] = record
         return found
 
+    def _all(self) -> list[LaunchTemplate]:
+        found = self._templates.find(cluster=self._cluster)
+        if self._own is None:
+            return found
+        return [*map(self._own.corrected, found), *self._own.unshown(found)]
+
     def get(self, name: str) -> NameRecord | None:
-        template = self._templates.get(names.template_name(self._cluster, name))
+        template = self._one(names.template_name(self._cluster, name))
         return read_record(template) if template else None
+
+    def _one(self, name: str) -> LaunchTemplate | None:
+        found = self._templates.get(name)
+        if self._own is None:
+            return found
+        return self._own.corrected(found) if found else self._own.made(name)
 
     def ensure(self, name: str) -> NameRecord:
         """The name's record, made when it is missing; two makers at once end with the same record."""
@@ -336,11 +352,20 @@ class NameRecords:
             if found is None:
                 raise
             return found
+        if self._own is not None:
+            self._own.note_made(made)
         return replace(record, template_id=made.id)
 
     def lease_all(self, records: Sequence[NameRecord], lease: Lease) -> None:
         """Write the same lease into many records, by one call whatever their number."""
-        self._templates.tag_all([one.template_id for one in records], {LEASE: _lease_text(lease)})
+        changes = {LEASE: _lease_text(lease)}
+        self._templates.tag_all([one.template_id for one in records], changes)
+        for one in records:
+            self._written(one, changes)
+
+    def _written(self, before: NameRecord, changes: Mapping[str, str]) -> None:
+        if self._own is not None:
+            self._own.note(before.template_id, record_tags(before), changes)
 
     def change(self, record: NameRecord, **facts: Any) -> NameRecord:
         """Write the facts that differ, in one call, and return the record as it now is."""
@@ -349,4 +374,5 @@ class NameRecords:
         different = {key: value for key, value in after.items() if before[key] != value}
         if different:
             self._templates.tag(record.template_id, different)
+            self._written(record, different)
         return wanted

@@ -58,7 +58,7 @@ def _site(
 ) -> Site:
     """All that looks at and acts on one cluster, by one memory."""
     tag = wishes[0].cluster
-    records, memory = NameRecords(ec2.templates, tag), Memory(clock)
+    records, memory = NameRecords(ec2.templates, tag, clock=clock), Memory(clock)
     observer = Observer(
         cluster=tag,
         ec2=ec2,

@@ -33,8 +33,8 @@ def test_the_log_of_a_command_that_has_not_begun_is_waited_for(scene: Scene) -> 
     assert "it is shown as soon as there is one" in reader.stdout.readline()
     scene.control("capacity", type="c5.large", count=None, market="all")
     driver.ends(0)
-    assert reader.stdout.read() == "here I am\n"
-    assert reader.wait(30) == 0
+    assert reader.communicate(timeout=30)[0] == "here I am\n"
+    assert reader.returncode == 0
 
 
 def test_a_failing_command_is_tried_again_and_then_given_up_with_its_log(scene: Scene) -> None:

@@ -476,7 +476,7 @@ class Process:
 
     def _site(self, project: str) -> Site:
         world, ec2 = self.world, HostileEc2(self.world.ec2, self.gate, self.world.view)
-        records, memory = NameRecords(ec2.templates, TAG), Memory(self.clock)  # type: ignore[arg-type]
+        records, memory = NameRecords(ec2.templates, TAG, clock=self.clock), Memory(self.clock)  # type: ignore[arg-type]
         self.journal = Journal(_NOWHERE, TAG)
         shared: dict[str, Any] = {"cluster": TAG, "ec2": ec2, "records": records, "memory": memory}
         shared |= {"machines": Hands(world, ec2, self.gate), "clock": self.clock, "me": Holder(text=self.me)}
