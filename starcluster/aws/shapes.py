@@ -45,14 +45,14 @@ def check(shape: VolumeShape) -> None:
         raise _refused(f"there is no kind of volume '{shape.kind}'", f"the kinds are {', '.join(KINDS)}")
     low, high = kind.sizes
     if not low <= shape.size <= high:
-        raise _refused(f"volumes of kind {shape.kind} have {low} to {high} GB, not {shape.size}", _other_sizes(shape.size))
+        raise _refused(
+            f"volumes of kind {shape.kind} have {low} to {high} GB, not {shape.size}", _other_sizes(shape.size)
+        )
     if shape.iops is not None:
         _check_iops(shape, kind, shape.iops)
     elif kind.iops_needed:
         most = min(kind.iops[1], kind.iops_per_gib * shape.size) if kind.iops else 0
-        raise _refused(
-            f"volumes of kind {shape.kind} need --iops", f"{shape.size} GB can have up to {most} IOPS"
-        )
+        raise _refused(f"volumes of kind {shape.kind} need --iops", f"{shape.size} GB can have up to {most} IOPS")
     if shape.throughput is not None:
         _check_throughput(shape, kind, shape.throughput)
 

@@ -17,7 +17,7 @@ from starcluster.aws import shapes
 from starcluster.cluster import growing, record
 from starcluster.cluster.cluster import Clusters
 from starcluster.cluster.snapshotting import CALL, check_volume, take_snapshot, wait_stored
-from starcluster.cluster.volumehosts import HostWish, cleaning, plan_host
+from starcluster.cluster.volumehosts import HostWish, cleaning, plan_host, take_back
 from starcluster.cluster.volumes import (
     MAKING,
     VolumeWish,
@@ -176,9 +176,7 @@ def _clear(clusters: Clusters, old: list[Snapshot], key: str) -> None:
     """Take away what killed runs of this copy have left: it holds what the volume held then."""
     for volume in clusters.ec2.volumes.find(filters={f"tag:{MAKING}": key}):
         log.info("%s is half a copy that an earlier run has left", volume.id)
-        if volume.holder is not None:
-            clusters.ec2.volumes.detach(volume.id)
-        delete_volume(clusters, volume)
+        delete_volume(clusters, take_back(clusters, volume))
     for snapshot in old:
         log.info("Removing snapshot %s, which an earlier run has left", snapshot.id)
         clusters.ec2.snapshots.delete(snapshot.id)

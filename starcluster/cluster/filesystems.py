@@ -171,7 +171,7 @@ class FileSystems(NodeBase):
             f"sync -f {target}\n"
             f"setsid sh -c 'sleep {limit}; fsfreeze -u \"$1\"' thaw {target} >/dev/null 2>&1 </dev/null &\n"
             "watchdog=$!\n"
-            f"fsfreeze -f {target} || {{ kill -- -$watchdog; return 1; }}\n"
+            f"fsfreeze -f {target} || {{ {_END.format(pid='$watchdog')}; return 1; }}\n"
             f"echo $watchdog > {_watchdog(path)}",
             what=f"hold the file system at {path} still",
         )
@@ -181,12 +181,14 @@ class FileSystems(NodeBase):
         target, watchdog = shlex.quote(path), _watchdog(path)
         lines = self.ssh.script(
             f"if fsfreeze -u {target} 2>/dev/null; then echo thawed; fi\n"
-            f"if [ -f {watchdog} ]; then kill -- -$(cat {watchdog}) 2>/dev/null || true; rm -f {watchdog}; fi",
+            f"if [ -f {watchdog} ]; then pid=$(cat {watchdog}); {_END.format(pid='$pid')}; rm -f {watchdog}; fi",
             what=f"let the file system at {path} go on",
         )
         return "thawed" in lines
 
 
+# it may not have its own session yet
+_END = "kill -- -{pid} 2>/dev/null || kill {pid} 2>/dev/null || true"
 _LOOK = (
     "nothing was written to it. Make a snapshot before anything else (starcluster snapshotvolume), then look at it on"
     " {alias}: `fsck -n {device}` (xfs: `xfs_repair -n`) tells the damage, `mount -o ro,noload {device} /mnt` (xfs:"

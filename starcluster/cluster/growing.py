@@ -8,7 +8,7 @@ from starcluster import exception
 from starcluster.aws import shapes
 from starcluster.cluster import waiting
 from starcluster.cluster.cluster import Clusters
-from starcluster.cluster.volumehosts import HostWish, disk_on, holding_node, host, plan_host
+from starcluster.cluster.volumehosts import HostWish, disk_on, holding_node, host, plan_host, take_back
 from starcluster.cluster.volumes import fill
 from starcluster.logger import log
 from starcluster.model import Modification, ModificationState, Volume, VolumeShape, VolumeState
@@ -32,6 +32,7 @@ def resize_volume(clusters: Clusters, wish: GrowWish) -> Volume:
     ec2 = clusters.ec2
     volume = ec2.volumes.get(wish.volume)
     check_growth(volume, wish)
+    volume = take_back(clusters, volume)
     node = holding_node(clusters, volume)
     plan = plan_host(clusters, wish.host, volume.zone) if volume.holder is None else None
     if _differs(volume, wish):

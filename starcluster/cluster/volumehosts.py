@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
 
 HELPERS = "volumecreator"
+WORK = "@sc-work"
 DEFAULT_TYPE = "t3.micro"
 _GROUP_LIMIT = 300.0
 _GROUP_PAUSE = 5.0
@@ -80,18 +81,37 @@ def host(clusters: Clusters, plan: HostPlan, owner: str) -> Iterator[Node]:
 
 @contextmanager
 def disk_on(clusters: Clusters, node: Node, volume_id: str) -> Iterator[str]:
-    """The volume's block device on this node for a while; detached again, also when something fails."""
+    """The volume's block device on this node for a while; detached again, also when something fails.
+
+    The tag WORK tells a later run that the attachment is ours, should this one be killed.
+    """
     ec2, clock = clusters.ec2, clusters.clock
     waiting.wait_volume_free(ec2, volume_id, clock=clock)
+    ec2.volumes.tag(volume_id, {WORK: node.id})
     try:
         device = attaching.attach(node, volume_id)
         yield node.find_volume_device(volume_id, device)
     except BaseException:
-        with cleaning(f"detach {volume_id} from {node.id}"):
+        with cleaning(f"starcluster detachvolume {volume_id}"):
             ec2.volumes.detach(volume_id, instance_id=node.id)
+            ec2.instances.untag([volume_id], [WORK])
         raise
     ec2.volumes.detach(volume_id, instance_id=node.id)
     waiting.wait_volume_free(ec2, volume_id, clock=clock)
+    ec2.instances.untag([volume_id], [WORK])
+
+
+def take_back(clusters: Clusters, volume: Volume) -> Volume:
+    """The volume without the attachment that a run which was killed has left, if it has one."""
+    mark, holder = volume.tags.get(WORK), volume.holder
+    if mark is None:
+        return volume
+    if holder is not None and holder.instance_id == mark:
+        log.info("%s is still attached to %s, where a run that did not end has worked on it", volume.id, mark)
+        clusters.ec2.volumes.detach(volume.id, instance_id=mark)
+        waiting.wait_volume_free(clusters.ec2, volume.id, clock=clusters.clock)
+    clusters.ec2.instances.untag([volume.id], [WORK])
+    return clusters.ec2.volumes.get(volume.id)
 
 
 @contextmanager
@@ -126,16 +146,10 @@ def running_host(clusters: Clusters, zone: str) -> Node | None:
 
 
 def node_of(clusters: Clusters, instance: Instance) -> Node | None:
-    """The node of a cluster of the user's that this instance is; None when it belongs to none that can be reached."""
+    """The node of a cluster of the user's that this instance is; None when it belongs to none."""
     tag = instance.tags.get(record.CLUSTER, "")
     cluster = clusters.find(tag) if tag and tag != HELPERS else None
-    if cluster is None:
-        return None
-    try:
-        return Node(instance, ec2=clusters.ec2, access=cluster.access, region=clusters.ec2.region)
-    except (exception.ConfigError, exception.RecordError) as error:
-        log.debug("no way to log in to %s: %s", instance.id, error)
-        return None
+    return cluster.node_of(instance) if cluster else None
 
 
 def holding_node(clusters: Clusters, volume: Volume) -> Node | None:

@@ -21,7 +21,16 @@ from starcluster.cluster import record, waiting
 from starcluster.cluster.cluster import Clusters
 from starcluster.cluster.filesystems import KNOWN
 from starcluster.cluster.node import Node
-from starcluster.cluster.volumehosts import HostPlan, HostWish, cleaning, disk_on, host, plan_host, tell_helpers
+from starcluster.cluster.volumehosts import (
+    HostPlan,
+    HostWish,
+    cleaning,
+    disk_on,
+    host,
+    plan_host,
+    take_back,
+    tell_helpers,
+)
 from starcluster.logger import log
 from starcluster.model import Snapshot, SnapshotState, Volume, VolumeShape, VolumeState
 
@@ -210,8 +219,8 @@ def _keyed(clusters: Clusters, wish: VolumeWish) -> Volume:
         )
         # without MAKING it was handed out: the same is asked for once more
         if seen and seen[0].state not in _GONE and seen[0].tags.get(MAKING) == wish.key:
-            return seen[0]
-    raise exception.TransientError(
+            return take_back(clusters, seen[0])
+    raise exception.ConflictError(
         f"{_TOKENS} volumes were made of {wish.snapshot_id} in {wish.zone} with these words",
         hint="give the new one another --name",
     )

@@ -175,7 +175,11 @@ class FakeInstances:
     def untag(self, ids: Sequence[str], keys: Iterable[str]) -> None:
         self.ec2.note("instances.untag", tuple(ids))
         gone = set(keys)
-        for one in ids:
+        for kind in (self.ec2.volumes.all, self.ec2.snapshots.all):
+            for one in set(ids) & kind.keys():
+                left = {key: value for key, value in kind[one].tags.items() if key not in gone}
+                kind[one] = dataclasses.replace(kind[one], tags=left)  # type: ignore[type-var,assignment]
+        for one in set(ids) & self.all.keys():
             self._set(one, tags={key: value for key, value in self.all[one].tags.items() if key not in gone})
 
     def console(self, instance_id: str) -> str:
