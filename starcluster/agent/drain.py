@@ -92,7 +92,7 @@ class Drain:
             self._state["phase"] = DRAINING
             self._state["notice"] = {"action": action, "time": now + seconds, "seen": now}
             self._state["steady"] = {"boot": boot_id(), "seen": steady, "end": steady + seconds}
-            self._state["stamps"].append({"event": "notice", "at": now, "time": now + seconds})
+            self._state["stamps"].append({"event": "notice", "at": now, "time": now + seconds, "action": action})
             self._save()
         self.changed.set()
         self.resume()

@@ -24,7 +24,7 @@ from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.noderules import ended_by_user
-from starcluster.supervisor.orders import run_order
+from starcluster.supervisor.orders import OUR_DRAIN, run_order
 from starcluster.supervisor.setups import Machines as Settable
 from starcluster.supervisor.setups import SetUps
 from starcluster.supervisor.succession import OTHER_WORDS, Succession
@@ -318,7 +318,7 @@ class Executor:
     def _drain(self, action: act.Drain, wish: Wish, known: NameLook) -> None:
         self._fresh(wish)
         instance = next(one for one in known.instances if one.id == action.instance_id)
-        agentlink.call(self.machines.shell(instance), "drain", seconds=_DRAIN, why="rebalance")
+        agentlink.call(self.machines.shell(instance), "drain", seconds=_DRAIN, why=OUR_DRAIN)
         self.journal.add(wish.name, "drain", instance=instance.id)
 
     def _record_drained(self, action: act.RecordDrained, wish: Wish, known: NameLook) -> None:

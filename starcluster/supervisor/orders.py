@@ -7,6 +7,7 @@ from typing import Any
 from starcluster.supervisor.wishes import Wish
 
 MEGABYTE = 1 << 20
+OUR_DRAIN = "rebalance"  # why a node is drained when it is not EC2 that takes it
 _AS_THEY_ARE = (
     "command",
     "run_as",

@@ -92,7 +92,11 @@ def has_complaint(case: Case) -> Action | None:
     if not case.known.complaint or case.record.outcome:
         return None
     summary, _, hint = case.known.complaint.partition("\n")
-    return Hold(name=case.wish.name, because=summary, hint=hint)
+    look_at_it = (
+        f"look at the node (starcluster sshnode {case.wish.cluster} {case.wish.name}), "
+        f"then ask again: starcluster train {case.wish.name}"
+    )
+    return Hold(name=case.wish.name, because=summary, hint=hint or look_at_it)
 
 
 def is_without_master(case: Case) -> Action | None:

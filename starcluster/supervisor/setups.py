@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from starcluster import names
 from starcluster.clock import Clock, wait_until
+from starcluster.cluster.record import PREPARED
 from starcluster.logger import log
 from starcluster.model import Instance
 from starcluster.supervisor import agentlink
@@ -108,7 +109,7 @@ class SetUps:
             instance = self.machines.set_up(instance, progress=lambda word: self._progress(wish, instance, word))
             self.memory.note_set_up(instance.id)
         shell = self.machines.shell(instance)
-        agentlink.install(shell, fresh=whole)
+        agentlink.install(shell, fresh=whole and not instance.tags.get(PREPARED))
         agentlink.call(shell, "start", settings=self._agent_settings(instance, wish))
         self.journal.add(wish.name, "agent", instance=instance.id)
 

@@ -12,6 +12,7 @@ from starcluster.model import Instance, InstanceState, SpotState
 from starcluster.supervisor import actions as act
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import NameLook, Report
+from starcluster.supervisor.orders import OUR_DRAIN
 from starcluster.supervisor.wishes import Wish
 
 
@@ -75,13 +76,21 @@ def _home_words(detail: Mapping[str, object]) -> str:
 
 
 _TROUBLES = ("home-lost", "home-full")
+
+
+def _notice_words(detail: Mapping[str, object]) -> str:
+    if detail.get("action") == OUR_DRAIN:
+        return "the instance makes room for its replacement"
+    return "EC2's notice has come: the instance will be taken"
+
+
 _STAMPS: dict[str, Callable[..., str]] = {
     "home-lost": lambda detail: f"its machine has lost /home: {detail.get('why')}",
     "home-back": lambda detail: (
         "the shared volume has room again" if detail.get("after") == "full" else "its machine can use /home again"
     ),
     "home-full": _home_words,
-    "notice": lambda detail: "EC2's notice has come: the instance will be taken",
+    "notice": lambda detail: _notice_words(detail),
     "checkpoint-asked": lambda detail: "the command is asked to save its work",
     "checkpoint-command": lambda detail: _checkpoint_words(detail),
     "command-ended": lambda detail: "the command has saved its work and ended",

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from starcluster.agent import daemon, drain
 from starcluster.commands import liveview, nodefacts, train
-from starcluster.supervisor import accounting, execute, loop, setups, telling
+from starcluster.supervisor import accounting, execute, loop, setups, succession, telling
 from tests.unit.commands.test_nodes import RUNNING, facts
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "watching.md").read_text()
-SET_UP = {"ssh-up", "mounted", "set-up"}  # made from what the set-up says of its progress
+SET_UP = {"ssh-up", "mounted", "set-up", "prepared"}  # made from what the set-up says of its progress
 
 
 def first_column(heading: str) -> set[str]:
@@ -24,7 +24,7 @@ def first_column(heading: str) -> set[str]:
 def written() -> set[str]:
     """The events that the program may write, as its text has them."""
     found = set(SET_UP) | set(telling._EVENTS.values()) | set(telling._STAMPS)
-    for module in (accounting, execute, loop, setups, telling, daemon, drain):
+    for module in (accounting, execute, loop, setups, succession, telling, daemon, drain):
         text = Path(module.__file__ or "").read_text()
         found |= set(re.findall(r'journal\.add(?:_once)?\(\s*(?:wish\.)?name,\s*(?:\([^)]*\),\s*)?"([a-z-]+)"', text))
         found |= set(re.findall(r'(?:\.stamp|_once)\((?:view, )?"([a-z-]+)"', text))
