@@ -279,3 +279,32 @@ def test_what_the_setup_leaves_running_is_not_of_the_command(agent: Agent) -> No
     left = int(Path(agent.places.checkpoints("mynode"), "pid").read_text())
     assert processes.is_alive([left, processes.start_of(left)])
     os.kill(left, signal.SIGKILL)
+
+
+def test_a_node_that_stands_by_leaves_the_names_report_to_the_other_one(agent: Agent) -> None:
+    agent.start(stands_by=True)
+    beside = Path(agent.places.report_beside("mynode"))
+    until(beside.exists, "the report beside the name's")
+    assert not Path(agent.places.report("mynode")).exists()
+    assert agent.start()["started"], "it takes the name: other settings, another agent"
+    until(Path(agent.places.report("mynode")).exists, "the name's report")
+
+
+def test_a_setup_command_ahead_of_all_attempts_outlives_a_change_of_agents(agent: Agent) -> None:
+    agent.start(stands_by=True)
+    agent.run(
+        ":",
+        attempt=0,
+        setup_command="while test ! -e go; do sleep 0.1; done; echo done >> setups",
+        workdir=str(agent.root),
+    )
+    assert agent.report()["phase"] == "running"
+    assert agent.start(volumes=["vol-1"])["started"]
+    assert agent.report()["run"]["state"] == "running"
+    (agent.root / "go").touch()
+    assert agent.ended(0)["exit"] == 0
+    agent.run(
+        "true", setup_command="while test ! -e go; do sleep 0.1; done; echo done >> setups", workdir=str(agent.root)
+    )
+    assert agent.ended(1)["exit"] == 0
+    assert (agent.root / "setups").read_text() == "done\n", "once on a machine"
