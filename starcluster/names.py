@@ -35,6 +35,11 @@ def template_name(tag: str, alias: str) -> str:
     return f"sc-{tag}-{fold(alias)}"
 
 
+def drive_template(name: str, entry: int = 0) -> str:
+    """The launch template whose tags are the record of this drive, or an entry of it; cluster tags have no slash."""
+    return f"sc/drive/{fold(name)}" + (f"/{entry}" if entry else "")
+
+
 def node_alias(number: int) -> str:
     return f"node{number:03d}"
 

@@ -22,6 +22,10 @@ class Templates:
         """All templates that carry the cluster's tag; cluster "" = all templates of the region."""
         return self._find({"tag:" + CLUSTER_TAG: cluster})
 
+    def tagged(self, key: str, value: str = "*") -> list[LaunchTemplate]:
+        """All templates of the region with this tag; `value` may have EC2's wildcards."""
+        return self._find({"tag:" + key: value})
+
     def get(self, name: str) -> LaunchTemplate | None:
         """The template of that name, None when there is none."""
         found = self._find({"launch-template-name": name})

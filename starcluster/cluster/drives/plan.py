@@ -1,0 +1,328 @@
+"""What to do next so that a drive comes up on an instance: decided from values alone, one step at a time.
+
+Data first: nothing here lets a volume with something on it go, and what may lose writes says so. What keeps a drive
+from having two writers: EC2 attaches a volume to one instance only, and whoever has attached one looks again before
+mounting (`may_mount`). With the attachment the volume gets a new mark; before a drive goes elsewhere that is written
+down. So of one who attaches and one who goes on from the same volume at least one sees the other, and an entry
+that was decided without knowing of a use is void as long as nothing has come of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from starcluster.cluster.drives.drive import Drive, Entry, Form, Shot
+from starcluster.model import InstanceState, SnapshotState, VolumeState
+
+LAG = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use(Step):
+    """The volume is at the instance: mount it."""
+
+    form: Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attach(Step):
+    form: Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark(Step):
+    """It is at the instance, and the use has not been marked: whoever attached it was stopped."""
+
+    form: Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enter(Step):
+    """Write down what the drive is from now on; whoever is first decides."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Make(Step):
+    """Make the volume that the entry tells of; asked again EC2 gives the same one."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeSnapshot(Step):
+    """Of a volume that nobody has: all that was ever written is in it."""
+
+    form: Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait(Step):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refuse(Step):
+    """Only the user can put this right."""
+
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the drive is wanted; `holders`: the states of the instances that have volumes of it, by id.
+
+    `lossy`: the user prefers an older snapshot to waiting for the writes after it.
+    """
+
+    instance_id: str
+    zone: str
+    now: datetime
+    holders: Mapping[str, InstanceState] = field(default_factory=dict)
+    lossy: bool = False
+
+    def is_alive(self, instance_id: str) -> bool:
+        state = self.holders.get(instance_id)
+        return state is not None and state.is_in_cluster
+
+
+def next_step(drive: Drive, place: Place) -> Step:
+    """The one thing to do now; do it, look again."""
+    top = drive.top
+    if top is None:
+        return _enter(drive, place, zone=place.zone, because="the drive has never been used")
+    if _is_void(drive, top, place):
+        return _take_back(drive, top, place)
+    form = drive.made(top)
+    if form is None:
+        return _without_volume(drive, top, place)
+    strange = _in_use_beside(drive, form, place)
+    if strange:
+        return strange
+    if not form.mark and form.volume.holder is None and form.volume.zone != place.zone:
+        return _same_again(drive, top, place, f"{form.id} was made for {form.volume.zone} and never used")
+    return _from_volume(drive, form, place)
+
+
+def may_mount(drive: Drive, place: Place, form: Form) -> bool:
+    """Asked of what is seen after the attachment, before anything is mounted: nobody went on elsewhere meanwhile."""
+    step = next_step(drive, place)
+    return isinstance(step, Use) and step.form.id == form.id
+
+
+def removable(drive: Drive, now: datetime) -> list[Form]:
+    """Volumes that do not count any more, and whose every write is known to be in the one that does."""
+    present = drive.present
+    if present is None:
+        return []
+    free = [one for one in drive.forms if one.id != present.id and one.volume.holder is None]
+    unused = [one for one in free if not one.mark and one.volume.created and now - one.volume.created > LAG]
+    return unused + [one for one in free if one.mark and present.proven and _is_ancestor(drive, one, present)]
+
+
+def forks(drive: Drive, now: datetime) -> list[Form]:
+    """Volumes that do not count and may hold writes which the one that does lacks: kept, and told."""
+    present, gone = drive.present, {one.id for one in removable(drive, now)}
+    others = [one for one in drive.forms if one.mark and one.id not in gone and (not present or one.id != present.id)]
+    return [one for one in others if not present or not _is_ancestor(drive, one, present)]
+
+
+def needed_snapshots(drive: Drive) -> set[str]:
+    """Those that a volume is being made from, or that tell how a volume which is still there descends."""
+    return {one.snapshot_id for one in drive.entries if one.snapshot_id and _is_needed(drive, one)}
+
+
+def _is_needed(drive: Drive, entry: Entry) -> bool:
+    before = drive.before(entry)
+    return (entry is drive.top and not drive.present) or bool(before and drive.made(before))
+
+
+def _is_ancestor(drive: Drive, form: Form, present: Form) -> bool:
+    """Whether all that was written to it went on into the present volume, over as many steps as it took."""
+    reached = {form.id}
+    for entry in reversed(drive.entries):
+        before, made = drive.before(entry), drive.made(entry)
+        source = drive.made(before) if before else None
+        if made is None or source is None or source.id not in reached or entry.volume_id:
+            continue
+        shot = drive.shot(entry.snapshot_id)
+        if not source.mark or (shot and shot.has_all_of(source)):
+            reached.add(made.id)
+    return present.id in reached
+
+
+# --- entries
+
+
+def _enter(
+    drive: Drive,
+    place: Place,
+    *,
+    because: str,
+    zone: str = "",
+    shot: Shot | None = None,
+    volume_id: str = "",
+    loses: bool = False,
+) -> Enter:
+    present = drive.present
+    entry = Entry(
+        number=(drive.top.number if drive.top else 0) + 1,
+        at=place.now,
+        zone=zone,
+        snapshot_id=shot.id if shot else "",
+        volume_id=volume_id,
+        mark=present.mark if present else "",
+        loses=loses,
+    )
+    return Enter(because=because, entry=entry)
+
+
+def _is_void(drive: Drive, entry: Entry, place: Place) -> bool:
+    """Decided without knowing of a use of the volume before it, and nothing has come of it."""
+    before, made = drive.before(entry), drive.made(entry)
+    if before is None or (made is not None and made.was_used_under(entry)):
+        return False
+    source = drive.made(before)
+    if source is None:
+        return False
+    if entry.loses:
+        return source.volume.holder is not None and place.is_alive(source.volume.holder.instance_id)
+    if source.mark != entry.mark:
+        return True
+    # what was never used is no ground either, but for an entry that takes another volume back because of that
+    return not entry.volume_id and not source.was_used_under(before) and _is_void(drive, before, place)
+
+
+def _take_back(drive: Drive, entry: Entry, place: Place) -> Step:
+    """Go on from the last volume that was in use."""
+    before = drive.before(entry)
+    while before and _is_void(drive, before, place):
+        before = drive.before(before)
+    form = drive.made(before) if before else None
+    if form is None:
+        return _from_snapshots(drive, place)
+    why = f"{form.id} was used after it was decided to go on from its snapshot"
+    return _enter(drive, place, because=why, volume_id=form.id)
+
+
+def _same_again(drive: Drive, top: Entry, place: Place, because: str) -> Step:
+    """What the top entry wanted, here; what it made, if anything, was never used."""
+    shot = drive.shot(top.snapshot_id)
+    if top.snapshot_id and (shot is None or not shot.is_done):
+        return _from_snapshots(drive, place)
+    return _enter(drive, place, because=because, zone=place.zone, shot=shot, loses=top.loses)
+
+
+# --- there is no volume
+
+
+def _without_volume(drive: Drive, top: Entry, place: Place) -> Step:
+    young = place.now - top.at < LAG
+    if top.volume_id or not young:
+        return _from_snapshots(drive, place)
+    if top.zone != place.zone:
+        return _same_again(drive, top, place, f"a volume in {top.zone} was wanted and is not any more")
+    shot = drive.shot(top.snapshot_id)
+    if top.snapshot_id and (shot is None or not shot.is_done):
+        return _from_snapshots(drive, place)
+    return Make(because=f"it goes on from {top.snapshot_id or 'nothing'}", entry=top)
+
+
+def _from_snapshots(drive: Drive, place: Place) -> Step:
+    """The volume is gone, and its newest snapshot is the drive."""
+    pending = [one for one in drive.shots if one.snapshot.state is SnapshotState.PENDING]
+    if pending and drive.shots[0] is pending[0] and not place.lossy:
+        return Wait(because=f"its newest snapshot {pending[0].id} is not finished")
+    newest = drive.newest_done
+    if newest is not None:
+        why = f"its volume is gone, {newest.id} is its newest snapshot"
+        return _enter(drive, place, because=why, zone=place.zone, shot=newest, loses=not newest.at_rest)
+    if not _was_ever_used(drive):
+        return _enter(drive, place, because="the drive has never been used", zone=place.zone)
+    name = drive.record.name
+    return Refuse(
+        because=f"the volume of the drive {name} is gone, and there is no snapshot of it",
+        hint=f"starcluster drive show {name}; to begin with an empty one: starcluster drive remove {name}, then create",
+    )
+
+
+def _was_ever_used(drive: Drive) -> bool:
+    """An entry tells of the use of the volume before it."""
+    return any(one.mark or one.snapshot_id for one in drive.entries) or any(one.mark for one in drive.forms)
+
+
+# --- there is a volume
+
+
+def _in_use_beside(drive: Drive, form: Form, place: Place) -> Refuse | None:
+    """Another volume of the drive is at a living instance: somebody may write to it."""
+    for other in drive.forms:
+        holder = other.volume.holder
+        if other.id == form.id or holder is None or not place.is_alive(holder.instance_id):
+            continue
+        return Refuse(
+            because=f"{other.id}, an older volume of the drive {drive.record.name}, is at {holder.instance_id}",
+            hint=f"one writer at a time: starcluster detachvolume {other.id}",
+        )
+    return None
+
+
+def _from_volume(drive: Drive, form: Form, place: Place) -> Step:
+    holder = form.volume.holder
+    if holder and holder.instance_id == place.instance_id:
+        if form.marked_for != place.instance_id:
+            return Mark(because=f"{form.id} was attached to {place.instance_id}, and nobody went on", form=form)
+        return Use(because=f"{form.id} is at {place.instance_id}", form=form)
+    if holder:
+        return _held(drive, form, holder.instance_id, place)
+    if form.volume.state is VolumeState.ERROR:
+        return Refuse(
+            because=f"{form.id}, the volume of the drive {drive.record.name}, is in the state error",
+            hint=f"starcluster drive restore {drive.record.name} makes it anew from its newest snapshot",
+        )
+    if form.volume.state is not VolumeState.AVAILABLE:
+        return Wait(because=f"{form.id} is {form.volume.state}")
+    if form.volume.zone == place.zone:
+        return Attach(because=f"{form.id} is free, in the same zone", form=form)
+    return _carry(drive, form, place)
+
+
+def _held(drive: Drive, form: Form, instance_id: str, place: Place) -> Step:
+    if place.is_alive(instance_id):
+        return Refuse(
+            because=f"the drive {drive.record.name} ({form.id}) is in use by {instance_id}",
+            hint=f"one writer at a time: starcluster drive detach {drive.record.name}, or end that node",
+        )
+    newest = drive.newest_done
+    if place.lossy and newest and form.volume.zone != place.zone:
+        return _go_on(drive, form, newest, place, loses=True)
+    return Wait(because=f"{form.id} is not free yet: {instance_id} is {place.holders.get(instance_id, 'gone')}")
+
+
+def _carry(drive: Drive, form: Form, place: Place) -> Step:
+    """The volume is free and in another zone: its whole contents go there by a snapshot."""
+    whole = [one for one in drive.shots if one.has_all_of(form)]
+    done = [one for one in whole if one.is_done]
+    if done:
+        return _go_on(drive, form, done[0], place, loses=False)
+    newest = drive.newest_done
+    if place.lossy and newest:
+        return _go_on(drive, form, newest, place, loses=True)
+    pending = [one for one in whole if one.snapshot.state is SnapshotState.PENDING]
+    if pending:
+        done_of_it = f"{pending[0].snapshot.progress} %"
+        return Wait(because=f"the snapshot {pending[0].id} of {form.id} is being taken ({done_of_it})")
+    return TakeSnapshot(because=f"{form.id} is in {form.volume.zone}, wanted in {place.zone}", form=form)
+
+
+def _go_on(drive: Drive, form: Form, shot: Shot, place: Place, *, loses: bool) -> Enter:
+    why = f"{form.id} is in {form.volume.zone}; {shot.id} has {'an older state' if loses else 'all'} of it"
+    return _enter(drive, place, because=why, zone=place.zone, shot=shot, loses=loses)
