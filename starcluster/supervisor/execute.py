@@ -19,7 +19,7 @@ from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError
 from starcluster.supervisor.case import LAG_LIMIT
-from starcluster.supervisor.intents import new_intent
+from starcluster.supervisor.intents import generation_and_intent, new_intent, token_of
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
@@ -206,7 +206,7 @@ class Executor:
 
     def _launch(self, action: act.Launch, wish: Wish, known: NameLook) -> None:
         record = self._fresh(wish)
-        if (record.generation, record.intent) != _generation_and_intent(known):
+        if (record.generation, record.intent) != generation_and_intent(known):
             return  # the record has moved since the look; look again
         if action.pool in self.memory.avoided():
             return  # another name has just been refused there; look again
@@ -221,7 +221,17 @@ class Executor:
             asking_since=since,
             born="",
         )
-        self._ask(record, intent, wish, known)
+        self._ask(self._still(record, wish), intent, wish, known)
+
+    def _still(self, record: NameRecord, wish: Wish) -> NameRecord:
+        """The record again, if it is about the same intent: this process may have slept, and another driver gone on.
+
+        Then what was asked for late is not written over that: whoever has the name now adopts it, or ends it.
+        """
+        now = self._fresh(wish)
+        if token_of(now) != token_of(record):
+            raise exception.TransientError(f"another driver has gone on with {wish.name} meanwhile")
+        return now
 
     def _replay(self, action: act.Replay, wish: Wish, known: NameLook) -> None:
         record = self._fresh(wish)
@@ -232,14 +242,8 @@ class Executor:
         """Ask EC2 by the intent that is written down; a plain refusal takes the intent back."""
         tags = {**wish.tags, GENERATION: str(record.generation)}
         pool = intent.pool
-        self.journal.add(
-            wish.name,
-            "request",
-            generation=record.generation,
-            instance_type=pool.instance_type,
-            zone=pool.zone,
-            market=pool.market,
-        )
+        place = {"instance_type": pool.instance_type, "zone": pool.zone, "market": pool.market}
+        self.journal.add(wish.name, "request", generation=record.generation, **place)
         try:
             request = self.machines.launch_request(alias=wish.name, intent=intent, tags=tags)
             launched = self.ec2.instances.launch(request)
@@ -255,7 +259,7 @@ class Executor:
 
     def _launched(self, record: NameRecord, wish: Wish, instance_id: str) -> None:
         self.memory.forget_news(wish.name)
-        self.records.change(record, born=instance_id, asking_since=None)
+        self.records.change(self._still(record, wish), born=instance_id, asking_since=None)
         self.journal.add(wish.name, "launched", instance=instance_id, generation=record.generation)
 
     def _find_by_token(
@@ -271,12 +275,12 @@ class Executor:
         elif error.code == OTHER_WORDS and age < LAG_LIMIT:
             raise exception.TransientError(f"EC2 does not show what was launched for {wish.name} yet", code=error.code)
         else:
-            self.records.change(record, intent=None)
+            self.records.change(self._still(record, wish), intent=None)
 
     def _refused(
         self, record: NameRecord, intent: Intent, wish: Wish, error: exception.BaseException, known: NameLook
     ) -> None:
-        self.records.change(record, intent=None)
+        self.records.change(self._still(record, wish), intent=None)
         code = getattr(error, "code", "")
         self.journal.add(wish.name, "refused", code=code, error=str(error))
         if isinstance(error, exception.ShortageError) or launch_verdict(code) is Verdict.ELSEWHERE:
@@ -383,11 +387,6 @@ class Executor:
         if action.code:
             words = f"EC2 can not fulfil its spot request: {action.message or 'no reason given'} ({action.code})"
             raise exception.UserMustAct(words, code=action.code, hint=spot_hint(action.code))
-
-
-def _generation_and_intent(known: NameLook) -> tuple[int, Intent | None]:
-    record = known.record
-    return (record.generation, record.intent) if record else (0, None)
 
 
 def _counts_the_dying(code: str, known: NameLook) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from starcluster import names
 from starcluster.cluster.namerecord import Intent, NameRecord
 from starcluster.supervisor import actions as act
+from starcluster.supervisor.look import NameLook
 from starcluster.supervisor.wishes import Wish
 
 
@@ -21,3 +22,13 @@ def new_intent(
         attempt=action.try_number,
     )
     return Intent(token=token, pool=action.pool, at=at, max_price=action.max_price)
+
+
+def token_of(record: NameRecord) -> str:
+    return record.intent.token if record.intent else ""
+
+
+def generation_and_intent(known: NameLook) -> tuple[int, Intent | None]:
+    """What a launch was planned by."""
+    record = known.record
+    return (record.generation, record.intent) if record else (0, None)
