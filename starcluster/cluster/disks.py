@@ -7,7 +7,7 @@ import shlex
 
 from starcluster import exception
 from starcluster.clock import Clock, wait_until
-from starcluster.cluster.filesystems import FileSystems
+from starcluster.cluster.filesystems import DAMAGE, FileSystems, damaged
 from starcluster.cluster.nodebase import lock
 
 _BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
@@ -119,14 +119,21 @@ class Disks(FileSystems):
     def mount_device(self, device: str, path: str, options: str = "defaults,nofail") -> None:
         """Mount a device for good (fstab); a device that is mounted there already is left alone."""
         target, source = shlex.quote(path.rstrip("/")), shlex.quote(device)
-        self.ssh.script(
-            f"{lock('fstab')}\nmkdir -p {target}\n{fstab_lines(path, f'{device} {path} auto {options} 0 2')}"
+        script = (
+            f"{lock('fstab')}\nmkdir -p {target}\n"
             f"real=$(readlink -f {source})\n"
             f"now=$(awk -v path={target} '$2 == path {{ print $1 }}' /proc/mounts | tail -n1)\n"
-            f'if [ -n "$now" ] && [ "$(readlink -f "$now")" = "$real" ]; then return 0; fi\n'
-            f"mount -o {shlex.quote(options)} {source} {target}",
-            what=f"mount {device} at {path} on {self.alias}",
+            f'if [ -z "$now" ] || [ "$(readlink -f "$now")" != "$real" ]; then\n'
+            f"mount -o {shlex.quote(options)} {source} {target}\nfi\n"
+            # last, so that what can not be mounted is not tried at every boot
+            f"{fstab_lines(path, f'{device} {path} auto {options} 0 2')}"
         )
+        try:
+            self.ssh.script(script, what=f"mount {device} at {path} on {self.alias}")
+        except exception.RemoteCommandFailed as error:
+            if DAMAGE.search(error.output):
+                raise damaged(self.alias, device, error) from error
+            raise
 
     def keep_what_is_under(self, device: str, path: str) -> None:
         """Before `device` hides `path`: copy what it does not have yet (home folders of the image's users)."""

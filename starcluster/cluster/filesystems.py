@@ -6,6 +6,7 @@ that repairs what is safe to repair, xfs's own needs the journal to be replayed 
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -110,11 +111,7 @@ class FileSystems(NodeBase):
             else:
                 self._fsck(device)
         except exception.RemoteCommandFailed as error:
-            raise exception.InvalidOperation(
-                f"the file system on {device} of {self.alias} is damaged and is not mounted: {_last_line(error)}",
-                code="DamagedFileSystem",
-                hint=_LOOK.format(alias=self.alias, device=device),
-            ) from error
+            raise damaged(self.alias, device, error) from error
 
     def _fsck(self, device: str) -> None:
         self.ssh.script(
@@ -187,6 +184,8 @@ class FileSystems(NodeBase):
         return "thawed" in lines
 
 
+# what mount and the checkers say of a file system that is broken
+DAMAGE = re.compile(r"needs cleaning|bad superblock|wrong fs type|can't read superblock|INCONSISTENCY", re.IGNORECASE)
 # it may not have its own session yet
 _END = "kill -- -{pid} 2>/dev/null || kill {pid} 2>/dev/null || true"
 _LOOK = (
@@ -207,6 +206,21 @@ if [ -z "$path" ]; then path=$(mktemp -d); made=1; mount -t xfs "$real" "$path";
 status=0; xfs_growfs "$path" >/dev/null || status=$?
 if [ -n "$made" ]; then umount "$path"; rmdir "$path"; fi
 return "$status\""""
+
+
+def damaged(alias: str, device: str, error: exception.RemoteCommandFailed) -> exception.InvalidOperation:
+    """What is said of a file system that only a person may repair."""
+    return exception.InvalidOperation(
+        f"the file system on {device} of {alias} is damaged and is not mounted: {_first_complaint(error)}",
+        code="DamagedFileSystem",
+        hint=_LOOK.format(alias=alias, device=device),
+    )
+
+
+def _first_complaint(error: exception.RemoteCommandFailed) -> str:
+    """The line that tells the damage, else the last one."""
+    lines = [line.strip() for line in error.output.splitlines() if DAMAGE.search(line)]
+    return lines[0] if lines else _last_line(error)
 
 
 def _install(package: str) -> str:

@@ -45,6 +45,7 @@ class Shell:
     def script(self, text: str, *, what: str, secret: bool = False) -> list[str]:
         """As SSHClient.script; the places of a stock machine are not on the path."""
         text = text.replace("PATH=$PATH:/usr/sbin:/sbin", ":").replace("/run/", f"{self.folder}/")
+        text = text.replace("/etc/", f"{self.folder}/")
         whole = "set -eu\nexport LC_ALL=C\nmain() {\n:\n" + text + "\n}\nmain </dev/null\n"
         env = {"PATH": str(self.bin), "TMPDIR": str(self.folder)}
         done = subprocess.run(

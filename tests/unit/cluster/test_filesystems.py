@@ -165,6 +165,21 @@ def test_what_is_no_known_file_system_is_left_alone(box: Box, shell: Shell, disk
     assert shell.calls[-1] == f"mygrow {disk}"
 
 
+def test_what_can_not_be_mounted_for_its_damage_is_told_so_and_not_tried_at_every_boot(box: Box, shell: Shell) -> None:
+    shell.has("flock", "tail")
+    shell.has("mount", body="echo 'mount: /x: mount(2) failed: Structure needs cleaning.' >&2; echo dmesg >&2; exit 32")
+    with pytest.raises(exception.InvalidOperation, match=r"is not mounted: mount: /x: .*needs cleaning") as caught:
+        box.mount_device("/dev/null", str(shell.folder / "at"))
+    assert caught.value.code == "DamagedFileSystem"
+    assert not (shell.folder / "fstab").exists()
+    shell.has("mount", body="echo no such device >&2; exit 32")
+    with pytest.raises(exception.RemoteCommandFailed):
+        box.mount_device("/dev/null", str(shell.folder / "at"))
+    shell.has("mount")
+    box.mount_device("/dev/null", str(shell.folder / "at"))
+    assert (shell.folder / "fstab").read_text() == f"/dev/null {shell.folder}/at auto defaults,nofail 0 2\n"
+
+
 # -- standing still
 
 
