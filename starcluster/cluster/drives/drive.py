@@ -69,8 +69,7 @@ class Form:
 
     def was_used_under(self, entry: Entry) -> bool:
         """Whether it was, or was about to be, attached by somebody who knew of this entry."""
-        number = self.mark.partition(":")[0]
-        return number.isdigit() and int(number) >= entry.number
+        return marked_number(self.mark) >= entry.number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +83,10 @@ class Shot:
     @property
     def id(self) -> str:
         return self.snapshot.id
+
+    @property
+    def started(self) -> datetime:
+        return self.snapshot.started or _NEVER
 
     @property
     def is_done(self) -> bool:
@@ -139,8 +142,34 @@ class Drive:
         return next((one for one in self.shots if one.id == snapshot_id), None)
 
     @property
+    def lineage(self) -> list[Shot]:
+        """The snapshots of what the drive is now and was before, newest first; none of what it has turned away from."""
+        found: list[Shot] = []
+        entry, until = self.top, None
+        while entry is not None:
+            mine = [one for one in self.shots if marked_number(one.mark) == entry.number]
+            found += [one for one in mine if until is None or one.id == until.id or one.started < until.started]
+            entry, until = self._came_from(entry, until)
+        return found
+
+    def _came_from(self, entry: Entry, until: Shot | None) -> tuple[Entry | None, Shot | None]:
+        """The entry that this one goes on from, and the snapshot up to which it does."""
+        older = [one for one in self.entries if one.number < entry.number]
+        if entry.volume_id:
+            return next((one for one in older if (made := self.made(one)) and made.id == entry.volume_id), None), until
+        shot = self.shot(entry.snapshot_id)
+        number = marked_number(shot.mark) if shot else 0
+        return next((one for one in older if one.number == number), None), shot
+
+    @property
     def newest_done(self) -> Shot | None:
-        return next((one for one in self.shots if one.is_done), None)
+        return next((one for one in self.lineage if one.is_done), None)
+
+
+def marked_number(mark: str) -> int:
+    """The entry that whoever wrote the mark went by; 0 = there is no mark."""
+    number = mark.partition(":")[0]
+    return int(number) if number.isdigit() else 0
 
 
 def _number(tags: Mapping[str, str], key: str) -> int:
@@ -173,7 +202,7 @@ def read_drive(
         record=record,
         entries=tuple(sorted(entries, key=lambda one: one.number, reverse=True)),
         forms=tuple(sorted(forms, key=lambda one: (one.volume.created or _NEVER, one.id))),
-        shots=tuple(sorted(shots, key=lambda one: (one.snapshot.started or _NEVER, one.id), reverse=True)),
+        shots=tuple(sorted(shots, key=lambda one: (one.started, one.id), reverse=True)),
     )
 
 

@@ -136,8 +136,10 @@ def forks(drive: Drive, now: datetime) -> list[Form]:
 
 
 def needed_snapshots(drive: Drive) -> set[str]:
-    """Those that a volume is being made from, or that tell how a volume which is still there descends."""
-    return {one.snapshot_id for one in drive.entries if one.snapshot_id and _is_needed(drive, one)}
+    """The newest, those that a volume is being made from, and what tells how a volume that is there descends."""
+    newest = drive.newest_done
+    needed = {one.snapshot_id for one in drive.entries if one.snapshot_id and _is_needed(drive, one)}
+    return needed | ({newest.id} if newest else set())
 
 
 def _is_needed(drive: Drive, entry: Entry) -> bool:
@@ -238,9 +240,9 @@ def _without_volume(drive: Drive, top: Entry, place: Place) -> Step:
 
 def _from_snapshots(drive: Drive, place: Place) -> Step:
     """The volume is gone, and its newest snapshot is the drive."""
-    pending = [one for one in drive.shots if one.snapshot.state is SnapshotState.PENDING]
-    if pending and drive.shots[0] is pending[0] and not place.lossy:
-        return Wait(because=f"its newest snapshot {pending[0].id} is not finished")
+    newest_of_all = next(iter(drive.lineage), None)
+    if newest_of_all and newest_of_all.snapshot.state is SnapshotState.PENDING and not place.lossy:
+        return Wait(because=f"its newest snapshot {newest_of_all.id} is not finished")
     newest = drive.newest_done
     if newest is not None:
         why = f"its volume is gone, {newest.id} is its newest snapshot"
@@ -248,8 +250,10 @@ def _from_snapshots(drive: Drive, place: Place) -> Step:
     if not _was_ever_used(drive):
         return _enter(drive, place, because="the drive has never been used", zone=place.zone)
     name = drive.record.name
+    others = ", ".join(one.id for one in drive.shots)
     return Refuse(
-        because=f"the volume of the drive {name} is gone, and there is no snapshot of it",
+        because=f"the volume of the drive {name} is gone, and there is no snapshot of it"
+        + (f"; these are of states that it had turned away from: {others}" if others else ""),
         hint=f"starcluster drive show {name}; to begin with an empty one: starcluster drive remove {name}, then create",
     )
 
