@@ -36,7 +36,8 @@ COMMAND = (
     "echo $STARCLUSTER_ATTEMPT >> /home/{run}.starts; test -e /data/{run} && exit 0; "
     "trap 'echo saved > /data/{run}; exit 143' TERM; while :; do sleep 0.05; done"
 )
-NOTICE = "when {node} is working: interrupt {node} notice=240"
+# three seconds of ours: the command saves its work in them also where the machine is busy
+NOTICE = "when {node} is working: interrupt {node} notice=600"
 
 
 AGENT = "starcluster-agent call"
@@ -104,6 +105,16 @@ class Arena(Scene):
         self.write(**{self.name: COMMAND.format(run=self.name)})
         self.before = self.world()
         return self.name
+
+    def clear_up(self) -> None:
+        """After a point that went wrong: its machines and drivers are not to be in the way of the next one."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+        self.control("clear")
+        if ids := [one["InstanceId"] for one in self.instances(self.name)]:
+            self.ec2().terminate_instances(InstanceIds=ids)
+            until(lambda: not self.alive(self.name), "the end of what went wrong", limit=30)
 
     def newest(self) -> int:
         """The number of the newest entry of the record of calls."""
@@ -182,7 +193,7 @@ def ended_or(condition: Callable[[], bool], driver: Driver) -> bool:
     )
 
 
-def at_points(points: list[Any], do: Callable[[Any], str]) -> Iterator[str]:
+def at_points(arena: Arena, points: list[Any], do: Callable[[Any], str]) -> Iterator[str]:
     """Try all points; what went wrong, with the point. The count and the outcome are printed."""
     failures, outcomes = [], Counter[str]()
     began = time.monotonic()
@@ -194,6 +205,7 @@ def at_points(points: list[Any], do: Callable[[Any], str]) -> Iterator[str]:
         except AssertionError as error:
             failures.append(f"{point}: {error}")
             print(f"FAILED {failures[-1]}", flush=True)
+            arena.clear_up()
     told = ", ".join(f"{count} {what}" for what, count in outcomes.items())
     print(f"\n{len(points)} points in {time.monotonic() - began:.0f} s: {told}, {len(failures)} failed")
     yield from failures

@@ -11,6 +11,7 @@ from tests.rehearsal.crash.job import Arena, Call, at_points, ended_or, interrup
 
 SAMPLED = 3
 SAMPLED_ORDERS = ("after agent run 1", "after agent start 2")
+PARTS = 6  # of all points, each from the whole length; `-k "every_call and 2"` runs the third part alone
 EVERY = 0.25  # wall seconds between two moments
 
 
@@ -57,7 +58,7 @@ def test_a_kill_around_a_call(arena: Arena, record: list[Call]) -> None:
     """Some points of the record."""
     points = spread(points_of(record, agent=False), SAMPLED)
     assert len(points) == SAMPLED
-    assert list(at_points(points, lambda point: crash_at(arena, point))) == []
+    assert list(at_points(arena, points, lambda point: crash_at(arena, point))) == []
 
 
 @pytest.mark.timeout(900)
@@ -65,19 +66,22 @@ def test_a_kill_around_an_agent_call(arena: Arena, record: list[Call]) -> None:
     """An order that was written down and never given; orders carried out whose answers were lost."""
     points = [point for point in points_of(record, agent=True) if str(point) in SAMPLED_ORDERS]
     assert len(points) == len(SAMPLED_ORDERS)
-    assert list(at_points(points, lambda point: crash_at(arena, point))) == []
+    assert list(at_points(arena, points, lambda point: crash_at(arena, point))) == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_a_kill_around_every_call(arena: Arena, record: list[Call]) -> None:
-    assert list(at_points(points_of(record, agent=False), lambda point: crash_at(arena, point))) == []
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_kill_around_every_call(arena: Arena, record: list[Call], part: int) -> None:
+    points = points_of(record, agent=False)[part::PARTS]
+    assert list(at_points(arena, points, lambda point: crash_at(arena, point))) == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_a_kill_around_every_agent_call(arena: Arena, record: list[Call]) -> None:
-    assert list(at_points(points_of(record, agent=True), lambda point: crash_at(arena, point))) == []
+    points = points_of(record, agent=True)
+    assert list(at_points(arena, points, lambda point: crash_at(arena, point))) == []
 
 
 @pytest.mark.long
@@ -86,4 +90,4 @@ def test_a_kill_at_every_moment(arena: Arena, record: list[Call]) -> None:
     """Between the calls to EC2 and to agents there are plain commands on nodes and the driver's own files."""
     length = record[-1].at - record[0].at
     moments = [EVERY * place for place in range(int(length / EVERY))]
-    assert list(at_points(moments, lambda seconds: crash_after(arena, seconds))) == []
+    assert list(at_points(arena, moments, lambda seconds: crash_after(arena, seconds))) == []

@@ -100,7 +100,7 @@ def test_faults_at_some_calls(arena: Arena, record: list[Call]) -> None:
     changing = [call for call in record if not call.agent and not call.action.startswith("Describe")]
     troubles = every_kind(spread(changing, len(KINDS)))
     assert {one.what for one in troubles} == set(KINDS)
-    assert list(at_points(dealt(troubles, JOBS), lambda job: job_with(arena, job))) == []
+    assert list(at_points(arena, dealt(troubles, JOBS), lambda job: job_with(arena, job))) == []
 
 
 @pytest.mark.long
@@ -108,7 +108,7 @@ def test_faults_at_some_calls(arena: Arena, record: list[Call]) -> None:
 @pytest.mark.parametrize("turn", range(len(KINDS)))
 def test_a_fault_at_every_call(arena: Arena, record: list[Call], turn: int) -> None:
     troubles = every_kind([call for call in record if not call.agent], KINDS, turn)
-    assert list(at_points(dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
+    assert list(at_points(arena, dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
 
 
 @pytest.mark.long
@@ -117,4 +117,4 @@ def test_a_fault_at_every_call(arena: Arena, record: list[Call], turn: int) -> N
 def test_a_fault_at_every_order(arena: Arena, record: list[Call], turn: int) -> None:
     """Orders to agents that fail, that are cut off, and that are carried out without an answer."""
     troubles = every_kind([call for call in record if call.agent], ORDER_KINDS, turn)
-    assert list(at_points(dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
+    assert list(at_points(arena, dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
