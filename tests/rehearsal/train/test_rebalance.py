@@ -88,7 +88,7 @@ def test_a_driver_that_is_killed_on_the_way_is_followed_by_one_that_goes_on(scen
     scene.write(kept=ASKED)
     driver = scene.drive("kept")
     first = at_risk(scene, driver, "kept")
-    for word in ("while its replacement boots", "is made ready", "is drained", "takes the name"):
+    for word in ("asked for a replacement", "is made ready", "is drained", "takes the name"):
         driver.says(word)
         driver.kill()
         driver = scene.drive("kept")
