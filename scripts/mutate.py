@@ -23,8 +23,8 @@ from _pytest.runner import runtestprotocol
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "starcluster.supervisor"
-FILES = ("plan", "case", "noderules", "runrules")
-TESTS = ("test_rules.py", "test_plan.py", "test_plan_properties.py")
+FILES = ("plan", "case", "noderules", "runrules", "homerules")
+TESTS = ("test_rules.py", "test_homerules.py", "test_plan.py", "test_plan_properties.py")
 LEAST = 90.0
 LIMIT = 60.0  # seconds; a mutant that hangs is noticed
 _WORDS = ("because", "hint", "why")

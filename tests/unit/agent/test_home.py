@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from starcluster.agent import processes
+from starcluster.agent.daemon import Daemon
 from starcluster.agent.home import FULL, HANGS, LOST, OK, Home
+from starcluster.agent.places import Places
 from tests.unit.agent.conftest import Agent, until
 
 GIB = 1 << 30
@@ -32,12 +34,12 @@ class Watched:
         told = {} if real else {"ask": [sys.executable, "-S", "-c", f"print(open({str(self.word)!r}).read())"]}
         self.home = Home(
             str(self.path),
-            scale=1,
+            scale=0.001,  # hours pass between two checks that nobody calls for
             is_mount=is_mount,
             changed=lambda *words: self.changes.append(words),
             table=str(self.table),
             limit=limit,
-            **told,  # type: ignore[arg-type]
+            **told,
         )
 
     def mount(self, number: int, device: int) -> None:
@@ -238,19 +240,30 @@ def test_a_command_that_ends_with_its_home_lost_is_told_apart(agent: Agent) -> N
     until(lambda: agent.report()["run"]["home_lost"] is False, "the judgement of one that failed by itself")
 
 
-def test_a_command_that_failed_just_before_is_judged_after_the_next_check(agent: Agent) -> None:
+def test_a_command_that_has_just_failed_is_judged_after_the_next_check(tmp_path: Path) -> None:
     """Its end may be the first sign of the loss."""
-    agent.start()
-    seen: list[object] = []
+    places = Places(str(tmp_path))
+    places.make()
+    daemon = Daemon(places, {"name": "mynode"})
+    view = {"attempt": 1, "state": "exited", "exit": 3, "boot_id": daemon.boot, "ended_at": 20.0}
+    daemon.home.checked = 19.0
+    assert daemon._lost_home(view) is None
+    assert daemon._lost_home(dict(view, exit=0)) is False
+    assert daemon._lost_home(dict(view, state="running", exit=None)) is False
+    assert daemon._lost_home(dict(view, boot_id="another")) is False
+    daemon.home.checked = 20.0
+    assert daemon._lost_home(view) is False
+    daemon.home.checked = 19.0
+    daemon.drain.stamp("home-lost", attempt=1)
+    assert daemon._lost_home(view) is True
+    assert daemon._lost_home(dict(view, attempt=2)) is None
 
-    def judged() -> bool:
-        run = agent.report()["run"]
-        seen.append(run.get("home_lost") if run["state"] == "exited" else "runs")
-        return seen[-1] is False
 
-    agent.run("sleep 0.5; exit 3", workdir="/")
-    until(judged, "the judgement")
-    assert set(seen) <= {"runs", None, False}
+def test_who_asks_for_the_judgement_hastens_it(agent: Agent) -> None:
+    agent.start(scale=0.001)
+    agent.run("exit 3", workdir="/")
+    until(lambda: agent.report()["run"]["state"] == "exited", "the command's end")
+    until(lambda: agent.report()["run"]["home_lost"] is False, "the judgement")
 
 
 def test_the_home_is_watched_beside_a_publisher_that_hangs(agent: Agent) -> None:
