@@ -55,7 +55,8 @@ class Volumes:
         raise exception.VolumeDoesNotExist(
             f"volume '{id_or_name}' does not exist in {self._api.access.region}",
             code="InvalidVolume.NotFound",
-            hint="starcluster listvolumes shows the volumes, starcluster createvolume makes one",
+            hint="starcluster listvolumes shows the volumes of this region, starcluster createvolume makes one;"
+            " `starcluster -r REGION` looks in another region",
         )
 
     def create(

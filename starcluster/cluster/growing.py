@@ -8,7 +8,7 @@ from starcluster import exception
 from starcluster.aws import shapes
 from starcluster.cluster import waiting
 from starcluster.cluster.cluster import Clusters
-from starcluster.cluster.volumehosts import HostWish, disk_on, holding_node, host, plan_host, take_back
+from starcluster.cluster.volumehosts import HostWish, disk_on, holding_node, host, plan_host, take_back, tell_helpers
 from starcluster.cluster.volumes import fill
 from starcluster.logger import log
 from starcluster.model import Modification, ModificationState, Volume, VolumeShape, VolumeState
@@ -45,6 +45,7 @@ def resize_volume(clusters: Clusters, wish: GrowWish) -> Volume:
         holder = volume.holder
         fill(node, node.find_volume_device(volume.id, holder.device if holder else ""), wish.command)
     elif plan is not None:
+        tell_helpers(ec2)
         with host(clusters, plan, volume.id) as helper, disk_on(clusters, helper, volume.id) as disk:
             fill(helper, disk, wish.command)
     else:

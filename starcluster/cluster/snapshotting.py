@@ -80,10 +80,17 @@ def check_volume(volume: Volume) -> None:
 
 
 def _mounted_at(node: Node, volume: Volume) -> str:
-    """Where the node has it mounted; "" where it has not."""
+    """Where the node has it mounted; "" where it has not, and for the system's own disk: SSH needs that one."""
     holder = volume.holder
     disk = node.find_volume_device(volume.id, holder.device if holder else "")
     paths = node.mount_points_of(disk)
+    if "/" in paths:
+        log.warning(
+            "%s holds the system of %s, which can not stand still: the snapshot is as after a power cut",
+            volume.id,
+            node.alias,
+        )
+        return ""
     return paths[0] if paths else ""
 
 

@@ -62,9 +62,7 @@ def plan_host(clusters: Clusters, wish: HostWish, zone: str) -> HostPlan:
     if wish.host:
         return HostPlan(wish=wish, zone=zone, node=_given_host(clusters, wish, zone))
     node = None if wish.fresh or wish.bid is not None else running_host(clusters, zone)
-    if node is not None:
-        log.info("Using %s of cluster %s (%s) for it", node.alias, node.tags.get(record.CLUSTER), node.id)
-    else:
+    if node is None:
         _check_helper(clusters.ec2, wish, zone)
     return HostPlan(wish=wish, zone=zone, node=node)
 
@@ -73,6 +71,9 @@ def plan_host(clusters: Clusters, wish: HostWish, zone: str) -> HostPlan:
 def host(clusters: Clusters, plan: HostPlan, owner: str) -> Iterator[Node]:
     """The machine, ready for SSH; a helper is gone again at the end. `owner`: what the work is for, in its token."""
     if plan.node is not None:
+        log.info(
+            "Using %s of cluster %s (%s) for it", plan.node.alias, plan.node.tags.get(record.CLUSTER), plan.node.id
+        )
         yield plan.node
         return
     with _helper(clusters, plan, owner) as node:

@@ -42,6 +42,6 @@ def _free(volume: Volume) -> Volume:
         raise exception.ConflictError(
             f"volume {volume.id} is attached to {holder.instance_id} ({holder.state})",
             code="VolumeInUse",
-            hint="terminate the cluster that holds it first",
+            hint=f"detach it first: starcluster detachvolume {volume.id}; or terminate the cluster that holds it",
         )
     return volume

@@ -36,6 +36,12 @@ def test_a_free_volume_needs_nobody(site: Site, make: Make, desk: Desk) -> None:
     assert desk.done == []
 
 
+def test_a_system_is_never_held_still(site: Site, held: Make, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    take_snapshot(site, held(path="/"))
+    assert desk.done == []
+    assert "holds the system of master" in caplog.text
+
+
 def test_it_goes_on_whatever_ec2_says(site: Site, held: Make, desk: Desk, ec2: FakeEc2) -> None:
     ec2.fail_next("snapshots.create", fake_error("UnauthorizedOperation"))
     with pytest.raises(exception.PermissionDenied):
