@@ -94,10 +94,12 @@ class Observer:
         self.busy: dict[str, str] = {}  # instance id -> what is done to it beside the loop
         self.last_master: Instance | None = None
         self._installed_on = ""
+        self._began = 0.0
 
     def look(self, wishes: Sequence[Wish]) -> Look:
         """Everything about the wished-for names; raises AWSError when EC2 can not be read."""
         busy = dict(self.busy)  # before the reads: what ends meanwhile has not been seen by them
+        self._began = self.clock.monotonic()
         instances = self.ec2.instances.find(cluster=self.cluster)
         self.memory.forget_others({one.id for one in instances} | set(busy))
         requests = self.ec2.spot.find(cluster=self.cluster)
@@ -189,7 +191,7 @@ class Observer:
             pause_because=because,
             complaint=self.memory.complaint(folded),
             unexplained=self.memory.sights.is_unexplained(record, mine),
-            **successor_facts(folded, record, mine, self.memory, busy, self._age),
+            **successor_facts(folded, record, mine, self.memory, busy, self._age, self._passed),
             **self._ages(folded, record, current, answer),
             **self._silence(wish, current, answer, asked=asked),
             home_lost_for=self._home_lost_for(current, answer, asked=asked),
@@ -223,7 +225,13 @@ class Observer:
         """
         if record is None or record.intent is None:
             return 0.0
-        return self.memory.unchanged(("intent", folded), f"{record.intent.token} {record.born}")
+        age = self.memory.unchanged(("intent", folded), f"{record.intent.token} {record.born}")
+        return max(0.0, age - self._passed)
+
+    @property
+    def _passed(self) -> float:
+        """EC2's seconds since the instances were read: a call after that may have hung, and shows nothing of them."""
+        return self.clock.monotonic() - self._began
 
     def _watched(self, *key: str, most: float = LAG) -> float:
         """EC2's seconds, from look to look: what is to end an instance is counted only while somebody looks."""

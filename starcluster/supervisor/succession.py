@@ -49,8 +49,12 @@ def successor_facts(
     memory: Memory,
     busy: Mapping[str, str],
     age: Callable[[datetime], float],
+    passed: float,
 ) -> dict[str, Any]:
-    """The part of a look that is about the successor. `age`: EC2's seconds since a moment, by the wall clock."""
+    """The part of a look that is about the successor.
+
+    `age`: EC2's seconds since a moment, by the wall clock; `passed`: since the instances were read.
+    """
     if record is None:
         return {}
     later = [one for one in mine if _generation(one) > record.generation and one.state.is_alive]
@@ -69,7 +73,7 @@ def successor_facts(
     found = [one.id for one in mine if one.id == heir.born or (token and one.client_token == token)]
     return {
         **facts,
-        "successor_age": memory.unchanged(("successor", folded), f"{token} {heir.born}"),
+        "successor_age": max(0.0, memory.unchanged(("successor", folded), f"{token} {heir.born}") - passed),
         "successor_busy": any(one in busy or one in prepared for one in found),
         "successor_failures": max((memory.set_up_failures.get(one, 0) for one in found), default=0),
         "replaced_lately": facts["replaced_lately"] or (bool(heir.born) and since < ONCE_IN),
