@@ -32,7 +32,7 @@ def working(home: Home, **more: object) -> NameLook:
 
 
 def now(case: NameLook, **more: object) -> act.Action:
-    return decide(wish(max_restarts=0), look(case, **more))
+    return decide(wish(max_restarts=0, check_interval=100), look(case, **more))
 
 
 # the rule
@@ -56,13 +56,15 @@ def test_a_lost_home_is_mounted_again_once_the_master_answers() -> None:
 
 
 def test_one_that_hangs_is_left_to_nfs_for_a_while() -> None:
-    assert isinstance(now(working(HANGS, home_lost_for=HANG_LIMIT - 1)), act.Wait)
+    waits = now(working(HANGS, home_lost_for=HANG_LIMIT - 1))
+    assert isinstance(waits, act.Wait)
+    assert (waits.seconds, "NFS goes on by itself" in waits.because) == (15, True)
     assert isinstance(now(working(HANGS, home_lost_for=HANG_LIMIT)), act.SetUp)
 
 
 def test_what_ec2_takes_is_not_mended() -> None:
     taken = SpotRequest(id="sir-1", state=SpotState.CLOSED, code="a-code", instance_id="i-1")
-    assert isinstance(now(working(LOST, requests=(taken,))), act.Wait)
+    assert "has lost /home" in now(working(LOST, requests=(taken,))).because
     draining = working(LOST)
     draining = replace(draining, answer=report(phase=NodePhase.DRAINING, run=run(), home=LOST))
     assert "asked to save its work" in now(draining).because
