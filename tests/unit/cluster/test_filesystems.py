@@ -208,15 +208,14 @@ def test_a_thaw_ends_the_watchdog(box: Box, shell: Shell) -> None:
 
 
 def test_what_can_not_stand_still_leaves_no_watchdog(box: Box, shell: Shell) -> None:
-    shell.has("fsfreeze", body="echo not supported >&2; exit 1")
-    shell.has("setsid", body=f'echo $$ > {shell.folder}/watchdog; exec {Path("/usr/bin/setsid")} "$@"')
+    noted = shell.folder / "watchdog"
+    shell.has("setsid", body=f'echo $$ > {noted}; exec /usr/bin/setsid "$@"')
+    shell.has("fsfreeze", body=f"while [ ! -s {noted} ]; do sleep 0.01; done; exit 1")
     with pytest.raises(exception.RemoteCommandFailed):
         box.freeze("/data", limit=1000)
     assert not list(shell.folder.glob("starcluster-thaw*"))
-    noted = shell.folder / "watchdog"
-    assert wait_until(
-        lambda: not noted.exists() or not _runs(int(noted.read_text() or 0)), limit=30, pause=0.02, clock=Clock()
-    )
+    watchdog = int(noted.read_text())
+    assert wait_until(lambda: not _runs(watchdog), limit=10, pause=0.02, clock=Clock())
 
 
 def _runs(pid: int) -> bool:
