@@ -5,10 +5,11 @@
     VOLUME = mydata                  # id or Name tag
     NODE = mynode                    # the alias that gets it
     MOUNT_PATH = /data
+    FILESYSTEM = ext4                # or xfs; for a volume that is empty
 
-An empty volume gets a file system; one that holds anything is never formatted. After a sudden death the
-file system is repaired before it is mounted. EC2 attaches a volume to one node at a time: while another node
-holds it, the set-up refuses.
+An empty volume gets a file system; one that holds anything is never formatted. After a sudden death the file system is
+repaired before it is mounted; what can not be repaired is not mounted. EC2 attaches a volume to one node at a time: while
+another node holds it, the set-up refuses.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from starcluster.logger import log
 if TYPE_CHECKING:
     from starcluster.cluster.node import Node
 
+_FILE_SYSTEMS = ("ext4", "xfs")
 Volumes = Mapping[str, Mapping[str, Any]]
 
 
@@ -30,6 +32,10 @@ class MountVolume(ClusterSetup):
     def __init__(self, volume: str, mount_path: str, node: str = "master", filesystem: str = "ext4") -> None:
         self.volume, self.alias = volume.strip(), node.strip()
         self.filesystem = filesystem.strip()
+        if self.filesystem not in _FILE_SYSTEMS:
+            raise exception.ConfigSettingError(
+                f"'{filesystem}' is no file system that can be made: {' or '.join(_FILE_SYSTEMS)}", setting="FILESYSTEM"
+            )
         self.path = mount_path.strip().rstrip("/")
         if not self.path.startswith("/") or " " in self.path:
             raise exception.ConfigSettingError(f"'{mount_path}' is not an absolute path below /", setting="MOUNT_PATH")

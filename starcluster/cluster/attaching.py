@@ -98,7 +98,8 @@ def _refuse_if_held(node: Node, volume: Volume) -> None:
             raise exception.ConflictError(
                 f"volume {volume.id} is held by {instance.alias or 'an instance'} ({instance.id}, {instance.state})",
                 code="VolumeInUse",
-                hint="a volume can be attached to one node at a time: detach it there, or terminate that node",
+                hint="a volume can be attached to one node at a time:"
+                f" starcluster detachvolume {volume.id} takes it away there",
             )
 
 

@@ -87,3 +87,9 @@ def test_it_tells_the_volume_it_wants_and_refuses_bad_paths() -> None:
     for path in ("data", "/", "/a b"):
         with pytest.raises(exception.ConfigSettingError):
             MountVolume("data", path)
+
+
+def test_a_file_system_that_can_not_be_made_is_told_before_a_launch() -> None:
+    assert MountVolume("data", "/data", filesystem="xfs").filesystem == "xfs"
+    with pytest.raises(exception.ConfigSettingError, match="ext4 or xfs"):
+        MountVolume("data", "/data", filesystem="ntfs")

@@ -199,7 +199,7 @@ def test_the_node_goes_on_by_itself(box: Box, shell: Shell) -> None:
 
 
 def test_a_thaw_ends_the_watchdog(box: Box, shell: Shell) -> None:
-    box.freeze("/data", limit=1000)
+    box.freeze("/data", limit=60)
     watchdog = int(next(shell.folder.glob("starcluster-thaw*")).read_text())
     assert Path(f"/proc/{watchdog}").exists()
     box.thaw("/data")
@@ -212,7 +212,7 @@ def test_what_can_not_stand_still_leaves_no_watchdog(box: Box, shell: Shell) -> 
     shell.has("setsid", body=f'echo $$ > {noted}; exec /usr/bin/setsid "$@"')
     shell.has("fsfreeze", body=f"while [ ! -s {noted} ]; do sleep 0.01; done; exit 1")
     with pytest.raises(exception.RemoteCommandFailed):
-        box.freeze("/data", limit=1000)
+        box.freeze("/data", limit=60)
     assert not list(shell.folder.glob("starcluster-thaw*"))
     watchdog = int(noted.read_text())
     assert wait_until(lambda: not _runs(watchdog), limit=10, pause=0.02, clock=Clock())
