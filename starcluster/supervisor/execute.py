@@ -242,7 +242,7 @@ class Executor:
         """Ask EC2 by the intent that is written down; a plain refusal takes the intent back."""
         tags = {**wish.tags, GENERATION: str(record.generation)}
         pool = intent.pool
-        place = {"instance_type": pool.instance_type, "zone": pool.zone, "market": pool.market}
+        place: dict[str, Any] = {"instance_type": pool.instance_type, "zone": pool.zone, "market": pool.market}
         self.journal.add(wish.name, "request", generation=record.generation, **place)
         try:
             request = self.machines.launch_request(alias=wish.name, intent=intent, tags=tags)
