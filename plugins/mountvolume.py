@@ -8,8 +8,8 @@
     FILESYSTEM = ext4                # or xfs; for a volume that is empty
 
 An empty volume gets a file system; one that holds anything is never formatted. After a sudden death the file system is
-repaired before it is mounted; what can not be repaired is not mounted. EC2 attaches a volume to one node at a time: while
-another node holds it, the set-up refuses.
+repaired before it is mounted; what can not be repaired is not mounted. EC2 attaches a volume to one node at a time:
+while another node holds it, the set-up refuses.
 """
 
 from __future__ import annotations
