@@ -23,6 +23,7 @@ _MAIN = "import sys\n\nfrom starcluster.agent.node import main\n\nsys.exit(main(
 _LONG_AGO = (2020, 1, 1, 0, 0, 0)  # the same sources give the same bytes
 _NOT_FOUND = 127
 _NO_PYTHON = 3
+_BY_SIGNAL = 128  # and above: it was killed, for want of memory perhaps; else its program is not what it should be
 _CALL_LIMIT = 60.0
 
 
@@ -58,9 +59,10 @@ def install(shell: Shell, *, fresh: bool = False) -> None:
     """Put the agent on a node unless it is there (`fresh`: it is not); AgentError when there is no Python for it."""
     version, archive = package()
     target = f"{_FOLDER}/agent-{version}.pyz"
-    if not fresh and shell.run(f"test -s {target} && test -x {PROGRAM}", timeout=_CALL_LIMIT)[0] == 0:
+    whole = _is_whole(target, len(archive))
+    if not fresh and shell.run(f"{whole} && test -x {PROGRAM}", timeout=_CALL_LIMIT)[0] == 0:
         return
-    status, output, errors = shell.run(_install_script(target), data=archive, timeout=_CALL_LIMIT)
+    status, output, errors = shell.run(_install_script(target, len(archive)), data=archive, timeout=_CALL_LIMIT)
     if status:
         told = (output + errors).decode("utf-8", "replace").strip()
         what = f"the agent could not be put on the node: {told or status}"
@@ -73,7 +75,12 @@ def install(shell: Shell, *, fresh: bool = False) -> None:
         raise AgentError(what)
 
 
-def _install_script(target: str) -> str:
+def _is_whole(path: str, size: int) -> str:
+    return f'test "$(wc -c < {path} 2>/dev/null || echo 0)" -eq {size}'
+
+
+def _install_script(target: str, size: int) -> str:
+    """What is cut off on its way, by the end of the driver, is not put in place: the shell sees a good end of input."""
     launcher = f'#!/bin/sh\nexec "@PYTHON@" -I {target} "$@"\n'
     lines = [
         "set -e",
@@ -82,7 +89,9 @@ def _install_script(target: str) -> str:
         '"$python" -c "import sys; sys.exit(sys.version_info < (3, 8))"'
         ' || { echo "python3 on the node is older than 3.8" >&2; exit 3; }',
         f"mkdir -p {_FOLDER} {Path(PROGRAM).parent}",
-        f"cat > {target}.$$ && mv {target}.$$ {target}",
+        f"cat > {target}.$$",
+        f'{_is_whole(f"{target}.$$", size)} || {{ rm -f {target}.$$; echo "it was cut off on its way" >&2; exit 4; }}',
+        f"mv {target}.$$ {target}",
         f'printf %s {shlex.quote(launcher)} | sed "s|@PYTHON@|$python|" > {PROGRAM}.$$',
         f"chmod 755 {PROGRAM}.$$ && mv {PROGRAM}.$$ {PROGRAM}",
     ]
@@ -90,7 +99,7 @@ def _install_script(target: str) -> str:
 
 
 def call(shell: Shell, op: str, *, limit: float = _CALL_LIMIT, **order: Any) -> dict[str, Any]:
-    """Give one order and return the answer; AgentError (kind "absent" when there is no agent), or SSHError."""
+    """Give one order and return the answer; AgentError (kind "absent": there is no agent that works), or SSHError."""
     data = json.dumps({"v": PROTOCOL, "op": op, **order}).encode()
     status, output, errors = shell.run(f"{PROGRAM} call -", data=data, timeout=limit)
     if status == _NOT_FOUND:
@@ -99,7 +108,8 @@ def call(shell: Shell, op: str, *, limit: float = _CALL_LIMIT, **order: Any) -> 
         answer = json.loads(output)
     except ValueError:
         told = errors.decode("utf-8", "replace").strip().splitlines()
-        raise AgentError(f"the agent ended {status}: {told[-1] if told else 'without a word'}") from None
+        words = f"the agent ended {status}: {told[-1] if told else 'without a word'}"
+        raise AgentError(words, kind="failed" if status >= _BY_SIGNAL else "absent") from None
     if not isinstance(answer, dict) or not answer.get("ok"):
         answer = answer if isinstance(answer, dict) else {}
         raise AgentError(str(answer.get("error", "no answer")), kind=str(answer.get("kind", "failed")))

@@ -255,24 +255,54 @@ def test_the_package_is_the_same_each_time_and_runs_with_nothing_installed(tmp_p
     assert json.loads(done.stdout) == {"ok": True, "v": 1, "reports": {}}
 
 
-def test_the_agent_installs_itself_by_an_ordinary_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class LocalShell:
+    """This machine's; `cut`: so many bytes of the input arrive, and then its end, as when the driver dies."""
+
+    def __init__(self, cut: int | None = None) -> None:
+        self.cut, self.runs = cut, 0
+
+    def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
+        self.runs += 1
+        done = subprocess.run(["sh", "-c", command], input=data[: self.cut], capture_output=True)
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(agentlink, "PROGRAM", str(tmp_path / "bin" / "starcluster-agent"))
     monkeypatch.setattr(agentlink, "_FOLDER", str(tmp_path / "lib"))
+    return tmp_path
 
-    class Local:
-        runs = 0
 
-        def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
-            self.runs += 1
-            done = subprocess.run(["sh", "-c", command], input=data, capture_output=True)
-            return done.returncode, done.stdout, done.stderr
-
-    shell = Local()
+def test_the_agent_installs_itself_by_an_ordinary_shell(places: Path) -> None:
+    shell = LocalShell()
     agentlink.install(shell)
     assert agentlink.call(shell, "look", names=["x"])["reports"]["x"]["report"] is None
     before = shell.runs
     agentlink.install(shell)
     assert shell.runs == before + 1
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5000])
+def test_an_agent_that_was_cut_off_on_its_way_is_not_put_in_place(places: Path, cut: int) -> None:
+    with pytest.raises(AgentError, match="cut off"):
+        agentlink.install(LocalShell(cut))
+    assert list((places / "lib").iterdir()) == []
+    agentlink.install(LocalShell())
+    assert agentlink.call(LocalShell(), "look", names=["x"])["ok"]
+
+
+@pytest.mark.parametrize("left", [0, 5000])
+def test_an_agent_that_is_not_whole_is_put_there_anew(places: Path, left: int) -> None:
+    """By an earlier version of this program, or by a disk that lost power."""
+    agentlink.install(LocalShell())
+    (path,) = (places / "lib").iterdir()
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(AgentError) as caught:
+        agentlink.call(LocalShell(), "hello")
+    assert caught.value.kind == "absent"
+    agentlink.install(LocalShell())
+    assert path.stat().st_size == len(agentlink.package()[1])
 
 
 @pytest.mark.parametrize(
@@ -281,7 +311,9 @@ def test_the_agent_installs_itself_by_an_ordinary_shell(tmp_path: Path, monkeypa
         (Answers(127, b"", b"not found"), "absent"),
         (Answers(0, b'{"ok": false, "kind": "busy", "error": "no"}'), "busy"),
         (Answers(0, b"[1]"), "failed"),
-        (Answers(1, b"", b"Traceback\nboom"), "failed"),
+        (Answers(0, b""), "absent"),
+        (Answers(1, b"", b"Traceback\nboom"), "absent"),
+        (Answers(137, b"", b""), "failed"),
     ],
 )
 def test_an_answer_that_is_none_says_what_kind(shell: Answers, kind: str) -> None:
