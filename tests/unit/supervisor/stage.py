@@ -126,7 +126,7 @@ class FakeShell:
     def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
         if not self._agent.reachable:
             raise exception.SSHConnectionError("no route to host")
-        if command.startswith("test -s"):
+        if command.startswith("test "):
             return (0 if self._agent.installed else 1), b"", b""
         if not command.endswith("call -"):
             self._agent.installed = self._agent.python

@@ -12,6 +12,7 @@ import pytest
 from starcluster import exception
 from starcluster.cluster import lifecycle
 from starcluster.cluster.namerecord import Intent
+from starcluster.cluster.record import PREPARED
 from starcluster.model import Instance
 from starcluster.supervisor.build import build_driver
 from starcluster.supervisor.execute import Settings
@@ -25,6 +26,7 @@ class FakeNode:
     def __init__(self, of: Instance) -> None:
         self.instance, self.id, self.dns_name = of, of.id, of.address
         self.ssh, self.forgotten, self.updated, self.terminated = object(), 0, 0, 0
+        self.tags_added: dict[str, str] = {}
 
     def forget_connection(self) -> None:
         self.forgotten += 1
@@ -35,6 +37,9 @@ class FakeNode:
 
     def terminate(self) -> None:
         self.terminated += 1
+
+    def add_tag(self, key: str, value: str) -> None:
+        self.tags_added[key] = value
 
 
 class FakeCluster:
@@ -135,6 +140,19 @@ def test_the_whole_set_up_returns_what_ec2_shows_then(
     assert machines.set_up(instance(), progress=print).zone == "as EC2 says now"
     assert done == ["i-1", "i-1"]
     assert len(clusters.cluster.made) == 1, "the second time the cluster knows it"
+
+
+def test_a_replacement_is_made_ready_on_a_view_of_its_own_and_marked(
+    machines: ClusterMachines, clusters: FakeClusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        lifecycle, "prepare_node", lambda cluster, node, *, plugins, progress: done.append((node.id, plugins))
+    )
+    machines.prepare(instance(2), plugins=False, progress=print)
+    assert done == [("i-2", False)]
+    machines.mark_prepared(instance(2))
+    assert [one.tags_added for one in clusters.cluster.made if one.tags_added] == [{PREPARED: "yes"}]
 
 
 @pytest.mark.parametrize("trouble", [None, exception.SSHError("no route"), exception.PluginError("its hook failed")])

@@ -22,11 +22,14 @@ from starcluster.cluster.namerecord import (
 from starcluster.cluster.record import PREPARED
 from starcluster.model import BlockDevice, Instance, InstanceState, LaunchTemplate, SpotRequest, SpotState
 from starcluster.supervisor import actions as act
+from starcluster.supervisor import telling
 from starcluster.supervisor.case import Case
-from starcluster.supervisor.look import NameLook, NodePhase, RunState, Silent
+from starcluster.supervisor.look import Look, NameLook, NodePhase, RunState, Silent
 from starcluster.supervisor.loop import Driver, Ended
 from starcluster.supervisor.noderules import BY_USER
+from starcluster.supervisor.orders import OUR_DRAIN
 from starcluster.supervisor.plan import decide
+from starcluster.supervisor.succession import key_of
 from starcluster.supervisor.wishes import After, Fallback, Rebalance, Wish
 from tests.fakes.ec2 import fake_error
 from tests.unit.supervisor.stage import FakeAgent, Scene
@@ -458,3 +461,111 @@ def test_a_launch_whose_answer_was_lost_is_not_made_twice(scene: Scene) -> None:
     assert len(scene.nodes()) == 2
     assert scene.ec2.count("instances.launch") == 4, "the master's, the first one, the second one and its replay"
     assert scene.record().successor == mine.successor
+
+
+# acts that come late: the record is another one by now, or the instance is not there
+
+
+def asking(scene: Scene) -> tuple[Driver, NameLook]:
+    """A driver that works and what it would go by when it asks for a successor."""
+    driver = working(scene)
+    return driver, known(instances=tuple(scene.nodes()), record=scene.record())
+
+
+def do(driver: Driver, action: act.Action, seen: NameLook) -> None:
+    driver.sites[0].executor.do(action, ASKED, Look(names={"mynode": seen}))
+
+
+def launches(scene: Scene) -> int:
+    return scene.ec2.count("instances.launch")
+
+
+LAUNCH = act.LaunchSuccessor(name="mynode", because="a hint", pool=POOL, generation=2, try_number=1)
+REPLAY = act.ReplaySuccessor(name="mynode", because="no answer")
+
+
+def test_a_launch_for_a_record_that_has_moved_is_not_made(scene: Scene) -> None:
+    driver, seen = asking(scene)
+    before = launches(scene)
+    scene.records.change(scene.record(), drained=1)
+    do(driver, LAUNCH, seen)
+    assert (launches(scene), scene.record().successor) == (before, None)
+    driver.sites[0].executor.memory.avoid(POOL)
+    do(driver, LAUNCH, replace(seen, record=scene.record()))
+    assert launches(scene) == before, "another name has just been refused there"
+
+
+def test_a_replay_for_a_record_that_has_moved_is_not_made(scene: Scene) -> None:
+    driver, _ = asking(scene)
+    lost = scene.records.change(scene.record(), successor=heir(born=""))
+    before = launches(scene)
+    scene.records.change(lost, drained=1)
+    do(driver, REPLAY, known(record=lost))
+    assert launches(scene) == before
+
+
+def test_a_change_that_was_planned_by_an_older_record_is_not_made(scene: Scene) -> None:
+    driver, _ = asking(scene)
+    planned = scene.records.change(scene.record(), successor=heir(), drained=1)
+    succeed = act.Succeed(name="mynode", because="it is drained", generation=2)
+    scene.records.change(planned, successor=heir(try_number=2))
+    do(driver, succeed, known(record=planned))
+    assert scene.record().generation == 1
+    do(driver, succeed, known(record=scene.record()))
+    assert scene.record().generation == 2
+
+
+def test_what_is_not_shown_is_not_made_ready(scene: Scene) -> None:
+    driver, seen = asking(scene)
+    do(driver, act.Prepare(name="mynode", because="", instance_id="i-9", plugins=True), seen)
+    assert scene.machines.prepared == []
+
+
+@pytest.mark.parametrize(
+    ("code", "age"), [("IdempotentInstanceTerminated", 0.0), ("IdempotentParameterMismatch", 300.0)]
+)
+def test_a_token_that_was_spent_on_nothing_takes_the_intent_back(scene: Scene, code: str, age: float) -> None:
+    driver, _ = asking(scene)
+    lost = scene.records.change(scene.record(), successor=heir(born=""))
+    scene.ec2.fail_next("instances.launch", exception.TokenSpent("it is spent", code=code))
+    do(driver, REPLAY, known(record=lost, successor_age=age))
+    assert scene.record().successor == heir(born="", intent=None)
+
+
+def test_a_token_that_was_spent_with_other_words_is_waited_for(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    driver, _ = asking(scene)
+    lost = scene.records.change(scene.record(), successor=heir(born=""))
+    scene.ec2.fail_next("instances.launch", exception.TokenSpent("it is spent", code="IdempotentParameterMismatch"))
+    do(driver, REPLAY, known(record=lost, successor_age=299.0))
+    assert scene.record().successor == heir(born="")
+    assert "does not show the replacement" in caplog.text
+
+
+def test_a_token_that_was_spent_on_an_instance_finds_it(scene: Scene) -> None:
+    driver, seen = asking(scene)
+    do(driver, LAUNCH, seen)
+    mine = scene.record()
+    assert mine.successor is not None
+    lost = scene.records.change(mine, successor=replace(mine.successor, born=""))
+    scene.ec2.fail_next("instances.launch", exception.TokenSpent("it is spent", code="IdempotentParameterMismatch"))
+    do(driver, REPLAY, known(record=lost))
+    assert scene.record().successor == mine.successor
+
+
+def test_a_refusal_that_nobody_knows_is_tried_again_with_a_token_of_its_own(scene: Scene) -> None:
+    driver, seen = asking(scene)
+    scene.ec2.fail_next("instances.launch", exception.AWSError("something new", code="SomethingNew"))
+    do(driver, LAUNCH, seen)
+    heir_now, memory = scene.record().successor, driver.sites[0].executor.memory
+    assert heir_now is not None
+    assert heir_now.intent is None
+    assert memory.pause(key_of("mynode"))[0] > 0
+    assert ("replaced", "mynode") not in memory.avoided_acts()
+
+
+def test_our_own_drain_is_not_told_as_ec2s_notice() -> None:
+    told = [telling._notice_words({"action": action}) for action in (OUR_DRAIN, "terminate")]
+    assert told == [
+        "the instance makes room for its replacement",
+        "EC2's notice has come: the instance will be taken",
+    ]
