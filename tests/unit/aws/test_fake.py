@@ -11,7 +11,7 @@ from starcluster.aws.session import Ec2
 from starcluster.model import InstanceState, LaunchRequest, Market
 from tests.fakes.ec2 import FakeEc2, fake_error
 
-PARTS = ["instances", "spot", "volumes", "images", "network", "templates", "prices"]
+PARTS = ["instances", "spot", "volumes", "snapshots", "images", "network", "templates", "prices"]
 
 
 class Nowhere:
