@@ -23,8 +23,15 @@ from _pytest.runner import runtestprotocol
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "starcluster.supervisor"
-FILES = ("plan", "case", "noderules", "runrules", "homerules")
-TESTS = ("test_rules.py", "test_homerules.py", "test_plan.py", "test_plan_properties.py")
+FILES = ("plan", "case", "noderules", "runrules", "homerules", "successorrules")
+TESTS = (
+    "test_rules.py",
+    "test_homerules.py",
+    "test_plan.py",
+    "test_plan_properties.py",
+    "test_successor.py",
+    "test_sights.py",
+)
 LEAST = 90.0
 LIMIT = 60.0  # seconds; a mutant that hangs is noticed
 _WORDS = ("because", "hint", "why")

@@ -156,6 +156,10 @@ class FakeTemplates:
         self.ec2.note("templates.find", cluster)
         return [one for one in self.all.values() if not cluster or one.tags.get("@sc-cluster") == cluster]
 
+    def tagged(self, key: str, value: str = "*") -> list[LaunchTemplate]:
+        self.ec2.note("templates.tagged", (key, value))
+        return [one for one in self.all.values() if key in one.tags and value in ("*", one.tags[key])]
+
     def get(self, name: str) -> LaunchTemplate | None:
         self.ec2.note("templates.get", name)
         return next((one for one in self.all.values() if one.name == name), None)
