@@ -158,15 +158,16 @@ class Succession:
             at=before.at if before and before.generation == action.generation else intent.at,
             intent=intent,
         )
-        self._ask(self._records.change(record, successor=heir), heir, intent, wish, known)
+        self._records.change(record, successor=heir)
+        self._ask(heir, intent, wish, known)
 
     def _replay(self, wish: Wish, known: NameLook) -> None:
         record = self._fresh(wish)
         heir = record.successor
         if heir is not None and heir.intent is not None and not heir.born and not _moved(record, known):
-            self._ask(record, heir, heir.intent, wish, known)
+            self._ask(heir, heir.intent, wish, known)
 
-    def _ask(self, record: NameRecord, heir: Successor, intent: Intent, wish: Wish, known: NameLook) -> None:
+    def _ask(self, heir: Successor, intent: Intent, wish: Wish, known: NameLook) -> None:
         tags = {**wish.tags, GENERATION: str(heir.generation)}
         pool = intent.pool
         self._journal.add(
@@ -186,15 +187,25 @@ class Succession:
         except (exception.TransientError, exception.CredentialsError):
             raise
         except exception.BaseException as error:
-            self._records.change(record, successor=replace(heir, intent=None))
+            self._write(wish, heir, intent=None)
             self._refused(intent, wish, error)
             return
         if not made:
-            self._records.change(record, successor=replace(heir, intent=None))
+            self._write(wish, heir, intent=None)
             return
         self._memory.forget_news(key_of(wish.name))
-        self._records.change(record, successor=replace(heir, born=made))
+        self._write(wish, heir, born=made)
         self._journal.add(wish.name, "launched", instance=made, generation=heir.generation, successor=True)
+
+    def _write(self, wish: Wish, heir: Successor, **facts: Any) -> None:
+        """What came of it, but not over what another driver has written while this one slept in the call.
+
+        An instance that was asked for so late is ended by who has the name: the record does not know it.
+        """
+        record = self._fresh(wish)
+        if record.successor != heir:
+            raise exception.TransientError(f"another driver has gone on with {wish.name} meanwhile")
+        self._records.change(record, successor=replace(heir, **facts))
 
     def _find_by_token(self, intent: Intent, error: exception.TokenSpent, age: float) -> str:
         """The id of the instance that the token was spent on, "" when there is none."""

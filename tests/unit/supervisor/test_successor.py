@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,15 @@ from starcluster.cluster.namerecord import (
     record_tags,
 )
 from starcluster.cluster.record import PREPARED
-from starcluster.model import BlockDevice, Instance, InstanceState, LaunchTemplate, SpotRequest, SpotState
+from starcluster.model import (
+    BlockDevice,
+    Instance,
+    InstanceState,
+    LaunchRequest,
+    LaunchTemplate,
+    SpotRequest,
+    SpotState,
+)
 from starcluster.supervisor import actions as act
 from starcluster.supervisor import telling
 from starcluster.supervisor.case import Case
@@ -561,6 +570,24 @@ def test_a_refusal_that_nobody_knows_is_tried_again_with_a_token_of_its_own(scen
     assert heir_now.intent is None
     assert memory.pause(key_of("mynode"))[0] > 0
     assert ("replaced", "mynode") not in memory.avoided_acts()
+
+
+@pytest.mark.parametrize("answer", ["made", "refused", "spent"])
+def test_who_slept_in_a_launch_writes_nothing_over_what_another_driver_wrote(scene: Scene, answer: str) -> None:
+    driver, seen = asking(scene)
+    ask = scene.machines.launch_request
+
+    def slept(**words: Any) -> LaunchRequest:
+        scene.records.change(scene.record(), generation=2, born="i-other", successor=None)
+        return ask(**words)
+
+    scene.machines.launch_request = slept  # type: ignore[method-assign]
+    if answer == "refused":
+        scene.ec2.refuse("InsufficientInstanceCapacity")
+    if answer == "spent":
+        scene.ec2.fail_next("instances.launch", exception.TokenSpent("spent", code="IdempotentInstanceTerminated"))
+    do(driver, LAUNCH, seen)
+    assert (scene.record().generation, scene.record().born, scene.record().successor) == (2, "i-other", None)
 
 
 def test_our_own_drain_is_not_told_as_ec2s_notice() -> None:
