@@ -15,6 +15,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 LEAST_LIMIT = 20.0
+PACE = 60.0  # of the cloud's seconds at most count as one of ours where a node's own work is waited for
 
 
 class Clock:

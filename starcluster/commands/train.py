@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,14 @@ from starcluster.logger import log, timed_lines
 
 if TYPE_CHECKING:
     from starcluster.app import App
+    from starcluster.clock import Clock
     from starcluster.supervisor.look import NameLook
     from starcluster.supervisor.loop import Driver, Site
     from starcluster.supervisor.wishes import Wish
 
 _TAIL_LINES = 20
+_START_LIMIT = 600.0  # EC2's seconds in which a start may go wrong by what passes by itself
+_START_PAUSE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,20 @@ def _with_config(app: App, config: str | None) -> App:
 
 
 def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, json_lines: bool, plain: bool) -> int:
+    driver = patiently(lambda: _build(app, wishes, again=again, json_lines=json_lines), app.clock)
+    driver.gave_up = _show_tail
+    made.append(driver)
+    if json_lines:
+        _silence()
+    with _shown(driver, plain=plain or json_lines):
+        ended = driver.run()
+    if ended:
+        raise _failure(driver)
+    return int(ended)
+
+
+def _build(app: App, wishes: list[Wish], *, again: bool, json_lines: bool) -> Driver:
+    """The driver, its clusters found and its wishes held against what EC2 has."""
     from starcluster.supervisor.build import build_driver
     from starcluster.supervisor.execute import Settings
     from starcluster.supervisor.wishcheck import check_wishes
@@ -128,15 +145,21 @@ def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, jso
         listener=_print_line if json_lines else None,
     )
     check_wishes(wishes, app.ec2, app.clusters)
-    driver.gave_up = _show_tail
-    made.append(driver)
-    if json_lines:
-        _silence()
-    with _shown(driver, plain=plain or json_lines):
-        ended = driver.run()
-    if ended:
-        raise _failure(driver)
-    return int(ended)
+    return driver
+
+
+def patiently(build: Callable[[], Driver], clock: Clock) -> Driver:
+    """What passes by itself is waited for at the start too: a driver may be started by nobody who could try again."""
+    end, told = clock.end_of(_START_LIMIT), ""
+    while True:
+        try:
+            return build()
+        except exception.TransientError as error:
+            if clock.monotonic() >= end:
+                raise
+            if told != (told := str(error)):
+                log.warning("%s; trying again", error)
+            clock.sleep(_START_PAUSE)
 
 
 def _shown(driver: Driver, *, plain: bool) -> contextlib.AbstractContextManager[object]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from starcluster import exception, names
-from starcluster.clock import LEAST_LIMIT, Clock
+from starcluster.clock import LEAST_LIMIT, PACE, Clock
 from starcluster.cluster.namerecord import NameRecord, NameRecords
 from starcluster.cluster.record import GENERATION, READY
 from starcluster.model import Instance, InstanceState, SpotRequest
@@ -244,13 +244,17 @@ class Observer:
         return {
             "asking_for": self._asking_for(folded, record),
             "intent_age": self._steady_age(folded, record),
-            "unready_for": self._watched("unready", current.id) if current and running and not ready else 0.0,
+            "unready_for": self._unready_for(current) if current and running and not ready else 0.0,
             "failed_for": since("failed", folded, _failed_attempt(answer)) if _failed_attempt(answer) else 0.0,
             "overdue_for": since("drained", folded, str(record.drained)) if record and record.drained else 0.0,
             "set_up_failures": self.memory.set_up_failures.get(current.id, 0) if current else 0,
             "unusable": self.memory.unusable.get(folded, 0),
             "set_up_error": self.memory.set_up_errors.get(current.id, "") if current else "",
         }
+
+    def _unready_for(self, current: Instance) -> float:
+        """What a node does is not made faster with the cloud's clock, so at most PACE of its seconds pass in one."""
+        return self._watched("unready", current.id) * min(1.0, PACE / self.clock.scale)
 
     def _asking_for(self, folded: str, record: NameRecord | None) -> float:
         """What had passed when this driver first saw it, and from then on by the steady clock, which nobody sets."""

@@ -391,3 +391,13 @@ def test_faults_of_a_train_cfg(tmp_path: Path) -> None:
         read_wishes(file, ["mynode"])
     file.write_text(section("cluster_name = c\nenvironment = A=1\n\n  B=2"))
     assert read_wishes(file, ["mynode"])[0].environment == {"A": "1", "B": "2"}
+
+
+@pytest.mark.parametrize(("speed", "replaced"), [(1.0, True), (60.0, True), (300.0, False)])
+def test_a_fast_cloud_gives_a_node_no_less_of_our_time(scene: Scene, speed: float, replaced: bool) -> None:
+    """1000 of the cloud's seconds are 3 of ours at a speed of 300: no node is ready then, and none is hopeless."""
+    scene.clock.scale = speed
+    scene.machines.fail_set_up = [exception.SSHConnectionError("no route to host") for _ in range(99)]
+    driver = scene.driver(wish())
+    scene.rounds(driver, 30, pause=50)
+    assert (len(scene.nodes()) > 1) is replaced
