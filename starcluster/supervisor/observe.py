@@ -221,11 +221,13 @@ class Observer:
     def _steady_age(self, folded: str, record: NameRecord | None) -> float:
         """For how long we have seen this intent, and its answer: a launch may be asked for long before it goes well.
 
-        By our own steady clock: who wrote it may have a clock that is hours away from ours.
+        By our own steady clock: who wrote it may have a clock that is hours away from ours. Of two drivers' late writes
+        an answer may be left without its intent.
         """
-        if record is None or record.intent is None:
+        if record is None or not (record.intent or record.born):
             return 0.0
-        age = self.memory.unchanged(("intent", folded), f"{record.intent.token} {record.born}")
+        token = record.intent.token if record.intent else ""
+        age = self.memory.unchanged(("intent", folded), f"{token} {record.born}")
         return max(0.0, age - self._passed)
 
     @property

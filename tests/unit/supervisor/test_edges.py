@@ -401,3 +401,15 @@ def test_a_fast_cloud_gives_a_node_no_less_of_our_time(scene: Scene, speed: floa
     driver = scene.driver(wish())
     scene.rounds(driver, 30, pause=50)
     assert (len(scene.nodes()) > 1) is replaced
+
+
+def test_an_instance_in_the_record_that_is_not_shown_is_not_waited_for_without_end(scene: Scene) -> None:
+    """Also where its intent is not there: of the late writes of two drivers one half may be left."""
+    mine = scene.records.ensure("mynode")
+    scene.records.change(mine, generation=4, born="i-0123456789abcdef0", intent=None)
+    driver = scene.driver(wish())
+    scene.rounds(driver, 20, pause=10)
+    assert scene.nodes() == []
+    scene.rounds(driver, 20, pause=10)
+    (made,) = scene.nodes()
+    assert (scene.record().generation, scene.record().born) == (5, made.id)
