@@ -43,6 +43,7 @@ VERBS: dict[str, Entry] = {
     "listsnapshots": Entry(_VOLUMES, "Show snapshots", ("lsn",)),
     "restorevolume": Entry(_VOLUMES, "Make a volume with what a snapshot holds", ("rsv",)),
     "removesnapshot": Entry(_VOLUMES, "Delete snapshots for good", ("rsn",)),
+    "drive": Entry(_VOLUMES, "Disks that follow the work from zone to zone: create, attach, move and more"),
     "listinstances": Entry(_EC2, "Show instances, of clusters or not", ("lsi",)),
     "listspots": Entry(_EC2, "Show spot requests", ("ls",)),
     "spothistory": Entry(_EC2, "Show the spot prices of an instance type", ("shi",)),

@@ -2,9 +2,9 @@
 
 All of it stands in tags. Which volume counts is told by a chain of entries, each a launch template of its own
 (`sc/drive/NAME/7`): EC2 makes a template of a name once only, so of two drivers that want to go on from entry 6 one
-wins, and the other one sees what the winner wanted. Entries are never changed. A volume gets a new mark (`MARK`, never
-used before) before and after each attachment; a snapshot tells the mark that its volume had, and so it is known whether
-anything can have been written since. A mark begins with the number of the entry that its writer went by.
+wins, and the other one sees what the winner wanted. What an entry says is never changed. A volume gets a new mark
+(`MARK`, never used before) before and after each attachment; a snapshot tells the mark that its volume had, and so it
+is known whether anything can have been written since. A mark begins with the number of the entry that its writer went by.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ AT_REST = "@sc-at-rest"
 PROVEN = "@sc-proven"
 MADE_BY = "@sc-made-by"
 ENTRY = "@sc-entry"
+USED = "@sc-used"
 SHAPE = "@sc-shape"
 KEEP = "@sc-keep"
 _GONE = (VolumeState.DELETING, VolumeState.DELETED)
@@ -36,7 +37,8 @@ class Entry:
     """From now on the drive is what this says: a volume to be made in `zone`, or one that there is (`volume_id`).
 
     `snapshot_id`: what it is made from, "" = empty. `mark`: that of the volume of the entry before this one, when this
-    was decided. `loses`: the user knows that writes after the snapshot are not in it.
+    was decided. `loses`: the user knows that writes after the snapshot are not in it. `used`: its volume was attached,
+    or about to be; that is written down afterwards, for the time when the volume is gone.
     """
 
     number: int
@@ -46,6 +48,7 @@ class Entry:
     volume_id: str = ""
     mark: str = ""
     loses: bool = False
+    used: bool = False
     template_id: str = ""
 
 
@@ -253,6 +256,7 @@ def read_entry(template: LaunchTemplate) -> Entry:
             volume_id=str(volume_id),
             mark=str(mark),
             loses=bool(loses),
+            used=bool(template.tags.get(USED)),
             template_id=template.id,
         )
     except (KeyError, ValueError, TypeError, OverflowError) as error:

@@ -85,18 +85,25 @@ class Hands:
 
     def bring(self, name: str, target: Target) -> Form:
         """Have the drive at the instance, ready to be mounted; UserMustAct when that is for the user to decide."""
+        return self._until(name, target, plan.Use)
+
+    def _until(self, name: str, target: Target, wanted: type[plan.Use | plan.Attach]) -> Form:
         end = self.clock.end_of(self.limit)
         said = ""
         while True:
             drive, place = self.look(name, target)
             step = plan.next_step(drive, place)
-            if isinstance(step, plan.Use):
+            if isinstance(step, wanted):
                 return step.form
             if self.clock.monotonic() > end:
                 raise exception.WaitTimeout(f"drive {name}: {step.because}, for {self.limit / 60:.0f} minutes")
-            if said != (said := step.because):
+            if not isinstance(step, plan.Refuse) and said != (said := step.because):
                 log.info("drive %s: %s", name, step.because)
             self.do(drive, step, target)
+
+    def bring_to_zone(self, name: str, zone: str, *, lossy: bool = False) -> Form:
+        """Have the drive's volume in the zone, free for whoever wants it there."""
+        return self._until(name, Target(instance_id="", zone=zone, attach=_nowhere, lossy=lossy), plan.Attach)
 
     def look(self, name: str, target: Target) -> tuple[Drive, plan.Place]:
         now = self.clock.now()  # before the reads: what they do not show yet may have been made since
@@ -135,20 +142,30 @@ class Hands:
         size = max([int(shape.pop("size")), *(one.snapshot.size for one in drive.shots)])
         tags = {**_tags(record), NAME: f"{record.name}-{entry.number}", MADE_BY: entry.template_id}
         token = names.launch_token(owner=entry.template_id, alias=record.name, generation=entry.number, attempt=0)
-        made = self.volumes.create(size, entry.zone, snapshot_id=entry.snapshot_id, tags=tags, token=token, **shape)
+        try:
+            made = self.volumes.create(size, entry.zone, snapshot_id=entry.snapshot_id, tags=tags, token=token, **shape)
+        except exception.VolumeDoesNotExist as error:
+            log.debug("%s: it was made and somebody has deleted it since", error)
+            self.clock.sleep(PAUSE)  # after plan.LAG the drive goes on from its snapshots
+            return
         source = entry.snapshot_id or "nothing"
         log.info("drive %s: %s in %s is being made from %s", record.name, made.id, entry.zone, source)
 
     def take_snapshot(self, record: Record, form: Form, *, at_rest: bool) -> Snapshot:
+        tags = self.snapshot_tags(record, form, at_rest=at_rest)
+        return self.snapshots.create(form.id, description=f"drive {record.name}", tags=tags)
+
+    def snapshot_tags(self, record: Record, form: Form, *, at_rest: bool) -> dict[str, str]:
         """`at_rest`: the volume was seen free; should somebody attach it right now, it gets another mark."""
-        tags = {**_tags(record), MARK: form.mark, AT_REST: "1" if at_rest else ""}
-        return self.snapshots.create(form.volume.id, description=f"drive {record.name}", tags=tags)
+        return {**_tags(record), MARK: form.mark, AT_REST: "1" if at_rest else ""}
 
     def _attach(self, drive: Drive, form: Form, target: Target) -> None:
         """Mark, attach, mark, and look whether the drive went elsewhere meanwhile: then it is given back unmounted.
 
         The first mark is for nobody: after a death in between nobody takes it for a use that began in good order.
         """
+        if drive.top:
+            self.records.note_use(drive.top)
         self._mark(drive, form, "")
         target.attach(form.id)
         self._mark(drive, form, target.instance_id)
@@ -164,6 +181,10 @@ class Hands:
         """Its file system was mounted in good order."""
         if not form.proven:
             self.volumes.tag(form.volume.id, {PROVEN: "1"})
+
+
+def _nowhere(volume_id: str) -> None:
+    raise exception.InvalidOperation(f"{volume_id} was to be moved, not attached")
 
 
 def _shape(record: Record) -> dict[str, Any]:

@@ -118,6 +118,11 @@ def may_mount(drive: Drive, place: Place, form: Form) -> bool:
     return isinstance(step, Use) and step.form.id == form.id
 
 
+def going_back(drive: Drive, place: Place, shot: Shot) -> Enter:
+    """On purpose, to an older state: what was written since is on the volume that counted so far."""
+    return _enter(drive, place, because="the user wants it", zone=place.zone, shot=shot, loses=True)
+
+
 def removable(drive: Drive, now: datetime) -> list[Form]:
     """Volumes that do not count any more, and whose every write is known to be in the one that does."""
     present = drive.present
@@ -228,7 +233,7 @@ def _same_again(drive: Drive, top: Entry, place: Place, because: str) -> Step:
 
 def _without_volume(drive: Drive, top: Entry, place: Place) -> Step:
     young = place.now - top.at < LAG
-    if top.volume_id or not young:
+    if top.volume_id or top.used or not young:
         return _from_snapshots(drive, place)
     if top.zone != place.zone:
         return _same_again(drive, top, place, f"a volume in {top.zone} was wanted and is not any more")
@@ -259,8 +264,7 @@ def _from_snapshots(drive: Drive, place: Place) -> Step:
 
 
 def _was_ever_used(drive: Drive) -> bool:
-    """An entry tells of the use of the volume before it."""
-    return any(one.mark or one.snapshot_id for one in drive.entries) or any(one.mark for one in drive.forms)
+    return any(one.used or one.snapshot_id for one in drive.entries) or any(one.mark for one in drive.forms)
 
 
 # --- there is a volume

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from starcluster import exception, names
 from starcluster.cluster.drives.drive import (
     DRIVE,
+    USED,
     Drive,
     Entry,
     Record,
@@ -27,6 +28,7 @@ _TEMPLATE_DATA = {"InstanceInitiatedShutdownBehavior": "terminate"}  # EC2 refus
 class TemplateDoor(Protocol):
     def tagged(self, key: str, value: str = "*") -> list[LaunchTemplate]: ...
     def create(self, name: str, tags: Mapping[str, str], data: Mapping[str, Any]) -> LaunchTemplate: ...
+    def tag(self, template_id: str, tags: Mapping[str, str]) -> None: ...
     def delete(self, template_id: str) -> None: ...
 
 
@@ -94,6 +96,11 @@ class DriveRecords:
         except exception.ConflictError:
             return False
         return True
+
+    def note_use(self, entry: Entry) -> None:
+        """Before the first use of its volume."""
+        if not entry.used:
+            self._templates.tag(entry.template_id, {USED: "1"})
 
     def forget(self, drive: Drive) -> None:
         """Delete the chain, newest first, and then the record: what is left after a kill is still known."""

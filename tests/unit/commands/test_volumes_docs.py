@@ -1,4 +1,4 @@
-"""docs/volumes.md: its commands are ones that the program understands, and it leaves out no verb and no kind."""
+"""docs/volumes.md and drives.md: their commands are ones that the program understands, no verb and no kind is left out."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import click
 import pytest
 
 from starcluster.aws import shapes
-from starcluster.commands import VERBS
+from starcluster.commands import VERBS, drive
 
-TEXT = (Path(__file__).parents[3] / "docs" / "volumes.md").read_text()
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+DOCS = Path(__file__).parents[3] / "docs"
+TEXT = (DOCS / "volumes.md").read_text()
+DRIVES = (DOCS / "drives.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT + DRIVES, re.MULTILINE | re.DOTALL)
 LINES = [line for block in BLOCKS for line in block.splitlines()]
 
 
@@ -23,6 +25,8 @@ def test_a_command_is_understood(line: str) -> None:
     program, verb, *words = shlex.split(line)
     assert program == "starcluster"
     command: click.Command = importlib.import_module(f"starcluster.commands.{verb}").command
+    if isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
     assert command.make_context(verb, words).params
 
 
@@ -30,6 +34,11 @@ def test_every_verb_about_volumes_is_told() -> None:
     about = [name for name in VERBS if name.endswith(("volume", "volumes", "snapshot", "snapshots"))]
     assert len(about) == 11
     silent = [name for name in about if f"`{name}" not in TEXT and f"starcluster {name}" not in TEXT]
+    assert silent == []
+
+
+def test_every_verb_about_drives_is_told() -> None:
+    silent = [name for name in drive.command.commands if f"drive {name}" not in DRIVES]
     assert silent == []
 
 

@@ -143,6 +143,11 @@ class TemplateDoor(Door):
         return made
 
     @_called
+    def tag(self, template_id: str, tags: Mapping[str, str]) -> None:
+        old = self.world.made_templates[template_id]
+        self.world.made_templates[template_id] = replace(old, tags={**old.tags, **tags})
+
+    @_called
     def delete(self, template_id: str) -> None:
         self.world.made_templates.pop(template_id, None)
 
@@ -175,9 +180,9 @@ class VolumeDoor(Door):
     ) -> Volume:
         world = self.world
         if token in world.tokens:
-            return world.made_volumes.get(world.tokens[token]) or Volume(
-                id=world.tokens[token], state=VolumeState.DELETED, size=size, zone=zone
-            )
+            if world.tokens[token] not in world.made_volumes:
+                raise exception.VolumeDoesNotExist(f"{world.tokens[token]} is gone", code="InvalidVolume.NotFound")
+            return world.made_volumes[world.tokens[token]]
         made = Volume(
             id=f"vol-{world.number():017x}",
             state=VolumeState.AVAILABLE,

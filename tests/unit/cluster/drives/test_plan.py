@@ -1,0 +1,62 @@
+"""Where a drive goes on from when its volume was deleted by mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from starcluster import exception
+from starcluster.cluster.drives import plan
+from starcluster.cluster.drives.drive import Form
+from tests.unit.cluster.drives.world import World
+
+ZONE = "us-east-1a"
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.records.create("data", shape={"size": 1}, keep="1 last")
+    return made
+
+
+def used(world: World) -> Form:
+    """Brought to a node, written to, and given back."""
+    form = world.hands().bring("data", world.target(world.launch(ZONE)))
+    world.contents[form.id].append(1)
+    world.free(form.id)
+    return form
+
+
+def snapshot(world: World, form: Form) -> str:
+    drive = world.records.get("data")
+    assert drive.present is not None
+    taken = world.hands().take_snapshot(drive.record, drive.present, at_rest=True)
+    world.finish_snapshots()
+    return taken.id
+
+
+@pytest.mark.parametrize("passed", [0, 301])
+def test_a_used_volume_that_is_gone_comes_back_from_its_snapshot_at_once(world: World, passed: int) -> None:
+    form = used(world)
+    taken = snapshot(world, form)
+    del world.made_volumes[form.id]
+    world.clock.sleep(passed)
+    anew = world.hands(limit=10).bring("data", world.target(world.launch(ZONE)))
+    assert (world.contents[anew.id], anew.volume.snapshot_id) == ([1], taken)
+
+
+def test_a_volume_that_was_never_used_is_made_again(world: World) -> None:
+    form = world.hands().bring_to_zone("data", ZONE)
+    del world.made_volumes[form.id]
+    began = world.clock.passed
+    anew = world.hands().bring_to_zone("data", ZONE)
+    assert anew.id != form.id
+    assert world.clock.passed - began >= plan.LAG.total_seconds() - 10, "EC2 may only not show it yet"
+
+
+def test_a_used_volume_without_a_snapshot_is_told_and_not_replaced_by_an_empty_one(world: World) -> None:
+    form = used(world)
+    del world.made_volumes[form.id]
+    world.clock.sleep(301)
+    with pytest.raises(exception.UserMustAct, match="there is no snapshot"):
+        world.hands().bring("data", world.target(world.launch(ZONE)))
