@@ -1,4 +1,4 @@
-"""docs/volumes.md and drives.md: their commands are ones that the program understands, no verb and no kind is left out."""
+"""docs/volumes.md and drives.md: their commands are understood by the program; no verb and no kind is left out."""
 
 from __future__ import annotations
 
