@@ -4,7 +4,8 @@ All of it stands in tags. Which volume counts is told by a chain of entries, eac
 (`sc/drive/NAME/7`): EC2 makes a template of a name once only, so of two drivers that want to go on from entry 6 one
 wins, and the other one sees what the winner wanted. What an entry says is never changed. A volume gets a new mark
 (`MARK`, never used before) before and after each attachment; a snapshot tells the mark that its volume had, and so it
-is known whether anything can have been written since. A mark begins with the number of the entry that its writer went by.
+is known whether anything can have been written since. A mark begins with the number of the entry that its writer went
+by.
 """
 
 from __future__ import annotations
