@@ -36,11 +36,20 @@ class ClusterMachines:
     def _node(self, instance: Instance) -> Node:
         node = self._nodes.get(instance.id)
         if node is None:
+            self._forget_older(instance.alias)
             node = self._nodes[instance.id] = self._cluster.node_of(instance)
         elif node.dns_name != instance.address:
             node.forget_connection()
         node.instance = instance
         return node
+
+    def _forget_older(self, alias: str) -> None:
+        """Of a name's earlier instances only the last may still be spoken to; in a month there are hundreds."""
+        known = list(self._nodes.items())  # acts in other threads add to it
+        mine = [one for one, node in known if names.fold(node.instance.alias) == names.fold(alias)]
+        for instance_id in mine[:-1]:
+            if node := self._nodes.pop(instance_id, None):
+                node.forget_connection()
 
     def shell(self, instance: Instance) -> SSHClient:
         return self._node(instance).ssh
