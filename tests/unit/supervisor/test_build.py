@@ -113,7 +113,7 @@ def test_a_connection_is_kept_until_the_address_is_another(machines: ClusterMach
 
 
 def test_of_a_names_instances_only_the_last_two_are_kept(machines: ClusterMachines, clusters: FakeClusters) -> None:
-    first = [machines.shell(instance(number)) for number in (1, 2, 3, 4)][0]
+    first, *_ = [machines.shell(instance(number)) for number in (1, 2, 3, 4)]
     assert [one.forgotten for one in clusters.cluster.made] == [1, 1, 0, 0]
     assert machines.shell(instance(1)) is not first
 
