@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+# what nohup, or a shell's &, has told the tests not to heed their programs would not heed either
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed-skips")
 _OURS = ("AWS_", "STARCLUSTER_", "EC2_")
