@@ -20,7 +20,7 @@ from starcluster.supervisor.look import (
     Unasked,
     Unreachable,
 )
-from starcluster.supervisor.noderules import BY_USER
+from starcluster.supervisor.noderules import BY_USER, REQUEST_BY_USER, ended_by_user
 from starcluster.supervisor.plan import decide
 from starcluster.supervisor.wishes import After, Wish
 from tests.unit.supervisor.world import NOW, POOL, instance, known, look, record, report, run, wish
@@ -482,3 +482,32 @@ def test_a_word_about_one_of_several_requests_is_enough() -> None:
         overdue_for=60.0,
     )
     assert isinstance(now(drained), act.Release)
+
+
+# whose doing an end was
+
+
+def request_of(instance_id: str, code: str) -> SpotRequest:
+    return SpotRequest(id=f"sir-{instance_id}", state=SpotState.CLOSED, code=code, instance_id=instance_id)
+
+
+@pytest.mark.parametrize("code", sorted(REQUEST_BY_USER))
+def test_a_requests_word_counts_for_the_recorded_instance_that_tells_nothing_itself(code: str) -> None:
+    gone = known(record=record(born="i-1"), requests=(request_of("i-1", code),))
+    assert ended_by_user(gone) == ["i-1"]
+    mute = instance(1, InstanceState.TERMINATED)
+    assert ended_by_user(replace(gone, instances=(mute,))) == ["i-1"]
+    other = instance(1, InstanceState.TERMINATED, reason="Server.SpotInstanceTermination")
+    assert ended_by_user(replace(gone, instances=(other,))) == [], "what it tells itself is closer"
+    assert ended_by_user(replace(gone, requests=(request_of("i-0", code),))) == [], "of an earlier instance"
+    assert ended_by_user(replace(gone, record=None)) == []
+
+
+def test_the_start_of_a_command_says_which_attempt_it_is() -> None:
+    first = now(known(instances=(instance(),), answer=report(), record=record()))
+    assert first.because == "the node is ready"
+    later = known(instances=(instance(),), answer=report(), record=record(), last_run=1)
+    assert now(later).because == "the node is ready; attempt 2 starts"
+    assert (
+        now(replace(later, has_saved=True)).because == "the node is ready; attempt 2 goes on from the last checkpoint"
+    )
