@@ -45,11 +45,11 @@ class ClusterMachines:
 
     def _forget_older(self, alias: str) -> None:
         """Of a name's earlier instances only the last may still be spoken to; in a month there are hundreds."""
-        known = list(self._nodes.items())  # acts in other threads add to it
-        mine = [one for one, node in known if names.fold(node.instance.alias) == names.fold(alias)]
-        for instance_id in mine[:-1]:
-            if node := self._nodes.pop(instance_id, None):
-                node.forget_connection()
+        known = list(self._nodes.values())  # acts in other threads add to it
+        mine = [node for node in known if names.fold(node.instance.alias) == names.fold(alias)]
+        for node in mine[:-1]:
+            self._nodes.pop(node.instance.id, None)
+            node.forget_connection()
 
     def shell(self, instance: Instance) -> SSHClient:
         return self._node(instance).ssh

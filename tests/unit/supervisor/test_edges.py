@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from starcluster import exception
-from starcluster.cluster.namerecord import NameRecords
+from starcluster.cluster.namerecord import Lease, NameRecords
 from starcluster.model import InstanceState, SpotRequest, SpotState
 from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
@@ -24,7 +24,7 @@ from starcluster.supervisor.telling import tell_changes
 from starcluster.supervisor.wishes import read_sections, read_wishes
 from tests.fakes.ec2 import fake_error
 from tests.unit.supervisor.stage import TAG, Scene
-from tests.unit.supervisor.world import POOL, instance, known, report, wish
+from tests.unit.supervisor.world import NOW, POOL, instance, known, report, wish
 
 
 @pytest.fixture
@@ -413,3 +413,22 @@ def test_an_instance_in_the_record_that_is_not_shown_is_not_waited_for_without_e
     scene.rounds(driver, 20, pause=10)
     (made,) = scene.nodes()
     assert (scene.record().generation, scene.record().born) == (5, made.id)
+
+
+def test_what_is_not_shown_is_neither_set_up_nor_are_its_disks_taken(scene: Scene) -> None:
+    executor = scene.driver(wish()).sites[0].executor
+    scene.records.change(scene.records.ensure("mynode"), generation=1, born="i-1")
+    nothing = Look(names={"mynode": known(record=scene.record())})
+    executor.do(act.SetUp(name="mynode", because="", instance_id="i-1", whole=True), wish(), nothing)
+    assert scene.machines.set_ups == []
+    executor.do(act.RecordDrained(name="mynode", because="", generation=1), wish(), nothing)
+    assert scene.record().drained == 1
+    assert scene.ec2.count("volumes.detach") == 0
+
+
+def test_only_our_own_leases_are_given_up(scene: Scene) -> None:
+    executor = scene.driver(wish()).sites[0].executor
+    theirs = Lease(holder="user@elsewhere/boot:1:1", until=NOW)
+    scene.records.change(scene.records.ensure("mynode"), lease=theirs)
+    executor.give_up_leases([wish("other"), wish()])
+    assert scene.record().lease == theirs

@@ -590,6 +590,15 @@ def test_who_slept_in_a_launch_writes_nothing_over_what_another_driver_wrote(sce
     assert (scene.record().generation, scene.record().born, scene.record().successor) == (2, "i-other", None)
 
 
+def test_a_replay_that_finds_nothing_to_ask_for_ends_no_pause(scene: Scene) -> None:
+    driver, seen = asking(scene)
+    memory = driver.sites[0].executor.memory
+    memory.back_off(key_of("mynode"), "it went wrong")
+    before = memory.pause(key_of("mynode"))
+    do(driver, REPLAY, seen)
+    assert memory.pause(key_of("mynode")) == before
+
+
 def test_our_own_drain_is_not_told_as_ec2s_notice() -> None:
     told = [telling._notice_words({"action": action}) for action in (OUR_DRAIN, "terminate")]
     assert told == [
