@@ -199,6 +199,8 @@ class Executor:
 
     def _adopt(self, action: act.Adopt, wish: Wish, known: NameLook) -> None:
         record = self._fresh(wish)
+        if record.generation > action.generation:
+            return  # the look was late
         self.records.change(record, born=action.instance_id, generation=action.generation, asking_since=None)
         self.journal.add(wish.name, "adopted", instance=action.instance_id, generation=action.generation)
 
@@ -326,7 +328,10 @@ class Executor:
         self.journal.add(wish.name, "drain", instance=instance.id)
 
     def _record_drained(self, action: act.RecordDrained, wish: Wish, known: NameLook) -> None:
-        record = self.records.change(self._fresh(wish), drained=action.generation)
+        record = self._fresh(wish)
+        if record.generation != action.generation:
+            return  # the look was late: by now the name, and what is attached, is another instance's
+        record = self.records.change(record, drained=action.generation)
         self.journal.add(wish.name, "drained-recorded", generation=action.generation)
         drained = next((one for one in known.instances if one.id == record.born), None)
         if drained is not None:

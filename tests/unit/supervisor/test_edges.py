@@ -12,7 +12,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.cluster.namerecord import Lease, NameRecords
-from starcluster.model import InstanceState, SpotRequest, SpotState
+from starcluster.model import BlockDevice, InstanceState, SpotRequest, SpotState
 from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.journal import Journal, journal_folder
@@ -432,3 +432,23 @@ def test_only_our_own_leases_are_given_up(scene: Scene) -> None:
     scene.records.change(scene.records.ensure("mynode"), lease=theirs)
     executor.give_up_leases([wish("other"), wish()])
     assert scene.record().lease == theirs
+
+
+def test_a_late_word_of_a_drain_takes_no_disk_from_the_next_instance(scene: Scene) -> None:
+    """The record was read late: by now the name is another instance's, which works with the disk."""
+    executor = scene.driver(wish()).sites[0].executor
+    then = scene.records.change(scene.records.ensure("mynode"), generation=1, born="i-1")
+    disk = BlockDevice(device="/dev/sdf", volume_id="vol-1")
+    mine = tuple(replace(instance(number), block_devices=(disk,)) for number in (1, 2))
+    scene.records.change(then, generation=2, born="i-2", drained=1)
+    seen = Look(names={"mynode": known(record=then, instances=mine)})
+    executor.do(act.RecordDrained(name="mynode", because="", generation=1), wish(), seen)
+    assert scene.ec2.count("volumes.detach") == 0
+    assert scene.record().drained == 1
+
+
+def test_a_late_adoption_does_not_turn_the_generation_back(scene: Scene) -> None:
+    executor = scene.driver(wish()).sites[0].executor
+    scene.records.change(scene.records.ensure("mynode"), generation=2, born="i-2")
+    executor.do(act.Adopt(name="mynode", because="", instance_id="i-1", generation=1), wish(), Look(names={}))
+    assert (scene.record().generation, scene.record().born) == (2, "i-2")

@@ -275,10 +275,12 @@ class Story(RuleBasedStateMachine):
         """The adversary rests: each name gets its command or a clear word, and then nothing is done any more."""
         self.nothing_wrong()
         self.world.rest()
-        if not self.alive_drivers():
+        going_on = [one for one in self.alive_drivers() if not one.site.results]  # another may have taken up what ended
+        for other in self.alive_drivers():
+            if other is not (going_on or [None])[0]:
+                other.kill()
+        if not going_on:
             self._begin(same=True, skew=0.0)
-        for other in self.alive_drivers()[1:]:
-            other.kill()
         (driver,) = self.alive_drivers()
         self._obey(driver)
         if any(ended is Ended.USER_MUST_ACT for ended in driver.site.results.values()):
