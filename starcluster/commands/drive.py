@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starcluster import exception, names
+from starcluster.cluster.drives.retention import DEFAULT
 from starcluster.commands.asking import confirmed
 from starcluster.commands.showing import block, or_none, total
 from starcluster.commands.words import Words
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from starcluster.cluster.drives.drive import Drive
     from starcluster.cluster.drives.keeping import Drives
 
-_KEEP = "3 hourly, 7 daily"
 _LOSSY = "Rather an older snapshot than waiting for writes that are not in one yet."
 
 
@@ -51,7 +51,7 @@ def _drives(app: App) -> Drives:
 @click.option("--throughput", type=int, metavar="MIB", help="MiB a second.")
 @click.option("--filesystem", type=click.Choice(["ext4", "xfs"]), default="ext4", show_default=True, help="To make.")
 @click.option("--encrypted", is_flag=True, help="Encrypt its volumes.")
-@click.option("--keep", default=_KEEP, show_default=True, metavar="RULE", help="Which snapshots prune keeps.")
+@click.option("--keep", default=DEFAULT, show_default=True, metavar="RULE", help="Which snapshots prune keeps.")
 @click.pass_obj
 def create(app: App, /, *, name: str, size: int, keep: str, **shape: Any) -> None:
     """Make a drive of SIZE GB. It costs nothing until it is first attached: its volume is made there and then.
@@ -167,7 +167,9 @@ def move(app: App, /, *, name: str, zone: str, lossy: bool) -> None:
     Example:
       starcluster drive move data us-east-1b
     """
-    _check_zone(app, zone)
+    from starcluster.cluster.volumes import check_zone
+
+    check_zone(app.ec2, zone)
     click.echo(_drives(app).move(name, zone, lossy=lossy).id)
 
 
@@ -223,7 +225,9 @@ def restore(app: App, /, *, name: str, snapshot_id: str, zone: str, confirm: boo
     Example:
       starcluster drive restore data snap-0123456789abcdef0 us-east-1a
     """
-    _check_zone(app, zone)
+    from starcluster.cluster.volumes import check_zone
+
+    check_zone(app.ec2, zone)
     if confirmed(f"Go back to {snapshot_id}; what was written since is not in it any more", sure=confirm):
         click.echo(_drives(app).restore(name, snapshot_id, zone).id)
 
@@ -245,11 +249,3 @@ def remove(app: App, /, *, name: str, confirm: bool) -> None:
     if confirmed(f"**PERMANENTLY** delete the drive {name}, {what}", sure=confirm):
         drives.remove(name)
         log.info("The drive %s is gone", name)
-
-
-def _check_zone(app: App, zone: str) -> None:
-    zones = [one.name for one in app.ec2.network.zones()]
-    if zone not in zones:
-        raise exception.InvalidZone(
-            f"there is no zone '{zone}' in {app.ec2.region}", hint=f"the zones are: {', '.join(zones)}"
-        )

@@ -122,7 +122,7 @@ class Drives:
             self._ec2.volumes.delete(one.id)
         for snapshot_id in gone:
             self._ec2.snapshots.delete(snapshot_id)
-        forks = tuple(one.id for one in plan.forks(drive, now))
+        forks = tuple(one.id for one in plan.forks(drive))
         return Pruned(snapshots=tuple(gone), volumes=tuple(one.id for one in volumes), forks=forks)
 
     def restore(self, name: str, snapshot_id: str, zone: str) -> Volume:
@@ -204,7 +204,7 @@ def facts(drive: Drive, now: datetime, aliases: Mapping[str, str]) -> dict[str, 
         "newest_snapshot_at": newest.started.isoformat() if newest else None,
         "keep": drive.record.keep,
         "superseded": [one.id for one in plan.removable(drive, now)],
-        "forks": [one.id for one in plan.forks(drive, now)],
+        "forks": [one.id for one in plan.forks(drive)],
     }
 
 

@@ -133,11 +133,10 @@ def removable(drive: Drive, now: datetime) -> list[Form]:
     return unused + [one for one in free if one.mark and present.proven and _is_ancestor(drive, one, present)]
 
 
-def forks(drive: Drive, now: datetime) -> list[Form]:
+def forks(drive: Drive) -> list[Form]:
     """Volumes that do not count and may hold writes which the one that does lacks: kept, and told."""
-    present, gone = drive.present, {one.id for one in removable(drive, now)}
-    others = [one for one in drive.forms if one.mark and one.id not in gone and (not present or one.id != present.id)]
-    return [one for one in others if not present or not _is_ancestor(drive, one, present)]
+    present, used = drive.present, [one for one in drive.forms if one.mark]
+    return [one for one in used if not present or (one.id != present.id and not _is_ancestor(drive, one, present))]
 
 
 def needed_snapshots(drive: Drive) -> set[str]:
@@ -222,10 +221,15 @@ def _take_back(drive: Drive, entry: Entry, place: Place) -> Step:
 
 def _same_again(drive: Drive, top: Entry, place: Place, because: str) -> Step:
     """What the top entry wanted, here; what it made, if anything, was never used."""
-    shot = drive.shot(top.snapshot_id)
-    if top.snapshot_id and (shot is None or not shot.is_done):
+    if _lacks_source(drive, top):
         return _from_snapshots(drive, place)
-    return _enter(drive, place, because=because, zone=place.zone, shot=shot, loses=top.loses)
+    return _enter(drive, place, because=because, zone=place.zone, shot=drive.shot(top.snapshot_id), loses=top.loses)
+
+
+def _lacks_source(drive: Drive, entry: Entry) -> bool:
+    """It is to be made from a snapshot that is gone, or not finished."""
+    shot = drive.shot(entry.snapshot_id)
+    return bool(entry.snapshot_id) and (shot is None or not shot.is_done)
 
 
 # --- there is no volume
@@ -237,8 +241,7 @@ def _without_volume(drive: Drive, top: Entry, place: Place) -> Step:
         return _from_snapshots(drive, place)
     if top.zone != place.zone:
         return _same_again(drive, top, place, f"a volume in {top.zone} was wanted and is not any more")
-    shot = drive.shot(top.snapshot_id)
-    if top.snapshot_id and (shot is None or not shot.is_done):
+    if _lacks_source(drive, top):
         return _from_snapshots(drive, place)
     return Make(because=f"it goes on from {top.snapshot_id or 'nothing'}", entry=top)
 
