@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from starcluster import exception
 from starcluster.aws.errors import spot_verdict
 from starcluster.model import (
     Attachment,
@@ -28,6 +29,7 @@ from starcluster.model import (
 )
 
 Answer = Mapping[str, Any]
+Named = TypeVar("Named", Volume, Snapshot)
 
 
 def filters(**wanted: str | Iterable[str]) -> list[dict[str, Any]]:
@@ -39,6 +41,16 @@ def filter_list(wanted: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any
     """EC2's Filters from EC2's own filter names; empty values are left out."""
     lists = {name: [value] if isinstance(value, str) else list(value) for name, value in wanted.items()}
     return [{"Name": name, "Values": values} for name, values in lists.items() if any(values)]
+
+
+def only(found: Sequence[Named], what: str, name: str) -> Named | None:
+    """The one that has this id or Name, None when there is none; UserMustAct when several have."""
+    if len(found) > 1:
+        raise exception.UserMustAct(
+            f"{len(found)} {what} are named '{name}': {', '.join(one.id for one in found)}",
+            hint="name the one that you mean by its id",
+        )
+    return found[0] if found else None
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -55,13 +55,8 @@ class Snapshots:
             found = self.find(ids=[id_or_name]) or self._shared(id_or_name)
         else:
             found = self.find(names=[id_or_name])
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise exception.UserMustAct(
-                f"{len(found)} snapshots are named '{id_or_name}': {', '.join(one.id for one in found)}",
-                hint="name the one that you mean by its id",
-            )
+        if one := forms.only(found, "snapshots", id_or_name):
+            return one
         raise exception.NotFoundError(
             f"snapshot '{id_or_name}' does not exist in {self._api.access.region}",
             code="InvalidSnapshot.NotFound",

@@ -45,13 +45,8 @@ class Volumes:
             found = self.find(ids=[id_or_name])
         else:
             found = [one for one in self.find(names=[id_or_name]) if one.state not in _GONE]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise exception.UserMustAct(
-                f"{len(found)} volumes are named '{id_or_name}': {', '.join(one.id for one in found)}",
-                hint="name the one that you mean by its id",
-            )
+        if one := forms.only(found, "volumes", id_or_name):
+            return one
         raise exception.VolumeDoesNotExist(
             f"volume '{id_or_name}' does not exist in {self._api.access.region}",
             code="InvalidVolume.NotFound",

@@ -11,6 +11,7 @@ from starcluster import exception, names
 from starcluster.cluster.drives.retention import DEFAULT
 from starcluster.commands.asking import confirmed
 from starcluster.commands.showing import block, or_none, total
+from starcluster.commands.volumeoptions import encryption_options, speed_options
 from starcluster.commands.words import Words
 from starcluster.logger import log
 
@@ -46,11 +47,9 @@ def _drives(app: App) -> Drives:
 @command.command()
 @click.argument("name", metavar="NAME")
 @click.argument("size", metavar="SIZE", type=click.IntRange(min=1))
-@click.option("--type", "kind", default="gp3", show_default=True, metavar="TYPE", help="Type of its volumes.")
-@click.option("--iops", type=int, metavar="N", help="Operations a second.")
-@click.option("--throughput", type=int, metavar="MIB", help="MiB a second.")
+@speed_options
+@encryption_options
 @click.option("--filesystem", type=click.Choice(["ext4", "xfs"]), default="ext4", show_default=True, help="To make.")
-@click.option("--encrypted", is_flag=True, help="Encrypt its volumes.")
 @click.option("--keep", default=DEFAULT, show_default=True, metavar="RULE", help="Which snapshots prune keeps.")
 @click.pass_obj
 def create(app: App, /, *, name: str, size: int, keep: str, **shape: Any) -> None:
