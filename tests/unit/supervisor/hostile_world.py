@@ -327,9 +327,12 @@ class World:
         self._settle()
 
     def cut(self, instance_id: str, *, ssh: bool, home: bool) -> None:
+        """A node that was silent already is so since then."""
         node = self.nodes[instance_id]
+        heard = node.reachable or (node.shares and node.started and self.home_up)
         node.reachable, node.shares = not ssh, not home
-        node.cut_at = self.time if ssh else None  # type: ignore[attr-defined]
+        since = getattr(node, "cut_at", None)
+        node.cut_at = (self.time if heard or since is None else since) if ssh else None  # type: ignore[attr-defined]
 
     def rest(self) -> None:
         """The adversary goes home: what is broken is mended, what was taken is gone."""
