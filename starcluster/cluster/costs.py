@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from starcluster.clock import Clock
 from starcluster.cluster.namerecord import NameRecord, Spent
 from starcluster.cluster.record import GENERATION
 from starcluster.logger import log
-from starcluster.model import Instance, InstanceState, Market, SpotPrice
+from starcluster.model import Instance, InstanceState, Market, Pool, SpotPrice
 
 FRESH = 900.0  # EC2's seconds that a pool's prices are good for
 _ENDED = (InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED)
@@ -167,21 +167,29 @@ class Meter:
 
     def ask(self, instance: Instance) -> Tariff | None:
         """The prices since its launch; None when EC2 does not tell, and then it is not asked again for a while."""
-        key, since = (instance.instance_type, instance.zone), instance.launched or self.now()
+        return self._ask(instance.instance_type, instance.zone, instance.launched or self.now())
+
+    def price_in(self, pool: Pool) -> float | None:
+        """US dollars an hour there, of late; None when EC2 does not tell."""
+        tariff = self._ask(pool.instance_type, pool.zone, self.now() - timedelta(seconds=FRESH))
+        return tariff.now(pool.market) if tariff else None
+
+    def _ask(self, kind: str, zone: str, since: datetime) -> Tariff | None:
+        key = (kind, zone)
         found = self._known.get(key)
         if found and self._clock.monotonic() < found[0] and found[1] <= since:
             return found[2]
-        tariff = self._fetch(instance, since)
+        tariff = self._fetch(kind, zone, since)
         self._known[key] = (self._clock.monotonic() + FRESH, since, tariff)
         return tariff
 
-    def _fetch(self, instance: Instance, since: datetime) -> Tariff | None:
+    def _fetch(self, kind: str, zone: str, since: datetime) -> Tariff | None:
         try:
-            spot = self._ec2.spot.history(instance.instance_type, instance.zone, since, self.now())
+            spot = self._ec2.spot.history(kind, zone, since, self.now())
         except exception.AWSError as error:
-            log.debug("no spot prices of %s in %s: %s", instance.instance_type, instance.zone, error)
+            log.debug("no spot prices of %s in %s: %s", kind, zone, error)
             return None
-        return Tariff(spot=tuple(spot), on_demand=self._ec2.prices.on_demand(instance.instance_type))
+        return Tariff(spot=tuple(spot), on_demand=self._ec2.prices.on_demand(kind))
 
     def settle(self, record: NameRecord, instances: Sequence[Instance]) -> Spent:
         """The record's new sum; the old one while prices are missing, for they may be there later."""

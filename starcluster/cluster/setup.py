@@ -79,10 +79,17 @@ def is_ready(node: Node) -> bool:
     return bool(marked) and marked == node.boot_id()
 
 
-def set_up_node(cluster: Cluster, node: Node, *, progress: Progress = _silent, introduce: bool = True) -> None:
+def set_up_node(
+    cluster: Cluster,
+    node: Node,
+    *,
+    progress: Progress = _silent,
+    introduce: bool = True,
+    last: Callable[[], None] = lambda: None,
+) -> None:
     """Set up one launched instance under its alias: SSH, default set-up, plugins, tag READY.
 
-    `introduce`: let the other workers know of it; else the caller does.
+    `introduce`: let the other workers know of it; else the caller does. `last`: done before the node counts as set up.
     May be repeated at any time. Raises SSHError, WaitTimeout, RemoteCommandFailed or PluginError.
     """
     cluster.running_master()
@@ -95,6 +102,7 @@ def set_up_node(cluster: Cluster, node: Node, *, progress: Progress = _silent, i
     progress("mounted /home")
     for plugin in cluster.plugins:
         run_hook(plugin, "on_add_node", arguments)
+    last()
     mark_ready(node)
     progress("set up")
 

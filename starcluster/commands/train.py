@@ -81,7 +81,8 @@ def command(app: App, words: tuple[str, ...], everything: bool, again: bool, jso
 
 def _wishes(asked: Words, *, everything: bool) -> list[Wish]:
     """What the train.cfg says; a fault in it is wrong usage."""
-    from starcluster.supervisor.wishes import node_sections, read_sections, read_wishes
+    from starcluster.supervisor.trainfile import node_sections, read_sections
+    from starcluster.supervisor.wishes import read_wishes
 
     try:
         nodes = node_sections(read_sections(asked.file)) if everything else asked.nodes
@@ -134,8 +135,9 @@ def _build(app: App, wishes: list[Wish], *, again: bool, json_lines: bool) -> Dr
     """The driver, its clusters found and its wishes held against what EC2 has."""
     from starcluster.supervisor.build import build_driver
     from starcluster.supervisor.execute import Settings
-    from starcluster.supervisor.wishcheck import check_wishes
+    from starcluster.supervisor.wishcheck import check_wishes, with_zones
 
+    wishes = with_zones(wishes, app.ec2)
     driver = build_driver(
         wishes,
         clusters=app.clusters,

@@ -143,6 +143,13 @@ class CancelRequests(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeepDrive(Action):
+    """Take a snapshot of the drive as it is, and let go what its rule does not keep."""
+
+    drive: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wait(Action):
     """Nothing to do but to look again, at the latest after so many of EC2's seconds."""
 

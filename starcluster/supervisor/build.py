@@ -11,9 +11,11 @@ from starcluster.aws.session import Ec2
 from starcluster.clock import Clock
 from starcluster.cluster.cluster import Clusters
 from starcluster.cluster.costs import Meter
+from starcluster.cluster.drives.records import DriveRecords
 from starcluster.cluster.namerecord import NameRecords
 from starcluster.supervisor.accounting import Accountant
 from starcluster.supervisor.crew import Crew, Lane
+from starcluster.supervisor.drivesight import DriveSight
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal, journal_folder
 from starcluster.supervisor.lease import Holder
@@ -59,6 +61,8 @@ def _site(
     """All that looks at and acts on one cluster, by one memory."""
     tag = wishes[0].cluster
     records, memory = NameRecords(ec2.templates, tag, clock=clock), Memory(clock)
+    meter = Meter(ec2, clock)
+    drives = DriveRecords(ec2.templates, ec2.volumes, ec2.snapshots)
     observer = Observer(
         cluster=tag,
         ec2=ec2,
@@ -68,6 +72,8 @@ def _site(
         clock=clock,
         me=me,
         hands=HANDS[Lane.ACTS],
+        drives=DriveSight(drives, ec2.instances, memory=memory, clock=clock),
+        price_in=meter.price_in,
     )
     executor = Executor(
         cluster=tag,
@@ -90,7 +96,7 @@ def _site(
         journal=journal,
         wishes=wishes,
         crew=crew,
-        accounts=Accountant(meter=Meter(ec2, clock), records=records, crew=crew, journal=journal, clock=clock),
+        accounts=Accountant(meter=meter, records=records, crew=crew, journal=journal, clock=clock),
     )
 
 

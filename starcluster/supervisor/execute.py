@@ -19,6 +19,7 @@ from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError
 from starcluster.supervisor.case import LAG_LIMIT
+from starcluster.supervisor.drivesight import KEEPING
 from starcluster.supervisor.intents import generation_and_intent, new_intent, token_of
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook
@@ -32,6 +33,7 @@ from starcluster.supervisor.wishes import Wish
 
 _DRAIN = 120.0  # wall seconds that a command gets when it is we who end it
 _QUOTA_SETTLES = 900.0  # EC2's seconds for which an instance that has ended may still count in a quota
+_KEEP_AGAIN = 300.0  # EC2's seconds after a snapshot that failed
 _MANY = 6  # the same trouble so often in a row is the user's to look at
 
 
@@ -40,6 +42,7 @@ class Machines(Settable, Protocol):
 
     def group_id(self) -> str: ...
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest: ...
+    def keep_drive(self, name: str) -> str: ...
     def remove(self, instance: Instance) -> None: ...
 
 
@@ -106,6 +109,7 @@ class Executor:
             act.Stop: self._stop,
             act.Start: self._start,
             act.CancelRequests: self._cancel,
+            act.KeepDrive: self._keep_drive,
             act.LaunchSuccessor: succession.launch,
             act.ReplaySuccessor: succession.replay,
             act.Prepare: succession.prepare,
@@ -261,6 +265,8 @@ class Executor:
 
     def _launched(self, record: NameRecord, wish: Wish, instance_id: str) -> None:
         self.memory.forget_news(wish.name)
+        if record.intent is not None:
+            self.memory.gave(record.intent.pool)
         self.records.change(self._still(record, wish), born=instance_id, asking_since=None)
         self.journal.add(wish.name, "launched", instance=instance_id, generation=record.generation)
 
@@ -344,6 +350,17 @@ class Executor:
                 self.ec2.volumes.detach(device.volume_id, instance_id=instance.id)
             except exception.AWSError as error:
                 log.debug("%s: %s is freed by the end of %s only: %s", wish.name, device.volume_id, instance.id, error)
+
+    def _keep_drive(self, action: act.KeepDrive, wish: Wish, known: NameLook) -> None:
+        """A snapshot that can not be had stops no job."""
+        try:
+            snapshot_id = self.machines.keep_drive(action.drive)
+        except exception.BaseException as error:
+            self.memory.leave_alone(KEEPING, action.drive, seconds=_KEEP_AGAIN)
+            self.journal.add(wish.name, "snapshot-failed", drive=action.drive, error=str(error))
+            log.warning("%s: no snapshot of drive %s: %s", wish.name, action.drive, error.explain())
+        else:
+            self.journal.add(wish.name, "snapshot", drive=action.drive, snapshot=snapshot_id)
 
     def _record_outcome(self, action: act.RecordOutcome, wish: Wish, known: NameLook) -> None:
         outcome = Outcome(

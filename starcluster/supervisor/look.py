@@ -133,12 +133,40 @@ Answer = Report | Silent | Unreachable | Absent | Unasked
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriveLook:
+    """What EC2 shows of a drive that a name wants. Ages in EC2's seconds.
+
+    `zone`: where its volume is, "" = it has none now. `holder`: the instance that has the volume. `used`: something may
+    have been written to it. `whole`: a finished snapshot has all of it; `unsaved`: nobody has it, and no snapshot,
+    finished or not, has all of it. `newest`: its newest finished snapshot. `unkept_for`: since its newest snapshot,
+    finished or not, was begun, or since its volume was made. `resting`: a snapshot failed, the next try is later.
+    """
+
+    name: str
+    exists: bool = True
+    zone: str = ""
+    volume_id: str = ""
+    holder: str = ""
+    holder_lives: bool = False
+    used: bool = False
+    size: int = 0
+    whole: bool = False
+    unsaved: bool = False
+    pending: bool = False
+    newest: str = ""
+    newest_age: float = 0.0
+    unkept_for: float = 0.0
+    resting: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class NameLook:
     """All that is known of one name. `has_saved`: its program has told progress, or left something to go on from.
 
     `unexplained`: EC2 shows the record's on-demand instance no more, and nobody has seen how it ended.
     `successor_age`: for how long its intent, or its instance's id, has stood in the record; `stray_for`: for how long
-    an instance of a later generation has been seen that the record does not know.
+    an instance of a later generation has been seen that the record does not know. `checkpoint_age`: since a checkpoint
+    command last went well on the current instance, -1 = none has.
     """
 
     record: NameRecord | None = None
@@ -171,14 +199,22 @@ class NameLook:
     successor_failures: int = 0
     successor_pause: float = 0
     stray_for: float = 0
+    drives: tuple[DriveLook, ...] = ()
+    checkpoint_age: float = -1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """`master_heard`: False when the master was asked and did not answer (EC2 calls a machine that boots running)."""
+    """`master_heard`: False when the master was asked and did not answer (EC2 calls a machine that boots running).
+
+    `avoid`: pools to leave alone, and for how long; `dry_for`: for how long a pool has been refusing us; `prices`: US
+    dollars an hour, as far as a choice between pools needs them and they are known.
+    """
 
     names: Mapping[str, NameLook]
     cluster: ClusterState = ClusterState.UP
     master_heard: bool = True
     zones: tuple[str, ...] = ()
     avoid: Mapping[Pool, float] = field(default_factory=dict)
+    dry_for: Mapping[Pool, float] = field(default_factory=dict)
+    prices: Mapping[Pool, float] = field(default_factory=dict)

@@ -189,7 +189,8 @@ class Driver:
         text = sentence(action)
         if site.said.get(action.name) == text or _is_repeated(site, action):
             return
-        site.said[action.name] = text
+        if not isinstance(action, act.KeepDrive):  # it comes between, and what goes on need not be said again
+            site.said[action.name] = text
         if not isinstance(action, act.Hold):
             log.info("%s: %s", action.name, text)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starcluster import exception, names
 from starcluster.cluster import lifecycle, record
 from starcluster.cluster.cluster import Cluster, Clusters
+from starcluster.cluster.drives.keeping import Drives
 from starcluster.cluster.namerecord import Intent
 from starcluster.cluster.node import Node
 from starcluster.logger import log
 from starcluster.model import Instance, InstanceState, LaunchRequest
 from starcluster.ssh.client import SSHClient
+from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.introducer import Introducer
 
 
@@ -67,18 +69,41 @@ class ClusterMachines:
             max_price=intent.max_price,
         )
 
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance:
+    def set_up(self, instance: Instance, *, drives: Sequence[DriveWish], progress: Callable[[str], None]) -> Instance:
         """The whole set-up of one instance, on a view of the cluster of its own (it runs in a thread).
 
-        Returns the instance as it is then: plugins may have attached volumes.
+        Returns the instance as it is then: plugins and drives have attached volumes.
         """
         cluster: Cluster = self._clusters.get(self._tag)
         cluster.load()
         node = next((one for one in cluster.nodes if one.id == instance.id), None) or cluster.node_of(instance)
-        lifecycle.set_up_node(cluster, node, progress=progress, introduce=False)
+
+        def bring_drives() -> None:
+            for wish in drives:
+                self._bring(node, wish)
+                progress(f"drive {wish.name} at {wish.path}")
+
+        lifecycle.set_up_node(cluster, node, progress=progress, introduce=False, last=bring_drives)
         self._introducer.add(node)
         node.update()
         return node.instance
+
+    def _bring(self, node: Node, wish: DriveWish) -> None:
+        """The drive, made if there is none of that name, comes to the node; what it has left behind may go then."""
+        drives = Drives(self._clusters)
+        drives.ensure(wish.name, shape=wish.shape, keep=wish.keep)
+        drives.attach(wish.name, node, wish.path, may_lose=wish.may_lose)
+        try:
+            drives.prune(wish.name)
+        except exception.AWSError as error:
+            log.debug("drive %s is not tidied up: %s", wish.name, error)
+
+    def keep_drive(self, name: str) -> str:
+        """A snapshot of the drive as it is (its id), and an end to those that its rule does not keep."""
+        drives = Drives(self._clusters)
+        made = drives.snapshot(name)
+        drives.prune(name)
+        return made.id
 
     def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None:
         """As much of a set-up as may be done while another instance works under the name."""

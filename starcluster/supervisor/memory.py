@@ -12,6 +12,7 @@ from starcluster.model import Pool
 from starcluster.supervisor.sights import Sights
 
 AVOID = 180.0  # EC2's seconds that a pool without capacity is left alone
+LATELY = 1800.0  # of them: refusals further apart are two shortages, not one
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,}")
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
@@ -30,6 +31,7 @@ class Memory:
         self._clock = clock
         self._lock = threading.RLock()
         self._avoid: dict[Pool, float] = {}
+        self._dry: dict[Pool, tuple[float, float]] = {}  # the first and the last refusal of a row
         self._pauses: dict[str, Pause] = {}
         self._failures: dict[str, int] = {}
         self._first: dict[tuple[str, ...], float] = {}
@@ -118,8 +120,22 @@ class Memory:
                     del by_id[one]
 
     def avoid(self, pool: Pool, seconds: float = AVOID) -> None:
+        now = self._clock.monotonic()
         with self._lock:
-            self._avoid[pool] = self._clock.monotonic() + seconds
+            first, last = self._dry.get(pool, (now, now))
+            self._dry[pool] = (first if now - last <= LATELY else now, now)
+            self._avoid[pool] = now + seconds
+
+    def gave(self, pool: Pool) -> None:
+        """A machine came from there: its shortage is over."""
+        with self._lock:
+            self._dry.pop(pool, None)
+
+    def dry_for(self) -> dict[Pool, float]:
+        """For how long the pools that refused us lately have been doing so, in EC2's seconds."""
+        now = self._clock.monotonic()
+        with self._lock:
+            return {pool: now - first for pool, (first, last) in self._dry.items() if now - last <= LATELY}
 
     def avoided(self) -> dict[Pool, float]:
         """The pools to leave alone, and for how long."""
@@ -131,6 +147,9 @@ class Memory:
         """Do not do this again for so many of EC2's seconds."""
         with self._lock:
             self._acts[act] = self._clock.monotonic() + seconds
+
+    def is_left_alone(self, *act: str) -> bool:
+        return act in self.avoided_acts()
 
     def avoided_acts(self) -> set[tuple[str, ...]]:
         now = self._clock.monotonic()

@@ -15,10 +15,12 @@ from starcluster.supervisor.actions import (
     SetUp,
     Start,
     Succeed,
+    Wait,
 )
 from starcluster.supervisor.case import LAG_LIMIT, Case
+from starcluster.supervisor.driverules import is_unsaved
 from starcluster.supervisor.look import NameLook
-from starcluster.supervisor.wishes import Fallback
+from starcluster.supervisor.placing import place_drives
 
 # all in EC2's seconds
 OPEN_LIMIT = 600.0  # a spot request that stays open so long is taken back
@@ -190,6 +192,9 @@ def _launch(case: Case, *, generation: int, try_number: int, because: str) -> Ac
     pools = wanted_pools(case)
     if not pools:
         return case.wait("it is not known yet in which zone the cluster is")
+    if case.wish.drives:
+        placed = place_drives(case, pools, generation=generation, try_number=try_number, because=because)
+        return (is_unsaved(case) or placed) if isinstance(placed, Wait) else placed
     free = [pool for pool in pools if pool not in case.look.avoid]
     if not free:
         rest = min(case.look.avoid[pool] for pool in pools)
@@ -210,17 +215,7 @@ def _launch(case: Case, *, generation: int, try_number: int, because: str) -> Ac
 
 def wanted_pools(case: Case) -> list[Pool]:
     """Where the name's instance may live, best first."""
-    wish = case.wish
-    markets = [wish.market]
-    waited = case.known.asking_for >= wish.spot_max_wait
-    if wish.market is Market.SPOT and wish.fallback is Fallback.ON_DEMAND and waited:
-        markets.append(Market.ON_DEMAND)
-    return [
-        Pool(instance_type=kind, zone=zone, market=market)
-        for market in markets
-        for zone in wish.zones or case.look.zones
-        for kind in wish.instance_types
-    ]
+    return case.wish.pools(case.look.zones, waited=case.known.asking_for)
 
 
 def is_drained_and_dying(case: Case) -> Action | None:

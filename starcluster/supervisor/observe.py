@@ -6,8 +6,8 @@ What the agents say, or that they say nothing, are values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -15,14 +15,17 @@ from starcluster import exception, names
 from starcluster.clock import LEAST_LIMIT, PACE, Clock
 from starcluster.cluster.namerecord import NameRecord, NameRecords
 from starcluster.cluster.record import GENERATION, READY
-from starcluster.model import Instance, InstanceState, SpotRequest
+from starcluster.model import Instance, InstanceState, Market, Pool, SpotRequest
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError, Shell
 from starcluster.supervisor.asking import Asking
+from starcluster.supervisor.driverules import CHECKPOINT
+from starcluster.supervisor.drivesight import DriveSight
 from starcluster.supervisor.look import (
     Absent,
     Answer,
     ClusterState,
+    DriveLook,
     Look,
     NameLook,
     Report,
@@ -84,13 +87,16 @@ class Observer:
         clock: Clock,
         me: lease.Holder,
         hands: int = 1,
+        drives: DriveSight | None = None,
+        price_in: Callable[[Pool], float | None] = lambda pool: None,
     ) -> None:
-        """`hands`: with more than one, nodes are asked directly side by side."""
+        """`hands`: with more than one, nodes are asked directly side by side. `price_in`: US dollars an hour."""
         self._asking: Asking[Question, Answer] = Asking(
             self._ask_node, key=lambda one: one.current.id, not_yet=_not_yet, patience=PATIENCE, in_threads=hands > 1
         )
         self.cluster, self.ec2, self.records = cluster, ec2, records
         self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
+        self._drives, self._price_in = drives, price_in
         self.busy: dict[str, str] = {}  # instance id -> what is done to it beside the loop
         self.last_master: Instance | None = None
         self._installed_on = ""
@@ -104,6 +110,7 @@ class Observer:
         self.memory.forget_others({one.id for one in instances} | set(busy))
         requests = self.ec2.spot.find(cluster=self.cluster)
         records = self.records.find()
+        drives = self._drives.look(wishes, instances) if self._drives else {}
         self.memory.sights.note(instances, {one.born for one in records.values()})
         master = self.last_master = master_of(instances)
         mine = _by_name(instances)
@@ -111,16 +118,28 @@ class Observer:
         words = self._ask_master(master, usable)
         seen = [(wish, *_of(wish, mine, records), words.get(wish.name, {})) for wish in wishes]
         answers = self._answers(seen)
+        zones = (master.zone,) if master else ()
         return Look(
             cluster=self._cluster_state(master),
             master_heard=bool(words) or not usable,
-            zones=(master.zone,) if master else (),
+            zones=zones,
             avoid=self.memory.avoided(),
+            dry_for=self.memory.dry_for(),
+            prices=self._prices(wishes, zones),
             names={
-                names.fold(one[0].name): self._name(*one, answer, requests, busy, asked=bool(words))
+                names.fold(one[0].name): self._name(*one, answer, requests, busy, drives, asked=bool(words))
                 for one, answer in zip(seen, answers, strict=True)
             },
         )
+
+    def _prices(self, wishes: Sequence[Wish], zones: Sequence[str]) -> dict[Pool, float]:
+        """Of the pools that drives may have to choose between (asked for once in a while)."""
+        pools = [pool for wish in wishes if wish.drives for pool in wish.pools(zones)]
+        if len({(pool.instance_type, pool.zone) for pool in pools}) < 2:
+            return {}
+        full = [replace(pool, market=Market.ON_DEMAND) for pool in pools]
+        known = {pool: self._price_in(pool) for pool in [*pools, *full]}
+        return {pool: price for pool, price in known.items() if price is not None}
 
     def _cluster_state(self, master: Instance | None) -> ClusterState:
         if master is not None and master.state is InstanceState.RUNNING:
@@ -170,6 +189,7 @@ class Observer:
         answer: Answer,
         requests: Sequence[SpotRequest],
         busy: Mapping[str, str],
+        drives: Mapping[str, tuple[DriveLook, ...]],
         *,
         asked: bool,
     ) -> NameLook:
@@ -195,7 +215,14 @@ class Observer:
             **self._ages(folded, record, current, answer),
             **self._silence(wish, current, answer, asked=asked),
             home_lost_for=self._home_lost_for(current, answer, asked=asked),
+            drives=drives.get(folded, ()),
+            checkpoint_age=self._checkpoint_age(answer),
         )
+
+    def _checkpoint_age(self, answer: Answer) -> float:
+        stamps = answer.stamps if isinstance(answer, Report) else ()
+        went_well = [one.at for one in stamps if one.event == CHECKPOINT and one.detail.get("exit") == 0]
+        return self._age(datetime.fromtimestamp(max(went_well), UTC)) if went_well else -1.0
 
     def _has_saved(self, folded: str, word: Mapping[str, Any]) -> bool:
         """Whether any of its instances told progress, or its folder for checkpoints is not empty; once is for good."""

@@ -17,6 +17,7 @@ from starcluster.supervisor.actions import (
     StandBack,
 )
 from starcluster.supervisor.case import SOON, Case, Rule
+from starcluster.supervisor.driverules import is_unkept, is_unsaved
 from starcluster.supervisor.homerules import has_lost_home
 from starcluster.supervisor.look import (
     ClusterState,
@@ -134,6 +135,7 @@ RULES: tuple[Rule, ...] = (
     has_no_instance,
     is_ending,
     is_stopped,
+    is_unsaved,  # while the replacement boots
     is_pending,
     is_not_set_up,
     has_no_agent,
@@ -143,6 +145,7 @@ RULES: tuple[Rule, ...] = (
     has_lost_home,  # nothing is started where it is missing
     has_successor,
     is_at_risk,
+    is_unkept,
     is_working,
     has_failed,
     is_idle,

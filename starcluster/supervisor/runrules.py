@@ -17,6 +17,7 @@ from starcluster.supervisor.actions import (
     Stop,
 )
 from starcluster.supervisor.case import Case
+from starcluster.supervisor.driverules import is_leaving, is_unsaved
 from starcluster.supervisor.look import (
     Absent,
     NodePhase,
@@ -48,7 +49,8 @@ def is_over(case: Case) -> Action | None:
     if left and after is not After.KEEP:
         act = Stop if after is After.STOP else Release
         return act(name=case.wish.name, because=f"the command has {outcome.state}", instance_id=left[0].id)
-    return Finish(name=case.wish.name, because=_ended(outcome, succeeded), succeeded=succeeded)
+    unsaved = is_unsaved(case) or is_leaving(case)
+    return unsaved or Finish(name=case.wish.name, because=_ended(outcome, succeeded), succeeded=succeeded)
 
 
 def _ended(outcome: Outcome, succeeded: bool) -> str:

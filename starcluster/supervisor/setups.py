@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from starcluster import names
+from starcluster import exception, names
 from starcluster.clock import Clock, wait_until
 from starcluster.cluster.record import PREPARED
 from starcluster.logger import log
@@ -14,6 +14,7 @@ from starcluster.model import Instance
 from starcluster.supervisor import agentlink
 from starcluster.supervisor.agentlink import AgentError, Shell
 from starcluster.supervisor.case import LAG_LIMIT
+from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import RunReport, RunState
 from starcluster.supervisor.memory import Memory
@@ -30,7 +31,9 @@ class Machines(Protocol):
     """What a set-up needs of supervisor/machines.py."""
 
     def shell(self, instance: Instance) -> Shell: ...
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance: ...
+    def set_up(
+        self, instance: Instance, *, drives: Sequence[DriveWish], progress: Callable[[str], None]
+    ) -> Instance: ...
     def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None: ...
     def mark_prepared(self, instance: Instance) -> None: ...
 
@@ -106,7 +109,9 @@ class SetUps:
 
     def _set_up(self, instance: Instance, wish: Wish, *, whole: bool) -> None:
         if whole:
-            instance = self.machines.set_up(instance, progress=lambda word: self._progress(wish, instance, word))
+            instance = self.machines.set_up(
+                instance, drives=wish.drives, progress=lambda word: self._progress(wish, instance, word)
+            )
             self.memory.note_set_up(instance.id)
         shell = self.machines.shell(instance)
         agentlink.install(shell, fresh=whole and not instance.tags.get(PREPARED))
@@ -137,6 +142,8 @@ class SetUps:
         words = f"the set-up of {instance.id} failed: {why}"
         self.memory.back_off(trouble, words)
         self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
+        if isinstance(error, exception.UserMustAct):
+            self.memory.complain(names.fold(wish.name), f"{words}\n{error.hint}".strip())
         log.warning("%s: %s", wish.name, words)
         log.debug("%s: set-up", wish.name, exc_info=error)
 

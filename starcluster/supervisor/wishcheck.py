@@ -8,13 +8,16 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from starcluster import exception
+from starcluster.cluster.drives.records import DriveRecords
 from starcluster.logger import log
 from starcluster.model import Market
 from starcluster.supervisor.wishes import Wish
 
+ANY = "any"
 _ROOT = "root"
 _NO_SUCH_USER = 2  # getent's exit status
 _LIMIT = 15.0
@@ -25,6 +28,12 @@ class Ec2Door(Protocol):
     def instances(self) -> Any: ...
     @property
     def network(self) -> Any: ...
+    @property
+    def templates(self) -> Any: ...
+    @property
+    def volumes(self) -> Any: ...
+    @property
+    def snapshots(self) -> Any: ...
 
 
 class ClustersDoor(Protocol):
@@ -41,6 +50,7 @@ def check_wishes(wishes: Sequence[Wish], ec2: Ec2Door, clusters: ClustersDoor) -
             except exception.AWSError as error:
                 log.debug("%s is not checked: %s", wish.name, error)
         _check_user(wish, clusters, checked)
+    _check_drives(wishes, ec2)
 
 
 def _wrong(wish: Wish, setting: str, why: str, hint: str) -> exception.UsageError:
@@ -86,6 +96,29 @@ def _check_types(wish: Wish, ec2: Ec2Door, checked: set[tuple[str, str]]) -> Non
         if wish.market is Market.SPOT and info.usage_classes and str(Market.SPOT) not in info.usage_classes:
             hint = "name another type, or set market = on-demand"
             raise _wrong(wish, "instance_type", f"{kind} is not offered on spot", hint)
+
+
+def _check_drives(wishes: Sequence[Wish], ec2: Ec2Door) -> None:
+    """A drive is there, or it is said how large it is to be."""
+    unmade = {drive.name: wish for wish in wishes for drive in wish.drives if not drive.shape}
+    if not unmade:
+        return
+    try:
+        there = DriveRecords(ec2.templates, ec2.volumes, ec2.snapshots).some(unmade)
+    except exception.AWSError as error:
+        log.debug("the drives are not checked: %s", error)
+        return
+    for name in sorted(unmade.keys() - there.keys()):
+        hint = f"give its size in a section [drive {name}], or: starcluster drive create {name} SIZE"
+        raise _wrong(unmade[name], "drive", f"there is no drive '{name}'", hint)
+
+
+def with_zones(wishes: Sequence[Wish], ec2: Ec2Door) -> list[Wish]:
+    """`zones = any` as the zones that there are."""
+    if not any(ANY in wish.zones for wish in wishes):
+        return list(wishes)
+    known = tuple(sorted(zone.name for zone in ec2.network.zones()))
+    return [replace(wish, zones=known) if ANY in wish.zones else wish for wish in wishes]
 
 
 def _check_user(wish: Wish, clusters: ClustersDoor, checked: set[tuple[str, str]]) -> None:

@@ -1,13 +1,10 @@
 """What the user wants, read from train.cfg: one section is one node, the section's name is the node's name.
 
-The file is INI read raw: nothing is interpolated, a comment stands on a line of its own, and continuation
-lines keep their newlines, so that a command may be a small shell script. Only the sections asked for are
-checked; a section whose name has a space is not a node.
+Only the sections asked for are checked, and those of the drives that they name.
 """
 
 from __future__ import annotations
 
-import configparser
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +14,9 @@ from pathlib import Path
 
 from starcluster import exception, names
 from starcluster.logger import log
-from starcluster.model import Market
+from starcluster.model import Market, Pool
+from starcluster.supervisor.drivewishes import DriveWish, read_drives
+from starcluster.supervisor.trainfile import Section, node_sections, read_sections
 
 DEFAULT_FILE = "train.cfg"
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -54,7 +53,10 @@ class StopSignalTo(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """One named node that is to run one command until the command is done. Durations in seconds."""
+    """One named node that is to run one command until the command is done. Durations in seconds.
+
+    `hour_worth`: what an hour of waiting costs the user, in US dollars; None = what an hour on demand costs.
+    """
 
     name: str
     cluster: str
@@ -81,6 +83,23 @@ class Wish:
     on_success: After = After.RELEASE
     on_failure: After = After.RELEASE
     tags: Mapping[str, str] = field(default_factory=dict)
+    drives: tuple[DriveWish, ...] = ()
+    hour_worth: float | None = None
+
+    def pools(self, zones: Sequence[str], *, waited: float = float("inf")) -> list[Pool]:
+        """Where its instance may live, best first; `zones`: where it lives if it does not say.
+
+        `waited`: for how long a spot machine has been asked for, which decides on the fallback.
+        """
+        markets = [self.market]
+        if self.market is Market.SPOT and self.fallback is Fallback.ON_DEMAND and waited >= self.spot_max_wait:
+            markets.append(Market.ON_DEMAND)
+        return [
+            Pool(instance_type=kind, zone=zone, market=market)
+            for market in markets
+            for zone in self.zones or zones
+            for kind in self.instance_types
+        ]
 
 
 _KNOWN = (
@@ -109,78 +128,9 @@ _KNOWN = (
     "silent_limit",
     "on_success",
     "on_failure",
+    "drive",
+    "hour_worth",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Section:
-    """One section being read; knows where it stands, for the errors."""
-
-    file: str
-    name: str
-    values: Mapping[str, str]
-
-    def wrong(self, setting: str, why: str, hint: str = "") -> exception.ConfigSettingError:
-        return exception.ConfigSettingError(why, file=self.file, section=self.name, setting=setting, hint=hint)
-
-    def text(self, setting: str, default: str | None = None) -> str:
-        value = self.values.get(setting, "").strip()
-        if value:
-            return value
-        if default is None:
-            raise self.wrong(setting, "is missing", hint=f"add a line '{setting} = ...' to [{self.name}]")
-        return default
-
-    def number(self, setting: str, default: float, *, least: float = 0) -> float:
-        value = self.text(setting, str(default))
-        try:
-            number = float(value.lstrip("$"))
-        except ValueError:
-            raise self.wrong(setting, f"'{value}' is not a number") from None
-        if not least <= number < float("inf"):
-            raise self.wrong(setting, f"'{value}' is less than {least:g} or without end")
-        return number
-
-    def choice(self, setting: str, default: str, choices: Sequence[str]) -> str:
-        value = self.text(setting, default).lower().replace("_", "-")
-        if value not in choices:
-            raise self.wrong(setting, f"'{value}' is none of: {', '.join(choices)}")
-        return value
-
-    def words(self, setting: str, default: str | None = None) -> tuple[str, ...]:
-        found = tuple(word.strip() for word in re.split(r"[,\n]", self.text(setting, default)))
-        return tuple(word for word in found if word)
-
-
-def read_sections(file: Path) -> dict[str, dict[str, str]]:
-    """Every section of the file as it stands; raises ConfigNotFound or ConfigError (file, line)."""
-    parser = configparser.RawConfigParser(inline_comment_prefixes=None, strict=True)
-    try:
-        parser.read_string(file.read_text(encoding="utf-8"), source=str(file))
-    except FileNotFoundError:
-        raise exception.ConfigNotFound(
-            "there is no such file", file=str(file), hint="cp train_example.cfg train.cfg and edit it"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise exception.ConfigError(f"can not be read: {error}", file=str(file)) from None
-    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
-        setting = getattr(error, "option", "")
-        raise exception.ConfigError(
-            f"is given twice (line {error.lineno})", file=str(file), section=error.section, setting=setting
-        ) from None
-    except configparser.MissingSectionHeaderError as error:
-        raise exception.ConfigError(f"line {error.lineno} stands before the first [section]", file=str(file)) from None
-    except configparser.ParsingError as error:
-        line = error.errors[0][0] if error.errors else "?"
-        raise exception.ConfigError(
-            f"line {line} is neither '[section]' nor 'setting = value'", file=str(file)
-        ) from None
-    return {section: dict(parser.items(section)) for section in parser.sections()}
-
-
-def node_sections(sections: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The sections that are nodes: a name with a space is something else."""
-    return [section for section in sections if not re.search(r"\s", section)]
 
 
 def read_wishes(file: Path, wanted: Sequence[str]) -> list[Wish]:
@@ -188,7 +138,25 @@ def read_wishes(file: Path, wanted: Sequence[str]) -> list[Wish]:
     sections = read_sections(file)
     by_name = {names.fold(section): section for section in node_sections(sections)}
     unique = list(dict.fromkeys(names.fold(name) for name in wanted))
-    return [_read_one(file, name, by_name, sections) for name in unique]
+    found = [_read_one(file, name, by_name, sections) for name in unique]
+    _refuse_shared_drives(file, found)
+    return found
+
+
+def _refuse_shared_drives(file: Path, wishes: Sequence[Wish]) -> None:
+    """One writer: two nodes that run at once can not have the same drive."""
+    users: dict[str, str] = {}
+    for wish in wishes:
+        for drive in wish.drives:
+            other = users.setdefault(names.fold(drive.name), wish.name)
+            if other != wish.name:
+                raise exception.ConfigSettingError(
+                    f"the drive {drive.name} is {other}'s too, and a drive is at one node at a time",
+                    file=str(file),
+                    section=wish.name,
+                    setting="drive",
+                    hint="give each a drive of its own; what all are to see belongs on /home",
+                )
 
 
 def _read_one(file: Path, folded: str, by_name: Mapping[str, str], sections: Mapping[str, Mapping[str, str]]) -> Wish:
@@ -198,13 +166,13 @@ def _read_one(file: Path, folded: str, by_name: Mapping[str, str], sections: Map
         hint = f"its nodes: {known}" + (f"; did you mean '{by_name[near[0]]}'?" if near else "")
         raise exception.UsageError(f"there is no node '{folded}' in {file}", hint=hint)
     name = by_name[folded]
-    section = _Section(file=str(file), name=name, values=sections[name])
+    section = Section(file=str(file), name=name, values=sections[name])
     names.check_alias(name)
     _warn_of_unknown(section)
-    return _wish(section)
+    return _wish(section, sections)
 
 
-def _warn_of_unknown(section: _Section) -> None:
+def _warn_of_unknown(section: Section) -> None:
     for setting in section.values:
         if setting not in _KNOWN:
             near = difflib.get_close_matches(setting, _KNOWN, n=1)
@@ -212,7 +180,7 @@ def _warn_of_unknown(section: _Section) -> None:
             log.warning("%s [%s] %s: unknown setting, not used%s", section.file, section.name, setting, more)
 
 
-def _wish(section: _Section) -> Wish:
+def _wish(section: Section, sections: Mapping[str, Mapping[str, str]]) -> Wish:
     market = Market(section.choice("market", Market.SPOT, list(Market)))
     return Wish(
         name=section.name,
@@ -240,17 +208,19 @@ def _wish(section: _Section) -> Wish:
         on_success=_after(section, "on_success", market),
         on_failure=_after(section, "on_failure", market),
         tags=_tags(section),
+        drives=read_drives(section, sections),
+        hour_worth=section.number("hour_worth", 0) or None,
     )
 
 
-def _cluster(section: _Section) -> str:
+def _cluster(section: Section) -> str:
     try:
         return names.check_tag(section.text("cluster_name"))
     except exception.UsageError as error:
         raise section.wrong("cluster_name", str(error), hint=error.hint) from None
 
 
-def _bid(section: _Section) -> float | None:
+def _bid(section: Section) -> float | None:
     """None = up to the on-demand price."""
     bid = section.number("spot_bid", 0)
     if 0 < bid <= 0.001:
@@ -258,20 +228,20 @@ def _bid(section: _Section) -> float | None:
     return bid or None
 
 
-def _after(section: _Section, setting: str, market: Market) -> After:
+def _after(section: Section, setting: str, market: Market) -> After:
     choice = After(section.choice(setting, After.RELEASE, list(After)))
     if choice is After.STOP and market is Market.SPOT:
         raise section.wrong(setting, "a spot node can not be stopped", hint="use release or keep")
     return choice
 
 
-def _tags(section: _Section) -> dict[str, str]:
+def _tags(section: Section) -> dict[str, str]:
     """The ancestor's User and Project: tags on everything launched, no accounts."""
     values = {"User": section.text("user", ""), "Project": section.text("project", "")}
     return {key: value for key, value in values.items() if value}
 
 
-def _environment(section: _Section) -> dict[str, str]:
+def _environment(section: Section) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in section.text("environment", "").splitlines():
         key, equals, value = line.strip().partition("=")

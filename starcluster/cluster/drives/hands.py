@@ -91,6 +91,7 @@ class Hands:
         said = ""
         while True:
             drive, place = self.look(name, target)
+            _check_target(name, target, place)
             step = plan.next_step(drive, place)
             if isinstance(step, wanted):
                 return step.form
@@ -107,7 +108,8 @@ class Hands:
     def look(self, name: str, target: Target) -> tuple[Drive, plan.Place]:
         now = self.clock.now()  # before the reads: what they do not show yet may have been made since
         drive = self.records.get(name)
-        ids = sorted({form.volume.holder.instance_id for form in drive.forms if form.volume.holder})
+        held = {form.volume.holder.instance_id for form in drive.forms if form.volume.holder}
+        ids = sorted(held | {target.instance_id} - {""})
         place = plan.Place(
             instance_id=target.instance_id,
             zone=target.zone,
@@ -180,6 +182,16 @@ class Hands:
         """Its file system was mounted in good order."""
         if not form.proven:
             self.volumes.tag(form.volume.id, {PROVEN: "1"})
+
+
+def _check_target(name: str, target: Target, place: plan.Place) -> None:
+    """A machine that is taken on the way wants no drive any more: another one may."""
+    state = place.holders.get(target.instance_id)
+    if state is not None and not state.is_in_cluster:
+        raise exception.InstanceNotRunning(
+            f"{target.instance_id} is {state}: the drive {name} does not go there any more",
+            hint=f"starcluster drive show {name} tells where it is",
+        )
 
 
 def _nowhere(volume_id: str) -> None:

@@ -67,12 +67,31 @@ class Drives:
                 f"there is a drive '{name}' already", code=error.code, hint=f"starcluster drive show {name}"
             ) from error
 
+    def ensure(self, name: str, *, shape: Mapping[str, object], keep: str) -> None:
+        """The drive, made unless there is one; UserMustAct when there is none and no size to make it with."""
+        if self.records.some([name]):
+            return
+        if not shape.get("size"):
+            raise exception.UserMustAct(
+                f"there is no drive '{name}'",
+                hint=f"starcluster drive create {name} SIZE, or a section [drive {name}] in train.cfg with its size",
+            )
+        try:
+            self.create(name, shape=shape, keep=keep)
+        except exception.ConflictError as error:
+            log.debug("somebody else has made the drive %s just now: %s", name, error)
+
     # --- to a node and away
 
-    def attach(self, name: str, node: Node, path: str, *, lossy: bool = False) -> str:
-        """Have the drive mounted at the path on a running node, wherever it is now. May be repeated."""
+    def attach(self, name: str, node: Node, path: str, *, lossy: bool = False, may_lose: float = 0.0) -> str:
+        """Have the drive mounted at the path on a running node, wherever it is now. May be repeated.
+
+        `lossy`: rather its newest snapshot than waiting for all that was written; also where that snapshot is at most
+        `may_lose` of EC2's seconds old.
+        """
         mounting.check_path(path)
-        record = self.records.get(name).record
+        drive = self.records.get(name)
+        record, lossy = drive.record, lossy or self._may_lose(drive, may_lose)
         target = Target(instance_id=node.id, zone=node.placement, attach=node.attach_volume, lossy=lossy)
         form = self._hands.bring(name, target)
         holder = form.volume.holder
@@ -82,6 +101,10 @@ class Drives:
         self._hands.prove(form)
         log.info("drive %s (%s) is mounted at %s on %s", name, form.id, path, node.alias)
         return path.rstrip("/")
+
+    def _may_lose(self, drive: Drive, seconds: float) -> bool:
+        newest, clock = drive.newest_done, self._clusters.clock
+        return newest is not None and (clock.now() - newest.started).total_seconds() * clock.scale <= seconds
 
     def _format_the_first(self, node: Node, record: Record, form: Form, disk: str) -> None:
         """Only what EC2 made from nothing, and what nobody ever mounted, gets a file system."""

@@ -255,7 +255,7 @@ def _from_snapshots(drive: Drive, place: Place) -> Step:
     if newest is not None:
         why = f"its volume is gone, {newest.id} is its newest snapshot"
         return _enter(drive, place, because=why, zone=place.zone, shot=newest, loses=not newest.at_rest)
-    if not _was_ever_used(drive):
+    if not was_ever_used(drive):
         return _enter(drive, place, because="the drive has never been used", zone=place.zone)
     name = drive.record.name
     others = ", ".join(one.id for one in drive.shots)
@@ -266,7 +266,8 @@ def _from_snapshots(drive: Drive, place: Place) -> Step:
     )
 
 
-def _was_ever_used(drive: Drive) -> bool:
+def was_ever_used(drive: Drive) -> bool:
+    """Something may have been written to it."""
     return any(one.used or one.snapshot_id for one in drive.entries) or any(one.mark for one in drive.forms)
 
 

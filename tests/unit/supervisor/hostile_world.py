@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from starcluster.cluster.namerecord import LEASE, Intent, NameRecord, NameRecord
 from starcluster.cluster.record import GENERATION, PREPARED, READY, resource_tags
 from starcluster.model import AttachmentState, Instance, InstanceState, LaunchRequest, Market, VolumeState
 from starcluster.supervisor.accounting import Accountant
+from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.lease import Holder
@@ -418,7 +419,7 @@ class Hands:
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest:
         return launch_request_of(alias=alias, intent=intent, tags=tags)
 
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance:
+    def set_up(self, instance: Instance, *, drives: Sequence[DriveWish], progress: Callable[[str], None]) -> Instance:
         """SSH, the name's volume, the mark that it is done: as the real one, for as long as it is reached."""
         world, node = self.world, self.world.nodes[instance.id]
         self._reach(node)
@@ -430,6 +431,9 @@ class Hands:
         self._reach(node)
         self.ec2.instances.tag([instance.id], {READY: node.boot_id})
         return world.ec2.instances.all[instance.id]
+
+    def keep_drive(self, name: str) -> str:
+        raise AssertionError(f"no wish here has a drive, and {name} is kept")
 
     def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None:
         world, node = self.world, self.world.nodes[instance.id]

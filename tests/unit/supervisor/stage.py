@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,10 +12,13 @@ from typing import Any
 from starcluster import exception
 from starcluster.clock import Clock
 from starcluster.cluster.costs import Meter
+from starcluster.cluster.drives.records import DriveRecords
 from starcluster.cluster.namerecord import Intent, NameRecord, NameRecords
 from starcluster.cluster.record import PREPARED, READY, resource_tags
 from starcluster.model import Instance, InstanceState, LaunchRequest, Market
 from starcluster.supervisor.accounting import Accountant
+from starcluster.supervisor.drivesight import DriveSight
+from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.execute import Executor, Settings
 from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.lease import Holder
@@ -158,6 +161,9 @@ class FakeMachines:
         self.set_ups: list[str] = []
         self.prepared: list[tuple[str, bool]] = []
         self.fail_set_up: list[Exception] = []
+        self.brought: list[tuple[str, str, str]] = []
+        self.kept: list[str] = []
+        self.fail_keep: list[Exception] = []
         self.shared = True
         self.python = True
         self.ends_with: int | None = None
@@ -186,13 +192,20 @@ class FakeMachines:
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest:
         return launch_request_of(alias=alias, intent=intent, tags=tags)
 
-    def set_up(self, instance: Instance, *, progress: Callable[[str], None]) -> Instance:
+    def set_up(self, instance: Instance, *, drives: Sequence[DriveWish], progress: Callable[[str], None]) -> Instance:
         if self.fail_set_up:
             raise self.fail_set_up.pop(0)
         progress("ssh up")
         self.set_ups.append(instance.id)
+        self.brought += [(instance.id, one.name, one.path) for one in drives]
         self.ec2.instances.tag([instance.id], {READY: "boot-1"})
         return self.ec2.instances.all[instance.id]
+
+    def keep_drive(self, name: str) -> str:
+        if self.fail_keep:
+            raise self.fail_keep.pop(0)
+        self.kept.append(name)
+        return f"snap-{len(self.kept)}"
 
     def prepare(self, instance: Instance, *, plugins: bool, progress: Callable[[str], None]) -> None:
         if self.fail_set_up:
@@ -215,6 +228,7 @@ class Scene:
         self.machines = FakeMachines(self.ec2)
         self.folder = folder
         self.records = NameRecords(self.ec2.templates, TAG)
+        self.drives: DriveRecords | None = None
         self.ec2.network.create_group(f"@sc-{TAG}", "a cluster", "vpc-1", {})
         self.master = self._master()
 
@@ -244,6 +258,7 @@ class Scene:
             memory=memory,
             clock=self.clock,
             me=Holder(text=me),
+            drives=self._sight(memory),
         )
         executor = Executor(
             cluster=TAG,
@@ -267,6 +282,11 @@ class Scene:
             clock=self.clock,
         )
         return Driver([site], clock=self.clock)
+
+    def _sight(self, memory: Memory) -> DriveSight | None:
+        if self.drives is None:
+            return None
+        return DriveSight(self.drives, self.ec2.instances, memory=memory, clock=self.clock)
 
     def rounds(self, driver: Driver, count: int, *, pause: float = 5.0) -> None:
         for _ in range(count):

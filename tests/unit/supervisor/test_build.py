@@ -142,8 +142,8 @@ def test_the_whole_set_up_returns_what_ec2_shows_then(
 ) -> None:
     done: list[str] = []
     monkeypatch.setattr(lifecycle, "set_up_node", lambda cluster, node, **words: done.append(node.id))
-    assert machines.set_up(instance(), progress=print).zone == "as EC2 says now"
-    assert machines.set_up(instance(), progress=print).zone == "as EC2 says now"
+    assert machines.set_up(instance(), drives=(), progress=print).zone == "as EC2 says now"
+    assert machines.set_up(instance(), drives=(), progress=print).zone == "as EC2 says now"
     assert done == ["i-1", "i-1"]
     assert len(clusters.cluster.made) == 1, "the second time the cluster knows it"
 

@@ -21,7 +21,8 @@ from starcluster.supervisor.observe import Question, _not_yet
 from starcluster.supervisor.setups import _in_thread
 from starcluster.supervisor.tail import read_log, read_tail
 from starcluster.supervisor.telling import tell_changes
-from starcluster.supervisor.wishes import read_sections, read_wishes
+from starcluster.supervisor.trainfile import read_sections
+from starcluster.supervisor.wishes import read_wishes
 from tests.fakes.ec2 import fake_error
 from tests.unit.supervisor.stage import TAG, Scene
 from tests.unit.supervisor.world import NOW, POOL, instance, known, report, wish

@@ -8,7 +8,8 @@ import pytest
 
 from starcluster import exception
 from starcluster.model import Market
-from starcluster.supervisor.wishes import After, Fallback, node_sections, read_sections, read_wishes
+from starcluster.supervisor.trainfile import node_sections, read_sections
+from starcluster.supervisor.wishes import After, Fallback, read_wishes
 
 ROOT = Path(__file__).parents[3]
 LEAST = "cluster_name = c\ninstance_type = c5.large\ncommand = true\n"
