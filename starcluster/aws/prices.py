@@ -44,6 +44,22 @@ TABLE: Mapping[str, float] = {
 }
 
 
+# EBS, US dollars a GB and month, us-east-1: list prices; of the IOPS and MiB/s beyond what is included below
+STORAGE: Mapping[str, float] = {"gp3": 0.08, "gp2": 0.10, "io1": 0.125, "io2": 0.125, "st1": 0.045, "sc1": 0.015}
+SNAPSHOTS = 0.05
+_IOPS: Mapping[str, tuple[int, float]] = {"gp3": (3000, 0.005), "io1": (0, 0.065), "io2": (0, 0.065)}
+_THROUGHPUT = (125, 0.04)  # of gp3
+
+
+def volume_month(kind: str, size: int, iops: int | None, throughput: int | None) -> float:
+    """US dollars a month of a volume of so many GiB in us-east-1, whether it is attached or not."""
+    included, each = _IOPS.get(kind, (0, 0.0))
+    price = STORAGE.get(kind, STORAGE["gp3"]) * size + max(0, (iops or 0) - included) * each
+    if kind == "gp3":
+        price += max(0, (throughput or 0) - _THROUGHPUT[0]) * _THROUGHPUT[1]
+    return price
+
+
 class Prices:
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -167,7 +167,8 @@ class Cluster:
 
     def node_of(self, instance: Any) -> Node:
         """The node that an instance is."""
-        return Node(instance, ec2=self.ec2, access=self._lazy_access(), region=self.region)
+        clusters = Clusters(self.ec2, self.config, self.clock, self.cloud)
+        return Node(instance, ec2=self.ec2, access=self._lazy_access(), region=self.region, clusters=clusters)
 
     def _lazy_access(self) -> Access:
         """Listing a cluster must not fail for want of its key file."""

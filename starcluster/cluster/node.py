@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -28,14 +28,26 @@ from starcluster.ssh.hostkeys import HostKey
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
+    from starcluster.cluster.cluster import Clusters
+    from starcluster.cluster.drives.keeping import Drives
 
 _UPDATE_PAUSE = 5.0
 _QUICK_LOOK = 0.0
 
 
 class Node(Facts, Accounts, Shares):
-    def __init__(self, instance: Instance, *, ec2: Ec2, access: Access, region: str = "", user: str = "root") -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        ec2: Ec2,
+        access: Access,
+        region: str = "",
+        user: str = "root",
+        clusters: Clusters | None = None,
+    ) -> None:
         super().__init__(instance, ec2)
+        self._clusters = clusters
         self.access = access
         self.region = region
         self.user = user
@@ -145,6 +157,25 @@ class Node(Facts, Accounts, Shares):
     def detach_volume(self, volume_id: str) -> None:
         """Unmount and detach an EBS volume, and wait until it is free."""
         attaching.detach(self, volume_id)
+
+    def attach_drive(self, name: str, path: str, *, shape: Mapping[str, object], keep: str = "") -> str:
+        """Have the drive mounted here, from whatever zone it is in; made if there is none, when `shape` has a size."""
+        return self._drives().bring(name, self, path, shape=shape, keep=keep)
+
+    def detach_drive(self, name: str) -> None:
+        """Unmount the drive and free it, if it is here."""
+        drives = self._drives()
+        present = drives.records.get(name).present
+        holder = present.volume.holder if present else None
+        if holder is not None and holder.instance_id == self.id:
+            drives.detach(name, force=True)
+
+    def _drives(self) -> Drives:
+        from starcluster.cluster.drives.keeping import Drives  # it knows clusters, which know nodes
+
+        if self._clusters is None:
+            raise exception.InvalidOperation(f"{self.alias} is no node of a cluster: no drive comes to it")
+        return Drives(self._clusters)
 
     def unmount_volume(self, volume_id: str, device: str = "") -> None:
         """Unmount wherever a volume is mounted; a disk that is not there any more is no error."""

@@ -80,23 +80,15 @@ class ClusterMachines:
 
         def bring_drives() -> None:
             for wish in drives:
-                self._bring(node, wish)
+                Drives(self._clusters).bring(
+                    wish.name, node, wish.path, shape=wish.shape, keep=wish.keep, may_lose=wish.may_lose
+                )
                 progress(f"drive {wish.name} at {wish.path}")
 
         lifecycle.set_up_node(cluster, node, progress=progress, introduce=False, last=bring_drives)
         self._introducer.add(node)
         node.update()
         return node.instance
-
-    def _bring(self, node: Node, wish: DriveWish) -> None:
-        """The drive, made if there is none of that name, comes to the node; what it has left behind may go then."""
-        drives = Drives(self._clusters)
-        drives.ensure(wish.name, shape=wish.shape, keep=wish.keep)
-        drives.attach(wish.name, node, wish.path, may_lose=wish.may_lose)
-        try:
-            drives.prune(wish.name)
-        except exception.AWSError as error:
-            log.debug("drive %s is not tidied up: %s", wish.name, error)
 
     def keep_drive(self, name: str) -> str:
         """A snapshot of the drive as it is (its id), and an end to those that its rule does not keep."""

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from starcluster import exception
+from starcluster.aws import prices
 from starcluster.cluster import mounting, snapshotting
 from starcluster.cluster.drives import plan
 from starcluster.cluster.drives.drive import Drive, Form, Record, Shot
 from starcluster.cluster.drives.hands import Hands, Target
 from starcluster.cluster.drives.records import DriveRecords
-from starcluster.cluster.drives.retention import Kept, read_keep, to_remove
+from starcluster.cluster.drives.retention import DEFAULT, Kept, read_keep, to_remove
 from starcluster.logger import log
 from starcluster.model import Snapshot, Volume
 
@@ -77,11 +78,30 @@ class Drives:
                 hint=f"starcluster drive create {name} SIZE, or a section [drive {name}] in train.cfg with its size",
             )
         try:
-            self.create(name, shape=shape, keep=keep)
+            self.create(name, shape=shape, keep=keep or DEFAULT)
         except exception.ConflictError as error:
             log.debug("somebody else has made the drive %s just now: %s", name, error)
 
     # --- to a node and away
+
+    def bring(
+        self,
+        name: str,
+        node: Node,
+        path: str,
+        *,
+        shape: Mapping[str, object],
+        keep: str = DEFAULT,
+        may_lose: float = 0.0,
+    ) -> str:
+        """As attach, of a drive that is made if there is none; what it has left behind for good is deleted then."""
+        self.ensure(name, shape=shape, keep=keep)
+        mounted = self.attach(name, node, path, may_lose=may_lose)
+        try:
+            self.prune(name)
+        except exception.AWSError as error:
+            log.debug("drive %s is not tidied up: %s", name, error)
+        return mounted
 
     def attach(self, name: str, node: Node, path: str, *, lossy: bool = False, may_lose: float = 0.0) -> str:
         """Have the drive mounted at the path on a running node, wherever it is now. May be repeated.
@@ -210,7 +230,10 @@ def _refuse_used(drive: Drive, held: list[Form]) -> None:
 
 
 def facts(drive: Drive, now: datetime, aliases: Mapping[str, str]) -> dict[str, object]:
-    """What a listing shows of a drive; `aliases`: what the instances are called, by id."""
+    """What a listing shows of a drive; `aliases`: what the instances are called, by id.
+
+    US dollars a month are by the list prices of us-east-1; other regions are some per cent dearer.
+    """
     present, shape = drive.present, drive.record.shape
     holder = present.volume.holder if present else None
     newest = drive.newest_done
@@ -226,9 +249,22 @@ def facts(drive: Drive, now: datetime, aliases: Mapping[str, str]) -> dict[str, 
         "newest_snapshot": newest.id if newest else None,
         "newest_snapshot_at": newest.started.isoformat() if newest else None,
         "keep": drive.record.keep,
+        "volumes_usd_month": round(sum(_volume_month(one) for one in drive.forms), 4),
+        "snapshots_usd_month_at_most": round(sum(_snapshot_month(one) for one in drive.shots), 4),
         "superseded": [one.id for one in plan.removable(drive, now)],
         "forks": [one.id for one in plan.forks(drive)],
     }
+
+
+def _volume_month(form: Form) -> float:
+    volume = form.volume
+    return prices.volume_month(volume.kind, volume.size, volume.iops, volume.throughput)
+
+
+def _snapshot_month(shot: Shot) -> float:
+    """As if it shared nothing with the others: EC2 does not tell what it alone holds."""
+    stored, size = shot.snapshot.data_bytes, float(shot.snapshot.size)
+    return prices.SNAPSHOTS * (size if stored is None else stored / (1 << 30))
 
 
 def _state(drive: Drive) -> str:
