@@ -23,7 +23,7 @@ from _pytest.runner import runtestprotocol
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "starcluster.supervisor"
-FILES = ("plan", "case", "noderules", "runrules", "homerules", "successorrules")
+FILES = ("plan", "case", "noderules", "runrules", "homerules", "successorrules", "driverules", "placing")
 TESTS = (
     "test_rules.py",
     "test_homerules.py",
@@ -31,6 +31,8 @@ TESTS = (
     "test_plan_properties.py",
     "test_successor.py",
     "test_sights.py",
+    "test_driverules.py",
+    "test_placing.py",
 )
 LEAST = 90.0
 LIMIT = 60.0  # seconds; a mutant that hangs is noticed

@@ -55,28 +55,31 @@ def place_drives(case: Case, pools: Sequence[Pool], *, generation: int, try_numb
     if taken:
         return taken
     worth = _worth(case, pools)
-    markets = list(dict.fromkeys(pool.market for pool in pools))
-    places = _places(case, pools)
-    for market in markets:
-        here = [one for one in places if one.pool.market is market]
-        best = min(here, key=lambda one: one.cost(worth))
-        if best.wait and market is not markets[-1]:
-            # a fallback is allowed by now: nobody waits in this market when it can be had without
-            best = min((one for one in here if not one.wait), key=lambda one: one.cost(worth), default=best)
-        if best.wait and market is not markets[-1]:
-            continue
-        words = _told(best, here, worth)
-        if best.wait:
-            return case.wait(f"{because}; {words}", max(min(case.look.avoid.values(), default=1.0), 1.0))
-        return Launch(
-            name=case.wish.name,
-            because=f"{because}; {words}" if words else because,
-            pool=best.pool,
-            generation=generation,
-            try_number=try_number,
-            max_price=case.wish.max_price if best.pool.market is Market.SPOT else None,
-        )
-    raise AssertionError("there are no pools")
+    best, others = _choose(_places(case, pools), worth)
+    words = _told(best, others, worth)
+    if best.wait:
+        return case.wait(f"{because}; {words}", max(min(case.look.avoid.values()), 1.0))
+    return Launch(
+        name=case.wish.name,
+        because=f"{because}; {words}" if words else because,
+        pool=best.pool,
+        generation=generation,
+        try_number=try_number,
+        max_price=case.wish.max_price if best.pool.market is Market.SPOT else None,
+    )
+
+
+def _choose(places: Sequence[Place], worth: float) -> tuple[Place, list[Place]]:
+    """The best place, and those of its market: of the first market if one there is free, else of the next.
+
+    A second market is there only after the longest wait, and then nobody waits in the first.
+    """
+    here = [one for one in places if one.pool.market is places[0].pool.market]
+    rest = [one for one in places if one.pool.market is not places[0].pool.market]
+    free = [one for one in here if not one.wait]
+    if rest and not free:
+        return _choose(rest, worth)
+    return min(free if rest else here, key=lambda one: one.cost(worth)), here
 
 
 def _taken_elsewhere(case: Case) -> Action | None:

@@ -11,10 +11,12 @@ import pytest
 
 from starcluster import exception
 from starcluster.cluster import lifecycle
+from starcluster.cluster.drives.keeping import Drives
 from starcluster.cluster.namerecord import Intent
 from starcluster.cluster.record import PREPARED
 from starcluster.model import Instance
 from starcluster.supervisor.build import build_driver
+from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.execute import Settings
 from starcluster.supervisor.machines import ClusterMachines
 from tests.fakes.ec2 import FakeEc2
@@ -146,6 +148,32 @@ def test_the_whole_set_up_returns_what_ec2_shows_then(
     assert machines.set_up(instance(), drives=(), progress=print).zone == "as EC2 says now"
     assert done == ["i-1", "i-1"]
     assert len(clusters.cluster.made) == 1, "the second time the cluster knows it"
+
+
+def test_drives_come_last_before_a_node_counts_as_set_up(
+    machines: ClusterMachines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(lifecycle, "set_up_node", lambda cluster, node, *, last, **words: (done.append("rest"), last()))
+    monkeypatch.setattr(Drives, "__init__", lambda self, clusters: None)
+    monkeypatch.setattr(Drives, "bring", lambda self, name, node, path, **how: done.append((name, node.id, path, how)))
+    wanted = DriveWish(name="data", path="/data", shape={"size": 5}, keep="1 last", may_lose=60.0)
+    said: list[str] = []
+    machines.set_up(instance(), drives=(wanted,), progress=said.append)
+    how = {"shape": {"size": 5}, "keep": "1 last", "may_lose": 60.0}
+    assert done == ["rest", ("data", "i-1", "/data", how)]
+    assert said == ["drive data at /data"]
+
+
+def test_a_drive_is_kept_and_its_old_snapshots_let_go(
+    machines: ClusterMachines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Drives, "__init__", lambda self, clusters: None)
+    monkeypatch.setattr(Drives, "snapshot", lambda self, name: SimpleNamespace(id=f"snap-of-{name}"))
+    monkeypatch.setattr(Drives, "prune", lambda self, name: done.append(name))
+    assert machines.keep_drive("data") == "snap-of-data"
+    assert done == ["data"]
 
 
 def test_a_replacement_is_made_ready_on_a_view_of_its_own_and_marked(

@@ -32,10 +32,10 @@ from starcluster.model import LaunchTemplate, Market, Pool
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError
 from starcluster.supervisor.journal import Journal
-from starcluster.supervisor.memory import Memory
+from starcluster.supervisor.memory import LATELY, Memory
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.supervisor.stage import StepClock
-from tests.unit.supervisor.world import NOW, record
+from tests.unit.supervisor.world import NOW, POOL, record
 
 # the journal ------------------------------------------------------------------------------------------------
 
@@ -353,3 +353,20 @@ def test_released_instances_beyond_the_last_few_are_forgotten() -> None:
     tags = record_tags(replace(record(), released=many))
     assert len(tags["@sc-released"]) <= 256
     assert many[-1] in tags["@sc-released"]
+
+
+def test_how_long_a_pool_has_been_dry() -> None:
+    clock = StepClock()
+    memory = Memory(clock)
+    assert memory.dry_for() == {}
+    memory.avoid(POOL)
+    clock.time += 500
+    memory.avoid(POOL)
+    assert memory.dry_for() == {POOL: 500}, "refusals in a row are one shortage"
+    clock.time += LATELY + 1
+    assert memory.dry_for() == {}, "nobody has asked for long: it may be over"
+    memory.avoid(POOL)
+    assert memory.dry_for() == {POOL: 0}, "and this is another one"
+    memory.gave(POOL)
+    memory.gave(POOL)
+    assert memory.dry_for() == {}

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from starcluster import exception
+from starcluster.cluster.drives.records import DriveRecords
 from starcluster.model import Market
-from starcluster.supervisor.wishcheck import check_wishes
+from starcluster.supervisor.drivewishes import DriveWish
+from starcluster.supervisor.wishcheck import check_wishes, with_zones
 from tests.fakes.ec2 import FakeEc2, fake_error
 from tests.unit.supervisor.world import wish
 
@@ -43,6 +45,30 @@ def test_a_name_that_does_not_exist(settings: dict[str, object], words: str, hin
     with pytest.raises(exception.UsageError, match=words) as caught:
         check_wishes([wish(**settings)], FakeEc2(), Clusters("sgeadmin"))
     assert hint in caught.value.hint
+
+
+def test_a_drive_must_be_there_or_have_a_size() -> None:
+    ec2 = FakeEc2()
+    clusters = Clusters("sgeadmin")
+    data = DriveWish(name="data", path="/data")
+    with pytest.raises(exception.UsageError, match=r"\[mynode\] drive: there is no drive 'data'") as caught:
+        check_wishes([wish(drives=(data,))], ec2, clusters)
+    assert "starcluster drive create data SIZE" in caught.value.hint
+    check_wishes([wish(drives=(replace(data, shape={"size": 5}),))], ec2, clusters)
+    ec2.fail_next("templates.tagged", fake_error("RequestLimitExceeded"))
+    check_wishes([wish(drives=(data,))], ec2, clusters)
+    DriveRecords(ec2.templates, ec2.volumes, ec2.snapshots).create("data", shape={"size": 5}, keep="")
+    check_wishes([wish(drives=(data,))], ec2, clusters)
+
+
+def test_any_zone_means_all_there_are() -> None:
+    ec2 = FakeEc2()
+    some, others = wish("some", zones=("us-east-1b",)), wish("others", zones=("any",))
+    assert with_zones([some], ec2) == [some]
+    assert ec2.count("network.zones") == 0
+    all_zones = tuple(sorted(zone.name for zone in ec2.network.zones()))
+    assert len(all_zones) > 1
+    assert with_zones([some, others], ec2) == [some, replace(others, zones=all_zones)]
 
 
 def test_what_is_right_is_asked_for_once() -> None:
