@@ -80,15 +80,22 @@ class ClusterMachines:
 
         def bring_drives() -> None:
             for wish in drives:
-                Drives(self._clusters).bring(
-                    wish.name, node, wish.path, shape=wish.shape, keep=wish.keep, may_lose=wish.may_lose
-                )
+                self._bring(node, wish)
                 progress(f"drive {wish.name} at {wish.path}")
 
         lifecycle.set_up_node(cluster, node, progress=progress, introduce=False, last=bring_drives)
         self._introducer.add(node)
         node.update()
         return node.instance
+
+    def _bring(self, node: Node, wish: DriveWish) -> None:
+        """The drive to the node; what another machine would not make better is the user's to look at."""
+        try:
+            Drives(self._clusters).bring(
+                wish.name, node, wish.path, shape=wish.shape, keep=wish.keep, may_lose=wish.may_lose
+            )
+        except exception.InvalidOperation as error:
+            raise exception.UserMustAct(f"drive {wish.name}: {error.msg}", hint=error.hint) from error
 
     def keep_drive(self, name: str) -> str:
         """A snapshot of the drive as it is (its id), and an end to those that its rule does not keep."""

@@ -143,7 +143,8 @@ class SetUps:
         self.memory.back_off(trouble, words)
         self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
         if isinstance(error, exception.UserMustAct):
-            self.memory.complain(names.fold(wish.name), f"{words}\n{error.hint}".strip())
+            end = f"it still runs and costs: starcluster removenode {wish.cluster} {wish.name} ends it"
+            self.memory.complain(names.fold(wish.name), "\n".join(filter(None, [words, error.hint, end])))
         log.warning("%s: %s", wish.name, words)
         log.debug("%s: set-up", wish.name, exc_info=error)
 

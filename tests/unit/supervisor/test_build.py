@@ -165,6 +165,18 @@ def test_drives_come_last_before_a_node_counts_as_set_up(
     assert said == ["drive data at /data"]
 
 
+def test_a_damaged_drive_is_the_user_s_to_look_at(machines: ClusterMachines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bring(self: Drives, *words: object, **how: object) -> None:
+        raise exception.InvalidOperation("/dev/nvme1n1 is damaged", hint="look at it")
+
+    monkeypatch.setattr(lifecycle, "set_up_node", lambda cluster, node, *, last, **words: last())
+    monkeypatch.setattr(Drives, "__init__", lambda self, clusters: None)
+    monkeypatch.setattr(Drives, "bring", bring)
+    with pytest.raises(exception.UserMustAct, match="drive data: /dev/nvme1n1 is damaged") as caught:
+        machines.set_up(instance(), drives=(DriveWish(name="data", path="/data"),), progress=print)
+    assert caught.value.hint == "look at it"
+
+
 def test_a_drive_is_kept_and_its_old_snapshots_let_go(
     machines: ClusterMachines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

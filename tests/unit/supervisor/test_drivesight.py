@@ -159,7 +159,7 @@ def test_a_drive_that_only_the_user_can_free_ends_the_driver_s_part(scene: Stage
     hold = driver.sites[0].holds["mynode"]
     assert "the set-up of" in hold.because
     assert "data is elsewhere" in hold.because
-    assert hold.hint == "detach it"
+    assert hold.hint == "detach it\nit still runs and costs: starcluster removenode mycluster mynode ends it"
 
 
 def end_with_a_free_drive(scene: Stage) -> None:
