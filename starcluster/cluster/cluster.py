@@ -207,7 +207,10 @@ class Cluster:
         return master
 
     def get_node(self, identifier: str) -> Node:
-        """A node by alias, instance id, spot id, address, name or number (0 = master); the newest of that name."""
+        """A node by alias, instance id, spot id, address, name or number (0 = master).
+
+        Of several of one name the one that is set up, for another one may be prepared beside it; else the newest.
+        """
         wanted = names.fold(str(identifier))
         if wanted.isdigit():
             wanted = names.node_alias(int(wanted)) if int(wanted) else names.MASTER
@@ -220,7 +223,7 @@ class Cluster:
             raise exception.NodeDoesNotExist(
                 f"cluster '{self.tag}' has no node '{identifier}'", hint=f"its nodes: {known}"
             )
-        return max(found, key=lambda node: (node.state.is_alive, node.launch_time))
+        return max(found, key=lambda node: (node.state.is_alive, record.READY in node.tags, node.launch_time))
 
     def _named(self, wanted: str) -> list[Node]:
         return [node for node in self.nodes if wanted in _identifiers(node)]

@@ -7,6 +7,7 @@ import pytest
 from starcluster import exception
 from starcluster.cluster import lifecycle, record
 from starcluster.cluster.cluster import Clusters
+from starcluster.cluster.record import READY
 from starcluster.model import InstanceState, Market
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.cluster.test_starting import begin
@@ -114,3 +115,22 @@ def test_what_belongs_to_the_name_stays_when_another_instance_has_it(
     lifecycle.remove_node(clusters.get("c"), old, force=True)
     assert left == ([] if has_heir else [old.id])
     assert ec2.instances.all[old.id].state.is_gone
+
+
+def test_a_name_means_its_instance_that_is_set_up_and_not_the_one_being_prepared(
+    clusters: Clusters, ec2: FakeEc2
+) -> None:
+    cluster = begin(clusters, cluster_size=2)
+    old = cluster.get_node("node001")
+    request = lifecycle.launch_request(
+        cluster, alias="node001", instance_type="t3.micro", zone="us-east-1a", market=Market.SPOT, token="t"
+    )
+    (new,) = ec2.instances.launch(request)
+    ec2.advance()
+    ec2.instances.tag([old.id], {READY: "boot-1"})
+    assert clusters.get("c").get_node("node001").id == old.id
+    ec2.instances.tag([new.id], {READY: "boot-1"})
+    assert clusters.get("c").get_node("node001").id == new.id, "of two that are set up the newest"
+    ec2.instances.terminate([new.id])
+    ec2.advance()
+    assert clusters.get("c").get_node("node001").id == old.id
