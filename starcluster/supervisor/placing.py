@@ -55,7 +55,7 @@ def place_drives(case: Case, pools: Sequence[Pool], *, generation: int, try_numb
     if taken:
         return taken
     worth = _worth(case, pools)
-    best, others = _choose(_places(case, pools), worth)
+    best, others = _choose(places_of(case, pools), worth)
     words = _told(best, others, worth)
     if best.wait:
         return case.wait(f"{because}; {words}", max(min(case.look.avoid.values()), 1.0))
@@ -104,7 +104,8 @@ def _worth(case: Case, pools: Iterable[Pool]) -> float:
     return max(full, default=1.0)
 
 
-def _places(case: Case, pools: Sequence[Pool]) -> list[Place]:
+def places_of(case: Case, pools: Sequence[Pool]) -> list[Place]:
+    """What each pool means for the drives, in the order of the pools."""
     known = all(pool in case.look.prices for pool in pools)  # a price that is not known is no low price
     return [_place(case, pool, priced=known) for pool in pools]
 
@@ -138,7 +139,7 @@ def _way(case: Case, drive: DriveLook, wish: DriveWish, zone: str) -> tuple[floa
     if drive.whole:
         return free + MAKE, 0.0, f"{drive.name} comes from {drive.newest}"
     whole = (free + _snapshot_time(drive) + MAKE, 0.0, f"{drive.name} comes by a new snapshot")
-    if drive.newest and drive.newest_age <= wish.may_lose:
+    if wish.may_lose and drive.newest and drive.newest_age <= wish.may_lose:
         lossy = (MAKE, drive.newest_age, f"{drive.name} comes from {drive.newest}, {_span(drive.newest_age)} old")
         return min(whole, lossy, key=lambda way: way[0] + way[1])
     return whole

@@ -123,8 +123,11 @@ class Drives:
         return path.rstrip("/")
 
     def _may_lose(self, drive: Drive, seconds: float) -> bool:
+        """Never with 0: by a clock that is behind EC2's a snapshot may be younger than nothing."""
         newest, clock = drive.newest_done, self._clusters.clock
-        return newest is not None and (clock.now() - newest.started).total_seconds() * clock.scale <= seconds
+        if not seconds or newest is None:
+            return False
+        return (clock.now() - newest.started).total_seconds() * clock.scale <= seconds
 
     def _format_the_first(self, node: Node, record: Record, form: Form, disk: str) -> None:
         """Only what EC2 made from nothing, and what nobody ever mounted, gets a file system."""

@@ -10,8 +10,10 @@ from hypothesis import strategies as some
 
 from starcluster.model import InstanceState, Market, Pool
 from starcluster.supervisor import actions as act
+from starcluster.supervisor.case import Case
 from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.look import DriveLook, NameLook
+from starcluster.supervisor.placing import places_of
 from starcluster.supervisor.plan import decide
 from starcluster.supervisor.wishes import Fallback, Wish
 from tests.unit.supervisor.world import instance, known, look, record, wish
@@ -181,6 +183,50 @@ def test_the_full_price_only_where_no_spot_machine_is_free() -> None:
     found = launched(waited, fallback, **dry)
     assert found.pool == pool(HERE, Market.ON_DEMAND)
     assert found.max_price is None
+
+
+@pytest.mark.parametrize(
+    ("one", "here", "there"),
+    [
+        (drive(exists=False, zone=""), 90.0, 90.0),
+        (drive(used=False, zone=""), 90.0, 90.0),
+        (drive(zone="", newest="snap-1"), 90.0, 90.0),
+        (drive(), 10.0, 60.0 + 100 * 1024 / 100 + 90.0),
+        (drive(newest="snap-1"), 10.0, 60.0 + 90.0),
+        (drive(newest="snap-1", whole=True), 10.0, 90.0),
+        (drive(newest="snap-1", holder="i-1"), 120.0 + 10.0, 120.0 + 60.0 + 90.0),
+    ],
+)
+def test_the_seconds_until_a_drive_is_there(one: DriveLook, here: float, there: float) -> None:
+    case = Case(asked(), lost(one), look(None, prices=PRICES))
+    found = places_of(case, [pool(HERE), pool(THERE)])
+    assert [place.bring for place in found] == [here, there]
+    assert [place.delay for place in found] == [90.0 + here, 90.0 + there]
+    assert [place.price for place in found] == [0.03, 0.031]
+    assert found[0].cost(36.0) == pytest.approx((90.0 + here) / 100 + 0.03 * 4)
+
+
+def test_a_drained_node_s_drive_is_free_in_seconds() -> None:
+    dying = instance(state=InstanceState.SHUTTING_DOWN, reason=LOST)
+    drained = known(record=record(drained=1), instances=(dying,), drives=(drive(holder="i-1"),))
+    (found,) = places_of(Case(asked(), drained, look(None)), [pool(HERE)])
+    assert (found.bring, found.price) == (10.0 + 10.0, None)
+
+
+def test_what_is_left_behind_counts_as_delay() -> None:
+    lossy = asked(DriveWish(name="data", path="/data", may_lose=40))
+    old = lost(drive(holder="i-1", newest="snap-1", newest_age=40.0))
+    (found,) = places_of(Case(lossy, old, look(None)), [pool(THERE)])
+    assert (found.bring, found.lost, found.delay) == (90.0, 40.0, 90.0 + 90.0 + 40.0)
+
+
+def test_how_long_a_shortage_is_reckoned_to_last() -> None:
+    def wait(rest: float, dry: float) -> float:
+        more = {"avoid": {pool(HERE): rest} if rest else {}, "dry_for": {pool(HERE): dry}}
+        (found,) = places_of(Case(asked(), lost(), look(None, **more)), [pool(HERE)])
+        return found.wait
+
+    assert (wait(100.0, 20.0), wait(100.0, 900.0), wait(0.0, 900.0)) == (100.0, 900.0, 0.0)
 
 
 @pytest.mark.parametrize(
