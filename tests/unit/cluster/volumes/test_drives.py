@@ -83,11 +83,15 @@ def test_a_machine_of_no_cluster_gets_none(site: Site) -> None:
 
 
 def test_what_can_not_be_tidied_up_is_mounted_all_the_same(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
     def prune(self: Drives, name: str) -> None:
+        asked.append(name)
         raise exception.TransientError("busy")
 
     monkeypatch.setattr(Drives, "prune", prune)
     assert machine(site).attach_drive("data", "/data", shape=SHAPE) == "/data"
+    assert asked == ["data"]
 
 
 @pytest.mark.parametrize(
