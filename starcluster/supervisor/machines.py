@@ -81,7 +81,8 @@ class ClusterMachines:
         def bring_drives() -> None:
             for wish in drives:
                 self._bring(node, wish)
-                progress(f"drive {wish.name} at {wish.path}")
+            if drives:
+                progress("drives mounted")
 
         lifecycle.set_up_node(cluster, node, progress=progress, introduce=False, last=bring_drives)
         self._introducer.add(node)

@@ -12,7 +12,7 @@ from tests.unit.commands.test_nodes import RUNNING, facts
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "watching.md").read_text()
-SET_UP = {"ssh-up", "mounted", "set-up", "prepared"}  # made from what the set-up says of its progress
+SET_UP = {"ssh-up", "mounted", "set-up", "prepared", "drives-mounted"}  # made from what the set-up says of its progress
 
 
 def first_column(heading: str) -> set[str]:

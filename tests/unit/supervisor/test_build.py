@@ -162,7 +162,9 @@ def test_drives_come_last_before_a_node_counts_as_set_up(
     machines.set_up(instance(), drives=(wanted,), progress=said.append)
     how = {"shape": {"size": 5}, "keep": "1 last", "may_lose": 60.0}
     assert done == ["rest", ("data", "i-1", "/data", how)]
-    assert said == ["drive data at /data"]
+    assert said == ["drives mounted"]
+    machines.set_up(instance(), drives=(), progress=said.append)
+    assert said == ["drives mounted"], "there was none to mount"
 
 
 def test_a_damaged_drive_is_the_user_s_to_look_at(machines: ClusterMachines, monkeypatch: pytest.MonkeyPatch) -> None:
