@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from starcluster.localcloud import presence
+from starcluster.localcloud.api import importing
 from starcluster.localcloud.api.agentstart import CannotStart, start_agent
 from starcluster.localcloud.hosts import probe, room
 from starcluster.localcloud.hosts.client import Hosts, HostsError
@@ -111,8 +112,8 @@ class Daemon:
         os.environ.update(MOTO_SETTINGS)  # before the thread: an exec reads the environment, which must not move then
         started = threading.Thread(target=self._start_agent, name="agent-start")
         started.start()  # the agent starts while moto is being imported
-        from starcluster.localcloud.api import service
-
+        with importing.quickly():
+            from starcluster.localcloud.api import service
         started.join()
         if self._agent_error is not None:
             raise self._agent_error
