@@ -11,6 +11,7 @@ import logging
 import shlex
 import sys
 import threading
+import weakref
 from typing import Any
 
 from starcluster import exception
@@ -32,6 +33,15 @@ def with_profile(command: str) -> str:
     """The command as the login shell of the user runs it, with /etc/profile's environment, whatever shell that is."""
     inner = '. /etc/profile >/dev/null 2>&1; exec "${SHELL:-/bin/sh}" -c "$0"'
     return f"exec bash -c {shlex.quote(inner)} {shlex.quote(command)}"
+
+
+def _hang_up(transport: paramiko.Transport) -> None:
+    """Close the connection without waiting for the transport's thread, which ends by itself then.
+
+    This runs wherever the garbage is collected.
+    """
+    with contextlib.suppress(OSError, EOFError):
+        transport.packetizer.close()
 
 
 class SSHClient(RemoteFiles):
@@ -119,6 +129,8 @@ class SSHClient(RemoteFiles):
                 raise
             transport.set_keepalive(_KEEPALIVE)
             self._transport = transport
+            # its thread keeps a transport alive for ever, so a client that nobody has any more closes it
+            weakref.finalize(self, _hang_up, transport)
         return self
 
     def _open(self) -> paramiko.Transport:

@@ -28,9 +28,10 @@ else:
 class RemoteFile:
     """An SFTP file whose content arrives also when the plugin forgets to close it; `with` closes it."""
 
-    def __init__(self, file: paramiko.SFTPFile, name: str, sftp: paramiko.SFTPClient) -> None:
+    def __init__(self, file: paramiko.SFTPFile, name: str, client: object) -> None:
+        """`client` is kept, for a client that nobody has any more closes its connection."""
         self.name = name
-        self._file, self._sftp = file, sftp
+        self._file, self._client = file, client
 
     def write(self, data: str | bytes) -> None:
         self._file.write(data)
@@ -78,7 +79,7 @@ class RemoteFiles(_Base):
         opened = self.sftp.open(file, mode)
         if "w" in mode or "a" in mode:
             opened.flush()
-        return RemoteFile(opened, file, self.sftp)
+        return RemoteFile(opened, file, self)
 
     def path_exists(self, path: str) -> bool:
         return self._stat(path) is not None

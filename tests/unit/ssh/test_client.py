@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import paramiko
@@ -134,3 +135,25 @@ def test_no_route_is_a_connection_error(known: KnownHosts, key_file: Path) -> No
     client = SSHClient("h", private_key=str(key_file), dialer=Nowhere(), known=known)  # type: ignore[arg-type]
     with pytest.raises(exception.SSHConnectionError, match="refused"):
         client.execute("x")
+
+
+def test_a_client_that_nobody_has_any_more_leaves_no_connection(
+    client: SSHClient, dialer: PairDialer, server: FakeServer
+) -> None:
+    """A driver makes nodes, and so clients, by the hundred in a month."""
+    other = SSHClient(
+        "node.example",
+        private_key=client._private_key,
+        dialer=dialer,
+        known=client._known,
+        instance_id="i-1",
+    )
+    assert other.execute("x") == ["out", "err"]
+    ours, theirs = other.transport, dialer.transports[-1]
+    del other
+    gc.collect()
+    ours.join(5)
+    assert not ours.is_alive(), "its thread has ended"
+    theirs.join(5)
+    assert not theirs.is_active()
+    assert client.execute("x") == ["out", "err"], "other connections go on"
