@@ -90,12 +90,17 @@ class Ground:
         config.write_text(config.read_text().replace("#VOLUMES = home", "VOLUMES = home"))
         self.starcluster("start", tag)
 
-    def drive(self, *names: str, cluster: str, command: str) -> subprocess.Popen[bytes]:
-        """Start one driver for these spot nodes; its words go to driver.log."""
-        settings = {"cluster_name": cluster, "instance_type": "c5.large", "command": command}
+    def drive(
+        self, *names: str, cluster: str, command: str, node: Mapping[str, str] | None = None, more: str = ""
+    ) -> subprocess.Popen[bytes]:
+        """Start one driver for these spot nodes; its words go to driver.log.
+
+        `node`: further settings of each; `more`: further sections of train.cfg.
+        """
+        settings = {"cluster_name": cluster, "instance_type": "c5.large", "command": command, **(node or {})}
         values = [f"{key} = {value}" for key, value in settings.items()]
         lines = [line for name in names for line in (f"[{name}]", *values)]
-        (self.folder / "train.cfg").write_text("\n".join(lines) + "\n")
+        (self.folder / "train.cfg").write_text("\n".join(lines) + "\n" + more)
         with (self.folder / "driver.log").open("ab") as output:
             process = subprocess.Popen(
                 # setpriv: a driver outlives whoever started it, as it should, but not a benchmark that was killed

@@ -68,8 +68,14 @@ class Typist:
         return self._stage.start(*words, cwd=self._folder, stdin=stdin)
 
     def follow(self, blocks: Iterable[Block]) -> None:
-        for block in blocks:
-            self._acts[block.kind](self, block)
+        """To the end of the text, where the person goes away."""
+        keys = self._shell.process.stdin
+        assert keys
+        with keys:
+            for block in blocks:
+                self._acts[block.kind](self, block)
+        self._shell.ends(0)
+        assert self._driver is None, "the text forgets the driver"
 
     def _type(self, block: Block) -> None:
         # The environment's place is the test's own. What is typed must not read what is typed next.

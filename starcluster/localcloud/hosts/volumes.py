@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -87,12 +88,21 @@ class Volumes:
             self._take_from_others(node, volume_id)
             if volume_id in node.volumes:
                 return volume_path(node.volumes[volume_id])
-            index = next(number for number in range(1, 128) if number not in node.volumes.values())
+            index = self._free_index()
             if node.pid is not None:
                 self._show(node, volume_id, index, image)
             node.volumes[volume_id] = index
             node.save()
             return volume_path(index)
+
+    def _free_index(self) -> int:
+        """The first number that no disk of the cloud has.
+
+        A share is mounted under its disk's name, on the clients too, where EC2's nodes see SERVER:/PATH: a disk of the
+        client's own with that name would be taken for the share.
+        """
+        used = {index for node in self._nodes for index in node.volumes.values()}
+        return next(number for number in itertools.count(1) if number not in used)
 
     def _take_from_others(self, node: Node, volume_id: str) -> None:
         other = self._holder_of(volume_id)

@@ -52,6 +52,17 @@ def test_a_volume_is_an_nvme_disk_under_its_serial_number(rig, pair, volume) -> 
     assert rig.ok(pair[0], "lsblk -dno NAME") == "nvme0n1"
 
 
+def test_disks_of_two_nodes_have_two_names(rig, pair, volume) -> None:
+    """A share bears its disk's name on the clients: it must not be the name of a disk of theirs."""
+    rig.hosts.create_volume("vol-other", size_gib=1)
+    try:
+        path = rig.hosts.attach(pair[0], volume, device="/dev/sdf")
+        assert rig.hosts.attach(pair[1], "vol-other", device="/dev/sdf") != path
+    finally:
+        rig.hosts.detach(pair[1], "vol-other", force=True)
+        rig.hosts.delete_volume("vol-other")
+
+
 def test_data_move_with_the_volume(rig, pair, volume) -> None:
     rig.hosts.attach(pair[0], volume, device="/dev/sdf")
     rig.ok(pair[0], f"mkfs.ext4 -q {by_id(volume)} && mount {by_id(volume)} /mnt && echo data > /mnt/file")
