@@ -1,15 +1,12 @@
 """From the loss of a node to its drive mounted on the next one; snapshots and restores of drives of many sizes.
 
-    python benchmarks/drives.py [--rounds 3] [--speed 1] [--aws PATH]          the losses
-    python benchmarks/drives.py --copies [--rounds 3] [--speed 20]             snapshots and restores
+    python benchmarks/drives.py [--rounds 3] [--speed 1] [--no-peer]          the losses
+    python benchmarks/drives.py --copies [--rounds 3] [--speed 20]            snapshots and restores
 
 The losses: same zone with EC2's notice, same zone without one, and another zone because the first one has run out. The
 named peer is drive_by_hand.sh, what somebody types who has the aws command and no drives. It begins at the moment of
 the loss, knows at once that the zone is dry, and both lose their machines at the same time, so that what else this
-machine does hits both. The aws command is needed for it, in an environment of its own:
-
-    python -m venv /tmp/awscli && /tmp/awscli/bin/pip install awscli
-    python benchmarks/drives.py --aws /tmp/awscli/bin
+machine does hits both. The aws command is among the developer's tools (. scripts/setup.sh dev); --no-peer does without.
 
 Measured is from the cloud's own stamp of the loss to the stamp of the mount. The cloud's part is the time covered by
 its own work: the old machine's end (without a notice), the new one's boot, detaching, storing the snapshot, making the
@@ -23,14 +20,12 @@ snapshot is a constant of the local cloud (20 s and 1 s a GiB): a figure for its
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from drive_copies import copies
 from figures import machine, spread, table
@@ -79,11 +74,11 @@ class Loss:
 class ByHand:
     """The shell script on machines of its own."""
 
-    def __init__(self, made: Ground, aws: Path) -> None:
+    def __init__(self, made: Ground) -> None:
         self._made = made
         unset = {*control.UNSET}
         kept = {name: value for name, value in made.env.items() if name not in unset}
-        self._env = {**kept, **control.env(made.cloud), "PATH": f"{kept['PATH']}:{aws}"}
+        self._env = {**kept, **control.env(made.cloud)}
         self._env["IMAGE"], self._env["GROUP"] = self._words(
             "aws", "ec2", "describe-instances", "--filters", "Name=tag:alias,Values=master", "--output", "text",
             "--query", "Reservations[0].Instances[0].[ImageId,SecurityGroups[0].GroupId]",
@@ -131,7 +126,7 @@ class Driven:
 
     def _mounted(self, after: float) -> Entry | None:
         """The journal's line about the drive, after that time."""
-        found = [one for one in self._made.journal(CLUSTER, NODE) if one["event"].startswith(f"drive-{DRIVE}-at")]
+        found = [one for one in self._made.journal(CLUSTER, NODE) if one["event"] == "drives-mounted"]
         return found[-1] if found and found[-1]["time"] > after else None
 
     def _runs(self, instance: str) -> bool:
@@ -202,13 +197,13 @@ def constant(name: str) -> float:
     return float(getattr(Timing(), name))
 
 
-def losses(rounds: int, speed: float, aws: Path | None) -> None:
+def losses(rounds: int, speed: float, *, peer: bool) -> None:
     began = load()
     with ground(speed=speed, durations=DURATIONS) as made:
         made.starcluster("start", CLUSTER)
         contenders: dict[str, Driven | ByHand] = {"driver": Driven(made)}
-        if aws:
-            contenders["by hand"] = ByHand(made, aws)
+        if peer:
+            contenders["by hand"] = ByHand(made)
         found: dict[tuple[str, str], list[Loss]] = {}
         for kind in [*KINDS] * rounds:
             lose_all(made, kind, contenders, found)
@@ -241,15 +236,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--speed", type=float, help="how many times faster than EC2 the cloud is [1; with --copies 20]")
-    parser.add_argument("--aws", type=Path, metavar="FOLDER", help="where the aws command is; without it no peer")
+    parser.add_argument("--no-peer", action="store_true", help="the driver alone")
     parser.add_argument("--copies", action="store_true", help="snapshots and restores instead of losses")
     options = parser.parse_args()
-    if options.aws and not os.access(options.aws / "aws", os.X_OK):
-        parser.error(f"there is no aws command in {options.aws}")
     if options.copies:
         copies(options.rounds, options.speed or 20)
     else:
-        losses(options.rounds, options.speed or 1, options.aws)
+        losses(options.rounds, options.speed or 1, peer=not options.no_peer)
 
 
 if __name__ == "__main__":
