@@ -73,6 +73,7 @@ def one_copy(made: Ground, case: Case) -> Copy:
     restored = made.starcluster("drive", "restore", "-c", DRIVE, newest(made), ZONE)
     restored += made.starcluster("drive", "attach", DRIVE, CLUSTER, NODE, "/data")
     stored, made_ = timing.snapshot_time(case.size), timing.wall(timing.create_volume + timing.attach)
+    print(f"{case.size} GB, {case.dirty} MB: snapshot {snapshot:.1f} s, restore {restored:.1f} s", flush=True)
     return Copy(snapshot=snapshot, stored=stored, restored=restored, made=made_)
 
 
