@@ -67,6 +67,11 @@ class Places:
         return self.folder / "keys"
 
     @property
+    def s3(self) -> Path:
+        """Buckets and what is in them."""
+        return self.folder / "s3"
+
+    @property
     def packages(self) -> Path:
         """What nodes get to know of this machine's registries, see api.packages."""
         return self.folder / "packages"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import moto.ec2.urls as moto_urls
 from moto.ec2.models import ec2_backends
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import BaseWSGIServer, make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer
 
-from starcluster.localcloud.api import backend, images
+from starcluster.localcloud.api import backend, http, images
 from starcluster.localcloud.api.backend import CloudBackend
 from starcluster.localcloud.api.calls import CallLog
 from starcluster.localcloud.api.cloud import ACCOUNT, Cloud, HostsLike, Keys
@@ -26,14 +24,19 @@ from starcluster.localcloud.api.gate import Gate
 from starcluster.localcloud.api.life import Life
 from starcluster.localcloud.api.past import Past
 from starcluster.localcloud.api.response import CloudResponse
+from starcluster.localcloud.api.roles import RENEWED, Roles
+from starcluster.localcloud.api.s3door import S3Door
 from starcluster.localcloud.api.snapshots import Snapshots
 from starcluster.localcloud.api.spot import Spot
 from starcluster.localcloud.api.store import Store
 from starcluster.localcloud.api.timing import Timing
 from starcluster.localcloud.api.volumes import Volumes
 from starcluster.localcloud.api.world import World
+from starcluster.localcloud.s3.service import S3
 
 log = logging.getLogger(__name__)
+
+NODE_SERVICES = frozenset({"s3", "sts"})
 
 
 def assemble(
@@ -50,12 +53,14 @@ def assemble(
     if stored:
         _restore_iam(stored["iam"])
     _add_parameters(region)
+    cloud.roles = Roles(_iam)
     cloud.past = Past(lambda: collect(cloud))
     cloud.volumes = Volumes(cloud)
     cloud.snapshots = Snapshots(cloud)
     cloud.life = Life(cloud, cloud.volumes)
     cloud.spot = Spot(cloud, cloud.life)
     cloud.jobs.register("publish", lambda instance_id: _publish(cloud, instance_id))
+    cloud.jobs.register("new-keys", lambda instance_id: _new_keys(cloud, instance_id))
     return cloud
 
 
@@ -82,38 +87,39 @@ def _publish(cloud: Cloud, instance_id: str) -> None:
         cloud.life.publish(instance)
 
 
-def collect(cloud: Cloud) -> dict[str, Any]:
-    """What is stored. Called with the lock."""
+def _new_keys(cloud: Cloud, instance_id: str) -> float | None:
+    """Give an instance with a role new keys long before its old ones end; again and again until it is gone."""
+    instance = cloud.backend.find_instance(instance_id)
+    if instance is None or instance.now == "terminated":
+        return None
+    cloud.life.publish(instance)
+    return RENEWED
+
+
+def _iam() -> Any:
     from moto.iam.models import iam_backends
 
-    return {"world": cloud.world, "ec2": cloud.backend, "iam": iam_backends[ACCOUNT]["aws"]}
+    return iam_backends[ACCOUNT]["aws"]
 
 
-class Handler(MotoRequestHandler):
-    """Keeps connections open, sends at once, and writes no access log: calls.jsonl is that."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 300
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
-        logging.getLogger("werkzeug").log(logging.DEBUG if type == "info" else logging.WARNING, message, *args)
+def collect(cloud: Cloud) -> dict[str, Any]:
+    """What is stored. Called with the lock."""
+    return {"world": cloud.world, "ec2": cloud.backend, "iam": _iam()}
 
 
 class Server:
-    """The cloud's HTTP endpoint, on one port of the loopback."""
+    """The cloud's HTTP endpoint, on one port of the loopback; and S3's on a socket in the nodes' network."""
 
-    def __init__(self, cloud: Cloud, faults: Faults, store: Store | None, port: int = 0) -> None:
+    def __init__(self, cloud: Cloud, faults: Faults, store: Store | None, *, s3: S3, port: int = 0) -> None:
         commit: Callable[[], None] = store.commit if store else lambda: None
-        gate = Gate(
-            DomainDispatcherApplication(create_backend_app),
-            keys=cloud.keys,
-            faults=faults,
-            log=cloud.log,
-            hosts=lambda: self._names,
-            commit=commit,
-        )
-        self._server = self._listen(gate, port)
+        self._gate_to = partial(
+            Gate, DomainDispatcherApplication(create_backend_app), s3=S3Door(s3, faults, cloud.roles),
+            roles=cloud.roles, keys=cloud.keys, faults=faults, log=cloud.log, commit=commit,
+        )  # fmt: skip
+        self._s3 = s3
+        self._names: frozenset[str] = frozenset()
+        self._nodes: BaseWSGIServer | None = None
+        self._server = self._listen(self._gate_to(hosts=lambda: self._names), port)
         self.port = int(self._server.server_port)
         self._names = frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"})
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
@@ -123,11 +129,9 @@ class Server:
         """On the port of the last time if it is still free: exported environments stay true."""
         for wanted in dict.fromkeys((port, 0)):
             try:
-                server = make_server("127.0.0.1", wanted, gate, threaded=True, request_handler=Handler)
+                return http.listen(gate, "127.0.0.1", wanted)
             except (OSError, SystemExit):
                 continue
-            server.daemon_threads = True  # type: ignore[attr-defined]
-            return server
         raise OSError("no port of 127.0.0.1 can be listened on")
 
     @property
@@ -137,7 +141,24 @@ class Server:
     def start(self) -> None:
         self._thread.start()
 
+    def serve_nodes(self, sock: socket.socket) -> None:
+        """Serve NODE_SERVICES on a socket in the nodes' network, in the place of one before."""
+        self._leave_nodes()
+        address, port = sock.getsockname()[:2]
+        gate = self._gate_to(hosts=lambda: frozenset({f"{address}:{port}"}), services=NODE_SERVICES)
+        self._nodes = http.listen(gate, address, port, sock=sock)
+        sock.close()  # the server has its own copy
+        threading.Thread(target=self._nodes.serve_forever, name="s3-of-nodes", daemon=True).start()
+
+    def _leave_nodes(self) -> None:
+        if self._nodes is not None:
+            self._nodes.shutdown()
+            self._nodes.server_close()
+            self._nodes = None
+
     def stop(self) -> None:
         if self._thread.is_alive():
             self._server.shutdown()
         self._server.server_close()
+        self._leave_nodes()
+        self._s3.close()

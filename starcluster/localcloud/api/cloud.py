@@ -70,6 +70,7 @@ class Cloud:
         self.snapshots: Any = None
         self.life: Any = None
         self.spot: Any = None
+        self.roles: Any = None
         self.trouble: Callable[[], str | None] = lambda: None  # what the person at the keyboard must know
         self.tree = ""  # what hosts get laid over their /, see hosts.spec
         self._host_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)

@@ -35,14 +35,21 @@ class Command:
         return self.text in whole.text and self.given in whole.given
 
 
+class OfS3(str):
+    """One of S3's actions."""
+
+
 Call = str | Command
 ANY = "*"  # of EC2's actions
+ANY_OF_S3 = "s3:*"
 
 
 def is_for(ordered: Call, call: Call) -> bool:
     """Whether an order means this call."""
     if isinstance(call, Command):
         return isinstance(ordered, Command) and ordered.is_part_of(call)
+    if isinstance(call, OfS3):
+        return ordered in (call, ANY_OF_S3)
     return ordered in (call, ANY)
 
 
@@ -53,8 +60,9 @@ def plain(call: Call) -> dict[str, object]:
 
 @dataclass(kw_only=True)
 class Fault:
-    """The next `times` calls of `action` (`*`: any of EC2's) are answered with an error, each with `probability`.
+    """The next `times` calls of `action` (`*`: any of EC2's, `s3:*`: any of S3's) are answered with an error.
 
+    Each with `probability`; the first `skip` calls are let through.
     `when` AFTER: the call is carried out, and only its answer is lost. `status` is HTTP's, or a command's exit status.
     """
 
@@ -65,6 +73,7 @@ class Fault:
     times: int
     probability: float
     when: When = When.BEFORE
+    skip: int = 0
 
 
 @dataclass(kw_only=True)
@@ -121,7 +130,11 @@ class Faults:
         """The fault that hits this call, which is used up by it."""
         with self._lock:
             for fault in self._faults:
-                if is_for(fault.action, action) and fault.times > 0 and self._chance() < fault.probability:
+                if not is_for(fault.action, action) or fault.times <= 0:
+                    continue
+                if fault.skip > 0:
+                    fault.skip -= 1
+                elif self._chance() < fault.probability:
                     fault.times -= 1
                     return fault
         return None

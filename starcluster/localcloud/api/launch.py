@@ -19,6 +19,7 @@ from starcluster.localcloud.api.cloud import ACCOUNT, Cloud
 from starcluster.localcloud.api.disks import DiskPlan, plan_disks
 from starcluster.localcloud.api.machines import CloudInstance, State
 from starcluster.localcloud.api.market import MarketKind
+from starcluster.localcloud.api.roles import RENEWED
 from starcluster.localcloud.api.spotterms import SpotTerms, read_terms
 from starcluster.localcloud.api.tagging import read_tag_specifications
 
@@ -324,7 +325,7 @@ def make_instances(cloud: Cloud, plan: LaunchPlan, count: int) -> Reservation:
         instance = _make_instance(cloud, plan, index)
         reservation.instances.append(instance)
         backend.index_instance(instance, reservation.id)
-        _associate(backend, instance, plan.options["profile"])
+        _associate(cloud, instance, plan.options["profile"])
     for instance in reservation.instances:
         cloud.log.event("pending", instance.id, type=plan.instance_type, zone=plan.zone, market=plan.kind)
         cloud.at_once("boot", instance.id)
@@ -365,9 +366,10 @@ def _make_instance(cloud: Cloud, plan: LaunchPlan, index: int) -> CloudInstance:
     return instance
 
 
-def _associate(backend: Any, instance: CloudInstance, profile: Mapping[str, str]) -> None:
+def _associate(cloud: Cloud, instance: CloudInstance, profile: Mapping[str, str]) -> None:
     if profile:
-        backend.associate_iam_instance_profile(
+        cloud.jobs.after(RENEWED, "new-keys", instance.id)
+        cloud.backend.associate_iam_instance_profile(
             instance.id,
             iam_instance_profile_name=profile.get("Name"),
             iam_instance_profile_arn=profile.get("Arn"),

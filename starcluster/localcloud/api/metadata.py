@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
+from starcluster.localcloud.api import roles
 from starcluster.localcloud.api.cloud import ACCOUNT, Cloud
 from starcluster.localcloud.api.machines import CloudInstance
 
@@ -32,7 +34,7 @@ def metadata_tree(cloud: Cloud, instance: CloudInstance) -> Tree:
         "_http_tokens": instance.metadata_options.http_tokens,
         "_hop_limit": instance.metadata_options.http_put_response_hop_limit,
     }
-    tree |= _network(instance) | _key(cloud, instance) | _user_data(instance)
+    tree |= _network(instance) | _key(cloud, instance) | _user_data(instance) | _role(cloud, instance)
     return tree | _tags(cloud, instance) | _warnings(cloud, instance)
 
 
@@ -79,6 +81,13 @@ def _key(cloud: Cloud, instance: CloudInstance) -> Tree:
 
 def _user_data(instance: CloudInstance) -> Tree:
     return {"user-data": str(instance.user_data)} if instance.user_data else {}
+
+
+def _role(cloud: Cloud, instance: CloudInstance) -> Tree:
+    """Keys of the role in its instance profile, new ones each time that the tree is made."""
+    arn = (instance.iam_instance_profile or {}).get("Arn", "")
+    role = cloud.roles.of_profile(arn) if arn else ""
+    return {"iam": roles.metadata(cloud.keys, role, instance.id, arn, time.time())} if role else {}
 
 
 def _tags(cloud: Cloud, instance: CloudInstance) -> Tree:

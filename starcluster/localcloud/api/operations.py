@@ -192,16 +192,17 @@ class Operations:
         probability: float = 1.0,
         message: str = "",
         when: str = "before",
+        skip: int = 0,
     ) -> Answer:
-        """Have the next calls refused, or carried out and their answers lost (`when` is "after").
+        """Have the next calls but `skip` refused, or carried out and their answers lost (`when` is "after").
 
-        Of an EC2 action, or of the SSH commands on nodes that contain `command` and are given `given`.
+        Of an action of EC2 or S3, or of the SSH commands on nodes that contain `command` and are given `given`.
         """
         self._faults.add(
             Fault(
                 action=_call(action, command, given), code=code, status=status or errors.http_status(code), times=times,
                 probability=probability, message=message or f"{code}, ordered by the local cloud's control",
-                when=When(when),
+                when=When(when), skip=skip,
             )
         )  # fmt: skip
         return {"ok": True}

@@ -26,8 +26,11 @@ from starcluster.localcloud.api.timing import DEFAULT_SPEED, Timing
 from starcluster.localcloud.hosts import room
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 from starcluster.localcloud.places import Places
+from starcluster.localcloud.s3.service import S3
 
 KEY_NAME = "local"
+NODE_ADDRESS, NODE_PORT = "169.254.169.253", 9000
+NODE_S3 = f"http://{NODE_ADDRESS}:{NODE_PORT}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
         if stored is None:
             import_key(cloud, places)
         keeper = HostKeeper(places, hosts, cloud, options.owner_pid)
-        packages = _start_packages(places, hosts, cloud, keeper) if remembered.packages else None
+        packages = _start_packages(places, hosts, cloud) if remembered.packages else None
         keeper.catch_up()
     except store.StoreError as error:
         raise CannotStart(error.message, error.hint) from error
@@ -86,17 +89,29 @@ def start(places: Places, hosts: Hosts, options: Namespace, agent_pid: int, down
         raise CannotStart(str(error)) from error
     exposure = Exposure(cloud, hosts) if remembered.expose else None
     running = _threads(places, cloud, keeper, remembered.port, down, exposure=exposure, packages=packages)
+    _serve_nodes(running, hosts, keeper)
     replace(remembered, port=running.server.port).write(places)
     _announce(places, running, agent_pid, options.owner_pid, remembered)
     return running
 
 
-def _start_packages(places: Places, hosts: Hosts, cloud: Cloud, keeper: HostKeeper) -> Packages:
+def _start_packages(places: Places, hosts: Hosts, cloud: Cloud) -> Packages:
     packages = Packages(hosts, places.packages)
     packages.start()
     cloud.tree = str(packages.tree)
-    keeper.on_new_agent = packages.listen
     return packages
+
+
+def _serve_nodes(running: Running, hosts: Hosts, keeper: HostKeeper) -> None:
+    """S3 in the nodes' network, also after the hosts agent has begun anew."""
+
+    def listen() -> None:
+        if running.packages is not None:
+            running.packages.listen()
+        running.server.serve_nodes(hosts.listen(NODE_ADDRESS, NODE_PORT))
+
+    running.server.serve_nodes(hosts.listen(NODE_ADDRESS, NODE_PORT))
+    keeper.on_new_agent = listen
 
 
 def _threads(
@@ -116,7 +131,7 @@ def _threads(
     cloud.jobs.changed = keep.changed
     running = Running(
         cloud=cloud,
-        server=assembly.Server(cloud, faults, keep, port),
+        server=assembly.Server(cloud, faults, keep, s3=S3(places.s3), port=port),
         control=ControlServer(places.control_socket, Operations(cloud, faults), down=down, commit=keep.commit),
         keeper=keeper,
         store=keep,
@@ -147,6 +162,7 @@ def _announce(places: Places, running: Running, agent_pid: int, owner_pid: int |
         "access_key": cloud.keys.access_key,
         "secret_key": cloud.keys.secret_key,
         "region": cloud.region,
+        "node_s3_endpoint": NODE_S3,
         "speed": settings.speed,
         "expose": settings.expose,
         "packages": settings.packages,

@@ -168,10 +168,9 @@ def _canonical_query(query: str) -> str:
 def _payload_hash(request: SignedRequest, claim: Claim) -> str:
     if claim.lifetime is not None and claim.scope.service == "s3":
         return "UNSIGNED-PAYLOAD"
-    stated = request.headers.get("x-amz-content-sha256")
-    actual = hashlib.sha256(request.body).hexdigest()
-    if claim.scope.service != "s3" or stated is None:
-        return actual
-    if re.fullmatch(r"[0-9a-f]{64}", stated) and stated != actual:
-        raise BadSignature("XAmzContentSHA256Mismatch", "The body is not the one that was signed")
-    return stated
+    if claim.scope.service != "s3":
+        return hashlib.sha256(request.body).hexdigest()
+    stated = request.headers.get("x-amz-content-sha256", "")
+    if not stated:
+        raise BadSignature("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+    return stated  # S3 compares the body with it while that comes in

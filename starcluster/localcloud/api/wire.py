@@ -7,7 +7,7 @@ import json
 import secrets
 import select
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -34,13 +34,18 @@ def read_request(environ: Environ) -> SignedRequest:
     length = min(int(environ.get("CONTENT_LENGTH") or 0), BODY_LIMIT)
     body = environ["wsgi.input"].read(length)
     environ["wsgi.input"] = io.BytesIO(body)
+    return replace(read_head(environ), body=body)
+
+
+def read_head(environ: Environ) -> SignedRequest:
+    """The request without its body."""
     headers = {
         name[5:].replace("_", "-").lower(): str(value) for name, value in environ.items() if name.startswith("HTTP_")
     }
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     headers["content-length"] = str(environ.get("CONTENT_LENGTH", ""))
     path, _, query = str(environ.get("REQUEST_URI") or environ.get("PATH_INFO", "/")).partition("?")
-    return SignedRequest(method=environ["REQUEST_METHOD"], path=path, query=query, headers=headers, body=body)
+    return SignedRequest(method=environ["REQUEST_METHOD"], path=path, query=query, headers=headers, body=b"")
 
 
 def read_action(request: SignedRequest) -> tuple[str, list[str]]:

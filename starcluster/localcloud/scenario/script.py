@@ -202,9 +202,15 @@ GRAMMAR: dict[str, Grammar] = {
         options={"market": one_of("spot", "on-demand")},
     ),
     "fault": Grammar(
-        usage="fault ACTION|* CODE [times=N] [status=N] [probability=P] [when=before|after]",
+        usage="fault ACTION|*|s3:* CODE [times=N] [skip=N] [status=N] [probability=P] [when=before|after]",
         words=(word, word),
-        options={"times": ordinal, "status": count, "probability": number, "when": one_of("before", "after")},
+        options={
+            "times": ordinal,
+            "skip": count,
+            "status": count,
+            "probability": number,
+            "when": one_of("before", "after"),
+        },
     ),
     "fail": Grammar(
         usage="fail COMMAND [given=TEXT] [times=N] [status=N] [reset=yes] [probability=P] [when=before|after]",

@@ -19,6 +19,7 @@ from starcluster.localcloud.api.faults import Faults
 from starcluster.localcloud.api.images import STOCK
 from starcluster.localcloud.api.operations import Operations
 from starcluster.localcloud.api.timing import Timing
+from starcluster.localcloud.s3.service import S3
 from tests.unit.localcloud.api.fake_hosts import FakeHosts
 
 REGION = "us-east-1"
@@ -112,10 +113,11 @@ def code_of(call: Callable[..., Any], **parameters: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[Api]:
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     hosts, faults = FakeHosts(), Faults()
     cloud = build(hosts)
-    server = assembly.Server(cloud, faults, None)
+    s3 = S3(tmp_path_factory.mktemp("s3"))
+    server = assembly.Server(cloud, faults, None, s3=s3)
     cloud.jobs.start()
     server.start()
     yield Api(

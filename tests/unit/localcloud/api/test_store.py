@@ -16,6 +16,7 @@ from starcluster.localcloud.api.hostkeeper import HostKeeper
 from starcluster.localcloud.api.machines import State
 from starcluster.localcloud.api.store import Store, StoreError
 from starcluster.localcloud.places import Places
+from starcluster.localcloud.s3.service import S3
 from tests.unit.localcloud.api.conftest import UBUNTU, build, client, until
 from tests.unit.localcloud.api.fake_hosts import FakeHosts
 
@@ -27,7 +28,7 @@ class Running:
         self.cloud: Cloud = build(hosts, stored=store.load(folder))
         self.store = Store(folder, self.cloud.lock, lambda: assembly.collect(self.cloud))
         self.cloud.jobs.changed = self.store.changed
-        self.server = assembly.Server(self.cloud, Faults(), self.store)
+        self.server = assembly.Server(self.cloud, Faults(), self.store, s3=S3(folder / "s3"))
         self.keeper = HostKeeper(Places(folder), hosts, self.cloud, None)
         self.keeper.catch_up()
         self.keeper.start()
