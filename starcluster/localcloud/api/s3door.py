@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from starcluster.localcloud.api.faults import CONNECTION_RESET, CUT_ANSWER, Fault, Faults, OfS3, When
@@ -65,7 +65,7 @@ class S3Door:
         if fault is not None and fault.when is When.AFTER and fault.code not in (CUT_ANSWER, CONNECTION_RESET):
             answer = self._error(call, fault)
         elif fault is not None and fault.code in (CUT_ANSWER, CONNECTION_RESET):
-            answer.body = _cut(answer, connection, nothing=fault.code == CONNECTION_RESET)
+            answer.body = _Cut(answer, connection, nothing=fault.code == CONNECTION_RESET)
             return answer
         environ[KEEP] = isinstance(call.source, _Counted) and call.source.left == 0
         return answer
@@ -103,22 +103,26 @@ class S3Door:
         return lambda action, resource: self._roles.may(caller.role, action, resource, context)
 
 
-def _cut(answer: Answer, connection: socket.socket | None, *, nothing: bool) -> Iterable[bytes]:
-    """Half of the body (`nothing`: none of it), then the connection is gone."""
+class _Cut:
+    """Half of a body (`nothing`: none of it), then the connection is gone."""
 
-    def sent() -> Iterator[bytes]:
-        left = answer.length // 2
-        for chunk in answer_body:
-            if nothing or left <= 0:
+    def __init__(self, answer: Answer, connection: socket.socket | None, *, nothing: bool) -> None:
+        self._body, self._left, self._connection = answer.body, answer.length // 2, connection
+        if nothing:
+            self._left = 0
+            _shut(connection)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._body:
+            if self._left <= 0:
                 break
-            yield chunk[:left]
-            left -= len(chunk)
-        _shut(connection)
+            yield chunk[: self._left]
+            self._left -= len(chunk)
+        _shut(self._connection)
 
-    answer_body = answer.body
-    if nothing:
-        _shut(connection)
-    return sent()
+    def close(self) -> None:
+        if hasattr(self._body, "close"):
+            self._body.close()
 
 
 def _shut(connection: socket.socket | None) -> None:

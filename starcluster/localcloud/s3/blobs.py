@@ -76,10 +76,15 @@ class Blobs:
         return self._folder / name[:2] / name
 
 
-def read_pieces(pieces: list[tuple[BinaryIO, int]], start: int, length: int) -> Iterator[bytes]:
-    """`length` bytes from `start` of files that follow one another; closes them."""
-    try:
-        for stream, size in pieces:
+class Pieces:
+    """`length` bytes from `start` of files that follow one another. Is to be closed, read or not."""
+
+    def __init__(self, pieces: list[tuple[BinaryIO, int]], start: int, length: int) -> None:
+        self._pieces, self._start, self._length = pieces, start, length
+
+    def __iter__(self) -> Iterator[bytes]:
+        start, length = self._start, self._length
+        for stream, size in self._pieces:
             if start >= size:
                 start -= size
                 continue
@@ -89,8 +94,9 @@ def read_pieces(pieces: list[tuple[BinaryIO, int]], start: int, length: int) -> 
             yield from _read(stream, left)
             if length == 0:
                 return
-    finally:
-        for stream, _ in pieces:
+
+    def close(self) -> None:
+        for stream, _ in self._pieces:
             stream.close()
 
 

@@ -7,13 +7,14 @@ import re
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from starcluster.localcloud.s3 import answer
 from starcluster.localcloud.s3.answer import Answer
-from starcluster.localcloud.s3.blobs import Blobs, read_pieces
+from starcluster.localcloud.s3.blobs import Blobs, Pieces
 from starcluster.localcloud.s3.body import read_body, whole_body
 from starcluster.localcloud.s3.calls import S3Call
 from starcluster.localcloud.s3.errors import S3Error, no_bucket, no_key, not_there
@@ -198,13 +199,13 @@ class S3:
         partial = length != found.size
         if partial:
             headers.append(("Content-Range", f"bytes {start}-{start + length - 1}/{found.size}"))
-        body = self._bytes_of(found, start, length) if call.method == "GET" else ()
+        body: Iterable[bytes] = self._bytes_of(found, start, length) if call.method == "GET" else ()
         return Answer(status=206 if partial else 200, headers=headers, body=body, length=length)
 
-    def _bytes_of(self, found: Object, start: int, length: int) -> Iterable[bytes]:
+    def _bytes_of(self, found: Object, start: int, length: int) -> Pieces:
         """The files are opened at once: an object that is replaced meanwhile is read to its end."""
         try:
-            return read_pieces([(self._blobs.open(name), size) for name, size in found.pieces], start, length)
+            return Pieces([(self._blobs.open(name), size) for name, size in found.pieces], start, length)
         except FileNotFoundError:  # it was replaced between the two looks
             raise S3Error("SlowDown", "The object is being replaced; please try again") from None
 
@@ -235,7 +236,8 @@ class S3:
     def _copy_part(self, call: S3Call) -> Answer:
         source = self._source(call)
         start, length = _range(call.headers.get("x-amz-copy-source-range", ""), source.size)
-        part = self._uploads.put_part(call, self._bytes_of(source, start, length))
+        with closing(self._bytes_of(source, start, length)) as chunks:
+            part = self._uploads.put_part(call, chunks)
         told = [("LastModified", answer.iso(part.changed)), ("ETag", answer.quoted(part.blob.md5))]
         return answer.document("CopyPartResult", told)
 
