@@ -29,6 +29,7 @@ class Cloud:
     """What every part needs to know of the cloud, and no more.
 
     `public`: it is AWS, on the Internet. `clock_scale`: how many of EC2's seconds pass in one of ours.
+    `node_environment`: what AWS's own clients on a node must be told; nothing on AWS, where they know the way.
     `caller_cidr()` asks from where this machine's SSH connections come.
     """
 
@@ -37,6 +38,7 @@ class Cloud:
     dialer: Dialer
     caller_cidr: Callable[[], str]
     public: bool
+    node_environment: Mapping[str, str] = field(default_factory=dict)
     endpoint_url: str | None = None
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
@@ -72,6 +74,7 @@ def _local(config: Config, region: str | None) -> Cloud:
         public=False,
         caller_cidr=lambda: config.globals.ssh_cidr or LOCAL_ADDRESS,
         folder=folder,
+        node_environment={"AWS_ENDPOINT_URL_S3": facts["node_s3_endpoint"]},
     )
 
 

@@ -19,6 +19,7 @@ BaseException                     .msg .hint .exit_code
 ├── SSHError                      SSHConnectionError SSHAuthException HostKeyMismatch RemoteCommandFailed ...
 ├── ClusterError                  ClusterDoesNotExist ClusterExists ClusterNotRunning MasterDoesNotExist ...
 ├── ValidationError               ClusterValidationError: a launch that can not go well
+├── SyncError                     a folder and its bucket are not in step; nothing was lost
 ├── PluginError                   PluginLoadError PluginSyntaxError
 ├── WaitTimeout                   a wait with a limit ran out: SSHNeverOpened VolumeStuck
 ├── ThreadPoolException           what went wrong on several nodes at once
@@ -239,6 +240,10 @@ class InvalidPortRange(ClusterValidationError): ...
 
 class KeyFileError(ClusterValidationError):
     """The private key file is missing, unreadable, readable by others, or another key than EC2's."""
+
+
+class SyncError(BaseException):
+    """A node's folder and its bucket could not be brought in step; both are as they were."""
 
 
 class PluginError(BaseException): ...

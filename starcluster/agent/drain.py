@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from starcluster.agent import files
+from starcluster.agent import files, hooks
 from starcluster.agent.boot import boot_id
 from starcluster.agent.checkpoint import Checkpoint
 from starcluster.agent.ownlog import say
@@ -25,6 +25,8 @@ DRAINED = "drained"
 _MARGIN = 8.0  # of EC2's seconds before the end are kept for flushing and telling
 _LEAST_MARGIN = 0.5  # of the node's own: a fast local cloud does not make its disks faster
 _SYNC_LIMIT = 20.0
+_FOR_HOOKS = 1 / 3  # of the time, where there are hooks that save what the command has saved
+_LONGEST_HOOK = 600.0  # wall seconds, when nothing presses
 _SAVING = 2 / 3  # of the command's time, for the checkpoint command
 _MOST_OF_A_KIND = 40
 _BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
@@ -39,6 +41,7 @@ class Drain:
         self._lock = threading.Lock()
         self._state: dict[str, Any] = self._kept.read() or {"phase": IDLE, "stamps": []}
         self.checkpoint = Checkpoint(places, name, runs)
+        self.hooks = hooks.Hooks(places.hooks)
         self.volumes: list[str] = []
         self.changed = threading.Event()
 
@@ -127,6 +130,7 @@ class Drain:
         status, boot = self._runs.last(), boot_id()
         if self._runs.members(status, boot):
             self._end_command(status, boot)
+        self._run_hooks(hooks.NOTICE, self._left())
         self.stamp("synced" if _sync() else "sync-hangs")
         self._finish()
         for path in mount_points(self.volumes):
@@ -143,16 +147,24 @@ class Drain:
     def _end_command(self, status: dict[str, Any] | None, boot: str) -> None:
         """The checkpoint command first, for two thirds of the time at most; then SIGTERM, in the end SIGKILL."""
         self.stamp("checkpoint-asked", attempt=status["attempt"] if status else 0)
-        self.save(status, most=self._left() * _SAVING)
+        kept = self._left() * _FOR_HOOKS if self.hooks.found(hooks.NOTICE) else 0.0
+        self.save(status, most=(self._left() - kept) * _SAVING, ends=True)
         spec = self._runs.spec(status)
         longest = float(spec.get("stop_timeout") or 0)
-        left = self._left()
+        left = max(0.0, self._left() - kept)
         everyone = spec.get("stop_signal_to") == "all"
         willing = self._runs.stop(status, boot, seconds=min(left, longest or left), everyone=everyone)
         self.stamp("command-ended" if willing else "command-killed")
 
-    def save(self, status: dict[str, Any] | None, **limit: float) -> None:
-        """Run the checkpoint command if there is one, and write down how it ended."""
+    def _run_hooks(self, event: str, seconds: float) -> None:
+        for told in self.hooks.run(event, seconds):
+            self.stamp("hook", on=event, **told)
+
+    def save(self, status: dict[str, Any] | None, *, ends: bool = False, **limit: float) -> None:
+        """Run the checkpoint command if there is one, and write down how it ended; then what others do with it.
+
+        `ends`: the node's end has its own hooks.
+        """
         try:
             taken = self.checkpoint.take(status, **limit)
         except (OSError, subprocess.SubprocessError) as error:
@@ -160,6 +172,8 @@ class Drain:
             return
         if taken is not None:
             self.stamp("checkpoint-command", **taken)
+            if not ends and taken["exit"] == 0:
+                self._run_hooks(hooks.CHECKPOINT, _LONGEST_HOOK)
 
     def _finish(self) -> None:
         with self._lock:

@@ -20,6 +20,7 @@ class Places:
         self.local_report = self.runtime + "/report.json"
         self.log = self.state + "/agent.log"
         self.settings = self.state + "/settings.json"
+        self.hooks = root + "/etc/starcluster"
         self.spares = self.runtime + "/spare"
         self.run_lock = self.state + "/run.lock"
         self.default_workdir = self.home

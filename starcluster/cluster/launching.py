@@ -66,6 +66,7 @@ def launch_request(
         max_price=max_price,
         user_data=userdata.build(alias, record.userdata_scripts),
         public_ip=record.public_ips if subnet else None,
+        instance_profile=record.iam_profile,
     )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
     from starcluster.cluster.cluster import Clusters
     from starcluster.cluster.drives.keeping import Drives
+    from starcluster.cluster.s3program import S3Program
 
 _UPDATE_PAUSE = 5.0
 _QUICK_LOOK = 0.0
@@ -75,6 +76,18 @@ class Node(Facts, Accounts, Shares):
         """Megabytes, as the node's kernel counts them."""
         lines = self.ssh.execute("grep MemTotal /proc/meminfo", source_profile=False) or []
         return int(lines[0].split()[1]) / 1024
+
+    @property
+    def cluster_tag(self) -> str:
+        """The name of its cluster."""
+        return self.tags.get(record.CLUSTER, "")
+
+    @property
+    def s3(self) -> S3Program:
+        """s3sync on this node."""
+        from starcluster.cluster.s3program import S3Program
+
+        return S3Program(self)
 
     # --- questions to the node
 

@@ -82,6 +82,7 @@ class ClusterRecord:
     zone: str = ""
     subnet_id: str = ""
     public_ips: bool | None = None
+    iam_profile: str = ""
     dns_prefix: str = ""
     disable_queue: bool = False
     force_spot_master: bool = False

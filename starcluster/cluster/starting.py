@@ -42,6 +42,7 @@ def record_of(template: ClusterTemplate, tag: str, *, zone: str, volumes: Sequen
         public_ips=template.public_ips,
         dns_prefix=tag if template.dns_prefix else "",
         disable_queue=template.disable_queue,
+        iam_profile=template.iam_profile,
         force_spot_master=template.force_spot_master,
         spot_bid=template.spot_bid,
         cluster_user=template.cluster_user,

@@ -29,6 +29,7 @@ VERBS: dict[str, Entry] = {
     "sshnode": Entry(_NODES, "Log in to a node, or run a command there", ("sn",)),
     "put": Entry(_NODES, "Copy files to a cluster"),
     "get": Entry(_NODES, "Copy files from a cluster"),
+    "sync": Entry(_NODES, "Push a node's folder to S3 now, or bring it back"),
     "addnode": Entry(_NODES, "Add nodes to a cluster", ("an",)),
     "removenode": Entry(_NODES, "Take nodes out of a cluster", ("rn",)),
     "runplugin": Entry(_NODES, "Run a plugin on a running cluster", ("rp",)),

@@ -140,6 +140,7 @@ class ClusterTemplate:
     availability_zone: str = setting()
     subnet_id: str = setting()
     public_ips: bool | None = setting(None, Kind.BOOLEAN)
+    iam_profile: str = setting()
     volume_names: tuple[str, ...] = setting((), Kind.LIST)
     plugin_names: tuple[str, ...] = setting((), Kind.LIST)
     permission_names: tuple[str, ...] = setting((), Kind.LIST)

@@ -150,7 +150,8 @@ class Push:
 
     def _remember(self, known: dict[str, Entry], before: dict[str, Entry], sender: Sender) -> None:
         fresh = [one for path, one in known.items() if one is not before.get(path)]
-        self._state.set_pending(fresh, sender.uploads)
+        if fresh or sender.uploads:
+            self._state.set_pending(fresh, sender.uploads)
 
     def _left(self) -> float | None:
         """Seconds for uploads; looks up now and then whether somebody is in a hurry."""
