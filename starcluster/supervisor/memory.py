@@ -12,6 +12,7 @@ from starcluster.model import Pool
 from starcluster.supervisor.sights import Sights
 
 AVOID = 180.0  # EC2's seconds that a pool without capacity is left alone
+LEAST_AVOID = 6.0  # wall seconds: a fast local cloud makes no round of ours shorter, and the next look is to see it
 LATELY = 1800.0  # of them: refusals further apart are two shortages, not one
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,}")
 FIRST_PAUSE = 5.0
@@ -124,7 +125,7 @@ class Memory:
         with self._lock:
             first, last = self._dry.get(pool, (now, now))
             self._dry[pool] = (first if now - last <= LATELY else now, now)
-            self._avoid[pool] = now + seconds
+            self._avoid[pool] = now + max(seconds, LEAST_AVOID * self._clock.scale)
 
     def gave(self, pool: Pool) -> None:
         """A machine came from there: its shortage is over."""

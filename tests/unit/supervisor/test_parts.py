@@ -355,6 +355,18 @@ def test_released_instances_beyond_the_last_few_are_forgotten() -> None:
     assert many[-1] in tags["@sc-released"]
 
 
+def test_a_refusal_is_seen_by_the_next_look_of_a_driver_on_a_fast_cloud() -> None:
+    """At --speed 100 a round may take longer than AVOID: the driver asked the same empty pool for ever."""
+    clock = StepClock()
+    clock.scale = 100.0
+    memory = Memory(clock)
+    memory.avoid(POOL)
+    clock.time += 5 * clock.scale
+    assert POOL in memory.avoided()
+    clock.time += 2 * clock.scale
+    assert POOL not in memory.avoided()
+
+
 def test_how_long_a_pool_has_been_dry() -> None:
     clock = StepClock()
     memory = Memory(clock)
