@@ -247,7 +247,8 @@ def run(writing: Writing, name: str, *, notices: int, deaths: int, moves: int) -
         report(story)
     assert sum(one.taken.notice == SUDDEN for one in story.losses) == deaths
     assert re.search(rf"{TYPE} in {AWAY} in about \d+ \w+ for \$[\d.]+/h", told_of_the_shortage(story))
-    assert any(one.found.control_lost for one in story.losses), "void: nothing was lost without fsync either"
+    # death may come between the two writes of a record: one that the control lacks shows nothing
+    assert any(one.found.control_lost > 1 for one in story.losses), "void: nothing was lost without fsync either"
 
 
 def test_what_was_acknowledged_is_there(writing: Writing) -> None:
