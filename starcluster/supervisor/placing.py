@@ -138,11 +138,9 @@ def _way(case: Case, drive: DriveLook, wish: DriveWish, zone: str) -> tuple[floa
         return free + ATTACH, 0.0, f"{drive.name} is there"
     if drive.whole:
         return free + MAKE, 0.0, f"{drive.name} comes from {drive.newest}"
-    whole = (free + _snapshot_time(drive) + MAKE, 0.0, f"{drive.name} comes by a new snapshot")
-    if wish.may_lose and drive.newest and drive.newest_age <= wish.may_lose:
-        lossy = (MAKE, drive.newest_age, f"{drive.name} comes from {drive.newest}, {_span(drive.newest_age)} old")
-        return min(whole, lossy, key=lambda way: way[0] + way[1])
-    return whole
+    if wish.may_lose and drive.newest and drive.newest_age <= wish.may_lose:  # as Drives.attach does it then
+        return MAKE, drive.newest_age, f"{drive.name} comes from {drive.newest}, {_span(drive.newest_age)} old"
+    return free + _snapshot_time(drive) + MAKE, 0.0, f"{drive.name} comes by a new snapshot"
 
 
 def _until_free(case: Case, drive: DriveLook) -> float:
