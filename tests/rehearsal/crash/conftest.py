@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.leftovers import processes_naming
-from tests.rehearsal.crash.job import Arena, Call
+from tests.rehearsal.crash.job import Arena, JobCall
 
 
 @pytest.fixture(scope="module")
@@ -23,5 +23,5 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
 
 
 @pytest.fixture(scope="module")
-def record(arena: Arena) -> list[Call]:
+def record(arena: Arena) -> list[JobCall]:
     return arena.recorded()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from typing import Any
 
 from starcluster.localcloud.scenario.play import Play, RealWorld
 from starcluster.localcloud.scenario.script import read
-from tests.rehearsal.train.conftest import TAG, Driver, Scene, until
+from tests.rehearsal.crash.points import Call, Watched
+from tests.rehearsal.train.conftest import TAG, Driver, until
 
-GONE = ("terminated", "shutting-down")
 PLUGIN = """
 [plugin jobdisk]
 SETUP_CLASS = jobdisk.JobDisk
@@ -45,25 +44,21 @@ ORDER = re.compile(r'"op": "(\w+)"')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
-    """The nth call of an action of EC2's, or of an order to the nodes' agents, in the record."""
+class JobCall(Call):
+    """A call to EC2, or an order to the nodes' agents."""
 
-    action: str
-    nth: int
-    at: float
     agent: bool = False
 
     def __str__(self) -> str:
-        return f"{'agent ' if self.agent else ''}{self.action} {self.nth}"
+        return f"{'agent ' if self.agent else ''}{super().__str__()}"
 
     @property
     def hold(self) -> dict[str, Any]:
-        """What the control's `hold` wants of it."""
-        named = {"command": AGENT, "given": f'"op": "{self.action}"'} if self.agent else {"action": self.action}
-        return {**named, "nth": self.nth}
+        order = {"command": AGENT, "given": f'"op": "{self.action}"', "nth": self.nth}
+        return order if self.agent else super().hold
 
 
-class Arena(Scene):
+class Arena(Watched):
     """A scene in which one name after the other does the main job; all of them use one disk."""
 
     count = 0
@@ -81,20 +76,6 @@ class Arena(Scene):
         before, _, after = text.partition("\n#PLUGINS = ")
         self.config.write_text(f"{before}\nPLUGINS = jobdisk\n{after.partition(chr(10))[2]}")
         self.starcluster("start", TAG)
-
-    def world(self) -> dict[str, set[str]]:
-        """Everything that costs or stays, whosever it is: no filter by tags."""
-        ec2 = self.ec2()
-        pages = ec2.get_paginator("describe_instances").paginate()
-        machines = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
-        requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
-        return {
-            "instances": {one["InstanceId"] for one in machines if one["State"]["Name"] not in GONE},
-            "volumes": {f"{one['VolumeId']} {one['State']}" for one in ec2.describe_volumes()["Volumes"]},
-            "requests": {one["SpotInstanceRequestId"] for one in requests if one["State"] in ("open", "active")},
-            "groups": {one["GroupName"] for one in ec2.describe_security_groups()["SecurityGroups"]},
-            "templates": {one["LaunchTemplateName"] for one in ec2.describe_launch_templates()["LaunchTemplates"]},
-        }
 
     def fresh(self) -> str:
         """A new name for the job, and the world as it is without it."""
@@ -116,14 +97,7 @@ class Arena(Scene):
             self.ec2().terminate_instances(InstanceIds=ids)
             until(lambda: not self.alive(self.name), "the end of what went wrong", limit=30)
 
-    def newest(self) -> int:
-        """The number of the newest entry of the record of calls."""
-        number = 0
-        while entries := self.control("log", after=number)["entries"]:
-            number = entries[-1]["number"]
-        return number
-
-    def recorded(self) -> list[Call]:
+    def recorded(self) -> list[JobCall]:
         """Do the main job without any trouble; every call of its driver to EC2 and to agents, in order."""
         name, start = self.fresh(), self.newest()
         self.control("watch", command=AGENT)
@@ -143,7 +117,7 @@ class Arena(Scene):
         until(lambda: self.world() == expected, f"no orphans: {self.world()} is not {expected}", limit=15)
 
 
-def _calls(entries: list[dict[str, Any]]) -> Iterator[Call]:
+def _calls(entries: list[dict[str, Any]]) -> Iterator[JobCall]:
     counts: Counter[tuple[str, bool]] = Counter()
     for entry in entries:
         agent = entry["kind"] == "command"
@@ -151,7 +125,7 @@ def _calls(entries: list[dict[str, Any]]) -> Iterator[Call]:
         action = found[1] if found else entry["action"] if entry["kind"] == "call" else ""
         if action:
             counts[action, agent] += 1
-            yield Call(action=action, nth=counts[action, agent], at=entry["at"], agent=agent)
+            yield JobCall(action=action, nth=counts[action, agent], at=entry["at"], agent=agent)
 
 
 class interrupted:
@@ -177,35 +151,8 @@ class interrupted:
         assert not self.errors, self.errors
 
 
-def spread(many: list[Any], count: int) -> list[Any]:
-    """So many of them, from the whole length."""
-    return [many[(2 * place + 1) * len(many) // (2 * count)] for place in range(min(count, len(many)))]
-
-
-def is_parked(arena: Arena) -> bool:
-    return any(one["parked"] for one in arena.control("holds")["holds"])
-
-
 def ended_or(condition: Callable[[], bool], driver: Driver) -> bool:
     """Wait for it; False when the driver has ended before."""
     return bool(until(lambda: condition() or driver.process.poll() is not None, "the point")) and (
         driver.process.poll() is None
     )
-
-
-def at_points(arena: Arena, points: list[Any], do: Callable[[Any], str]) -> Iterator[str]:
-    """Try all points; what went wrong, with the point. The count and the outcome are printed."""
-    failures, outcomes = [], Counter[str]()
-    began = time.monotonic()
-    for number, point in enumerate(points, 1):
-        if number % 10 == 0:
-            print(f"{number} of {len(points)} after {time.monotonic() - began:.0f} s", flush=True)
-        try:
-            outcomes[do(point)] += 1
-        except AssertionError as error:
-            failures.append(f"{point}: {error}")
-            print(f"FAILED {failures[-1]}", flush=True)
-            arena.clear_up()
-    told = ", ".join(f"{count} {what}" for what, count in outcomes.items())
-    print(f"\n{len(points)} points in {time.monotonic() - began:.0f} s: {told}, {len(failures)} failed")
-    yield from failures

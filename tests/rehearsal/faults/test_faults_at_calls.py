@@ -11,7 +11,8 @@ import pytest
 
 from starcluster.localcloud.scenario.play import Play, RealWorld, Told
 from starcluster.localcloud.scenario.script import read
-from tests.rehearsal.crash.job import AGENT, Arena, Call, at_points, interrupted, spread
+from tests.rehearsal.crash.job import AGENT, Arena, JobCall, interrupted
+from tests.rehearsal.crash.points import at_points, spread
 
 JOBS = 2  # of the short form: all kinds of fault, dealt out to so many jobs
 LONG_JOBS = 12  # of each turn of the long form, so that the troubles of one job are so many calls apart
@@ -36,7 +37,7 @@ ORDER_KINDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    call: Call
+    call: JobCall
     what: str
 
     def __str__(self) -> str:
@@ -86,7 +87,7 @@ def job_with(arena: Arena, troubles: Troubles) -> str:
     return f"got over {len(done)} of {len(troubles.each)}"
 
 
-def every_kind(calls: list[Call], kinds: tuple[str, ...] = KINDS, turn: int = 0) -> list[Trouble]:
+def every_kind(calls: list[JobCall], kinds: tuple[str, ...] = KINDS, turn: int = 0) -> list[Trouble]:
     """Each call with one kind, each kind at many calls; after as many turns as kinds every kind is at every call."""
     return [Trouble(call=call, what=kinds[(place + turn) % len(kinds)]) for place, call in enumerate(calls)]
 
@@ -96,7 +97,7 @@ def dealt(troubles: list[Trouble], jobs: int) -> list[Troubles]:
 
 
 @pytest.mark.timeout(900)
-def test_faults_at_some_calls(arena: Arena, record: list[Call]) -> None:
+def test_faults_at_some_calls(arena: Arena, record: list[JobCall]) -> None:
     changing = [call for call in record if not call.agent and not call.action.startswith("Describe")]
     troubles = every_kind(spread(changing, len(KINDS)))
     assert {one.what for one in troubles} == set(KINDS)
@@ -106,7 +107,7 @@ def test_faults_at_some_calls(arena: Arena, record: list[Call]) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.parametrize("turn", range(len(KINDS)))
-def test_a_fault_at_every_call(arena: Arena, record: list[Call], turn: int) -> None:
+def test_a_fault_at_every_call(arena: Arena, record: list[JobCall], turn: int) -> None:
     troubles = every_kind([call for call in record if not call.agent], KINDS, turn)
     assert list(at_points(arena, dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
 
@@ -114,7 +115,7 @@ def test_a_fault_at_every_call(arena: Arena, record: list[Call], turn: int) -> N
 @pytest.mark.long
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.parametrize("turn", range(len(ORDER_KINDS)))
-def test_a_fault_at_every_order(arena: Arena, record: list[Call], turn: int) -> None:
+def test_a_fault_at_every_order(arena: Arena, record: list[JobCall], turn: int) -> None:
     """Orders to agents that fail, that are cut off, and that are carried out without an answer."""
     troubles = every_kind([call for call in record if call.agent], ORDER_KINDS, turn)
     assert list(at_points(arena, dealt(troubles, LONG_JOBS), lambda job: job_with(arena, job))) == []
