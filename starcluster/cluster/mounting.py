@@ -13,7 +13,7 @@ from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.record import VolumeRecord
 from starcluster.cluster.volumehosts import holding_node, node_of
 from starcluster.logger import log
-from starcluster.model import Instance, InstanceState, Volume
+from starcluster.model import AttachmentState, Instance, InstanceState, Volume
 
 if TYPE_CHECKING:
     from starcluster.cluster.node import Node
@@ -22,6 +22,7 @@ _HOME = "/home"
 _FORBIDDEN = frozenset(
     ("/", "/home", "/root", "/boot", "/dev", "/etc", "/proc", "/sys", "/run", "/usr", "/bin", "/sbin", "/lib", "/var")
 )
+_HOLDING = (AttachmentState.ATTACHED, AttachmentState.DETACHING, AttachmentState.BUSY)
 LOST_WRITES = (
     "what programs there have written and the disk has not got yet is LOST, and the file system may be damaged"
 )
@@ -157,10 +158,12 @@ def detach_volume(clusters: Clusters, volume: Volume, *, force: bool = False) ->
     holder = volume.holder
     if holder is None:
         return
-    node = holding_node(clusters, volume)
+    if holder.state is AttachmentState.ATTACHING and not force:
+        volume = waiting.wait_attached(clusters.ec2, volume.id, holder.instance_id, clock=clusters.clock)
+    node = holding_node(clusters, volume, _HOLDING)
     if node is not None:
         _leave(clusters, node, volume, force=force)
-    else:
+    elif holder.state is not AttachmentState.DETACHING:  # who asked for that was stopped, and EC2 goes on with it
         _check_unreachable(clusters, volume, force=force)
     log.info("Detaching %s from %s", volume.id, node.alias if node else holder.instance_id)
     clusters.ec2.volumes.detach(volume.id, instance_id=holder.instance_id, force=force)
@@ -169,8 +172,7 @@ def detach_volume(clusters: Clusters, volume: Volume, *, force: bool = False) ->
 
 def _leave(clusters: Clusters, node: Node, volume: Volume, *, force: bool) -> None:
     """Unmount it on the node that has it, and before that where it is shared."""
-    holder = volume.holder
-    paths = node.mount_points_of(node.find_volume_device(volume.id, holder.device if holder else ""))
+    paths = _paths(node, volume)
     tag = node.tags.get(record.CLUSTER, "")
     if _HOME in paths and not force:
         raise exception.ConflictError(
@@ -184,6 +186,20 @@ def _leave(clusters: Clusters, node: Node, volume: Volume, *, force: bool) -> No
     for path in paths:
         log.info("Unmounting %s on %s", path, node.alias)
         unmount(node, path, force=force)
+
+
+def _paths(node: Node, volume: Volume) -> list[str]:
+    """Where the node has it mounted; nowhere if EC2 takes it away already and its disk is gone."""
+    holder = volume.holder
+    going = holder is not None and holder.state is AttachmentState.DETACHING
+    device = holder.device if holder else ""
+    wait = {"limit": 0.0} if going else {}
+    try:
+        return node.mount_points_of(node.find_volume_device(volume.id, device, **wait))
+    except exception.WaitTimeout:
+        if going:
+            return []
+        raise
 
 
 def _unshare(cluster: Cluster, master: Node, volume: Volume, paths: Sequence[str], *, force: bool) -> None:

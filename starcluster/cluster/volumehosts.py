@@ -6,7 +6,7 @@ each other's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,10 +153,12 @@ def node_of(clusters: Clusters, instance: Instance) -> Node | None:
     return cluster.node_of(instance) if cluster else None
 
 
-def holding_node(clusters: Clusters, volume: Volume) -> Node | None:
+def holding_node(
+    clusters: Clusters, volume: Volume, states: Collection[AttachmentState] = (AttachmentState.ATTACHED,)
+) -> Node | None:
     """The running node of the user's that has the volume attached and lets us in; None for anybody else."""
     holder = volume.holder
-    if holder is None or holder.state is not AttachmentState.ATTACHED:
+    if holder is None or holder.state not in states:
         return None
     for instance in clusters.ec2.instances.find(ids=[holder.instance_id]):
         if instance.state is InstanceState.RUNNING:

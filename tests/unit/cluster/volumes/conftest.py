@@ -37,6 +37,7 @@ class Desk:
         self.freezes = True
         self.watchdog_is_faster = False
         self.damaged: set[str] = set()
+        self.taken: set[str] = set()  # volumes whose disks no node shows
 
 
 class Machine(Node):
@@ -51,6 +52,8 @@ class Machine(Node):
         return self.alias not in self.desk.away
 
     def find_volume_device(self, volume_id: str, device: str = "", limit: float = 60) -> str:
+        if volume_id in self.desk.taken:
+            raise exception.WaitTimeout(f"no disk of {volume_id} appeared in {limit} s")
         return f"/dev/{volume_id}"
 
     def choose_partition(self, device: str, partition: int | None = None) -> str:

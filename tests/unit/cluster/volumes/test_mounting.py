@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from starcluster import exception
 from starcluster.cluster.mounting import AttachWish, attach_volume, check_path, detach_volume
-from starcluster.model import InstanceState, Volume
+from starcluster.model import AttachmentState, InstanceState, Volume
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.cluster.volumes.conftest import Desk, Site
 
@@ -148,6 +149,48 @@ def test_a_machine_that_is_not_reached_keeps_it_unless_forced(site: Site, held: 
         detach_volume(site, volume)
     assert "LOST" in caught.value.hint
     detach_volume(site, volume, force=True)
+    assert now(ec2, volume).holder is None
+
+
+def test_what_a_killed_run_has_begun_to_take_away_is_waited_for(
+    site: Site, held: Make, desk: Desk, ec2: FakeEc2
+) -> None:
+    volume = held()
+    holder = volume.holder
+    assert holder
+    desk.mounts.clear()
+    ec2.auto_advance = False
+    ec2.volumes.detach(volume.id, instance_id=holder.instance_id)
+    going = now(ec2, volume)
+    assert going.holder
+    assert going.holder.state is AttachmentState.DETACHING
+    ec2.auto_advance = True
+    desk.taken.add(volume.id)
+    detach_volume(site, going)
+    assert (desk.done, now(ec2, volume).holder) == ([], None)
+
+
+def test_a_detachment_that_waits_for_the_node_to_unmount_gets_on(
+    site: Site, held: Make, desk: Desk, ec2: FakeEc2
+) -> None:
+    volume = held()
+    holder = volume.holder
+    assert holder
+    detach_volume(site, replace(volume, attachments=(replace(holder, state=AttachmentState.DETACHING),)))
+    assert (desk.done, now(ec2, volume).holder) == (["master: unmount /data"], None)
+
+
+def test_what_is_being_attached_is_taken_away_when_it_is_there(
+    site: Site, make: Make, desk: Desk, ec2: FakeEc2
+) -> None:
+    volume = make()
+    ec2.auto_advance = False
+    ec2.volumes.attach(volume.id, site.get("c").master_node.id, "/dev/sdf")
+    coming = now(ec2, volume)
+    assert coming.holder
+    assert coming.holder.state is AttachmentState.ATTACHING
+    ec2.auto_advance = True
+    detach_volume(site, coming)
     assert now(ec2, volume).holder is None
 
 
