@@ -177,11 +177,14 @@ class Drives:
         shot = _shot(drive, snapshot_id)
         _refuse_used(drive, self._alive(drive.forms))
         snapshotting.wait_stored(self._clusters, shot.snapshot)
-        place = plan.Place(instance_id="", zone=zone, now=self._clusters.clock.now())
-        entered = self.records.enter(name, plan.going_back(drive, place, shot).entry)
-        if not entered:
-            raise exception.ConflictError(f"somebody else moves the drive {name} right now", hint="look and try again")
+        if not plan.has_gone_back(drive, zone, shot):
+            self._go_back(drive, zone, shot)
         return self.move(name, zone)
+
+    def _go_back(self, drive: Drive, zone: str, shot: Shot) -> None:
+        place, name = plan.Place(instance_id="", zone=zone, now=self._clusters.clock.now()), drive.record.name
+        if not self.records.enter(name, plan.going_back(drive, place, shot).entry):
+            raise exception.ConflictError(f"somebody else moves the drive {name} right now", hint="look and try again")
 
     # --- the end
 

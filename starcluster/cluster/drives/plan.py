@@ -123,6 +123,14 @@ def going_back(drive: Drive, place: Place, shot: Shot) -> Enter:
     return _enter(drive, place, because="the user wants it", zone=place.zone, shot=shot, loses=True)
 
 
+def has_gone_back(drive: Drive, zone: str, shot: Shot) -> bool:
+    """Whether the drive has been sent back to it last of all, and nobody has used what came of that."""
+    top, present = drive.top, drive.present
+    if top is None or not top.loses or top.used or (present is not None and present.mark):
+        return False
+    return (top.zone, top.snapshot_id) == (zone, shot.id)
+
+
 def removable(drive: Drive, now: datetime) -> list[Form]:
     """Volumes that do not count any more, and whose every write is known to be in the one that does."""
     present = drive.present

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fakes.ec2 import FakeEc2
 
-DOORS = ("volumes", "snapshots", "instances")
+DOORS = ("templates", "volumes", "snapshots", "instances")
 
 
 class Killed(BaseException):
