@@ -161,12 +161,16 @@ class FileSystems(NodeBase):
         """Sync a mounted file system and hold its writers. The node lets it go on after `limit` seconds by itself.
 
         The watchdog begins before the freeze, in a session of its own, so that nothing but the node's own death can
-        keep the file system frozen.
+        keep the file system frozen. What a run that was killed in between has left is let go first: the system freezes
+        nothing twice, and it would go on only at its watchdog's time.
         """
         target = shlex.quote(path)
         self.ssh.script(
+            f"if [ -f {_watchdog(path)} ]; then\n{_thaw(path)}fi\n"
             f"sync -f {target}\n"
-            f"setsid sh -c 'sleep {limit}; fsfreeze -u \"$1\"' thaw {target} >/dev/null 2>&1 </dev/null &\n"
+            # its note goes with it: the number in it would be another process's some day
+            f'setsid sh -c \'sleep {limit}; rm -f "$2"; fsfreeze -u "$1"\' thaw {target} {_watchdog(path)} >/dev/null'
+            " 2>&1 </dev/null &\n"
             "watchdog=$!\n"
             f"fsfreeze -f {target} || {{ {_END.format(pid='$watchdog')}; return 1; }}\n"
             f"echo $watchdog > {_watchdog(path)}",
@@ -175,13 +179,7 @@ class FileSystems(NodeBase):
 
     def thaw(self, path: str) -> bool:
         """Let it go on; False when the watchdog was faster, so that it was not still for the whole time."""
-        target, watchdog = shlex.quote(path), _watchdog(path)
-        lines = self.ssh.script(
-            f"if fsfreeze -u {target} 2>/dev/null; then echo thawed; fi\n"
-            f"if [ -f {watchdog} ]; then pid=$(cat {watchdog}); {_END.format(pid='$pid')}; rm -f {watchdog}; fi",
-            what=f"let the file system at {path} go on",
-        )
-        return "thawed" in lines
+        return "thawed" in self.ssh.script(_thaw(path), what=f"let the file system at {path} go on")
 
 
 # what mount and the checkers say of a file system that is broken
@@ -234,6 +232,15 @@ def _install(package: str) -> str:
 def _watchdog(path: str) -> str:
     """Where the watchdog's process is written down."""
     return shlex.quote("/run/starcluster-thaw" + path.replace("/", "-"))
+
+
+def _thaw(path: str) -> str:
+    """Lines of bash that let a file system go on and end its watchdog."""
+    target, watchdog = shlex.quote(path), _watchdog(path)
+    return (
+        f"if fsfreeze -u {target} 2>/dev/null; then echo thawed; fi\n"
+        f"if [ -f {watchdog} ]; then pid=$(cat {watchdog}); {_END.format(pid='$pid')}; rm -f {watchdog}; fi\n"
+    )
 
 
 def _last_line(error: exception.RemoteCommandFailed) -> str:

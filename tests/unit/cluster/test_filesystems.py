@@ -198,6 +198,21 @@ def test_the_node_goes_on_by_itself(box: Box, shell: Shell) -> None:
     assert not box.thaw("/data")
 
 
+def test_what_a_killed_run_has_left_frozen_is_let_go_and_frozen_anew(box: Box, shell: Shell) -> None:
+    box.freeze("/data", limit=60)
+    left = next(shell.folder.glob("starcluster-thaw*")).read_text()
+    box.freeze("/data", limit=60)
+    assert shell.calls[2:] == ["fsfreeze -u /data", "sync -f /data", "fsfreeze -f /data"]
+    assert next(shell.folder.glob("starcluster-thaw*")).read_text() != left
+    box.thaw("/data")
+
+
+def test_a_watchdog_that_has_done_its_work_leaves_no_number_behind(box: Box, shell: Shell) -> None:
+    box.freeze("/data", limit=2)
+    assert wait_until(lambda: "fsfreeze -u /data" in shell.calls, limit=30, pause=0.02, clock=Clock())
+    assert not list(shell.folder.glob("starcluster-thaw*"))
+
+
 def test_a_thaw_ends_the_watchdog(box: Box, shell: Shell) -> None:
     box.freeze("/data", limit=60)
     watchdog = int(next(shell.folder.glob("starcluster-thaw*")).read_text())
