@@ -12,6 +12,7 @@ from starcluster.localcloud.api.cloud import Cloud
 from starcluster.localcloud.api.faults import Call, Command, Fault, Faults, When
 from starcluster.localcloud.api.machines import CloudInstance, Reason
 from starcluster.localcloud.api.market import MarketKind
+from starcluster.localcloud.api.snapshots import CloudSnapshot
 from starcluster.localcloud.api.spotstates import Cause
 from starcluster.localcloud.api.timing import Timing
 from starcluster.localcloud.hosts.client import HostsError
@@ -241,6 +242,16 @@ class Operations:
             instance = self._cloud.backend.get_instance(instance_id)
             self._cloud.life.terminate(instance, Reason.INTERNAL, sudden=True)
         return {"instance_id": instance_id}
+
+    def spoil(self, *, snapshot_id: str) -> Answer:
+        """A snapshot fails: EC2 could not store it, and says that it is in the state error."""
+        with self._cloud.lock:
+            snapshot = self._cloud.backend.snapshots.get(snapshot_id)
+            if not isinstance(snapshot, CloudSnapshot):
+                raise UsageError(f"there is no snapshot '{snapshot_id}' of a volume")
+            snapshot.failed = True
+            self._cloud.log.event("snapshot-failed", snapshot_id)
+        return {"snapshot_id": snapshot_id}
 
     def freeze(self, *, instance_id: str) -> Answer:
         """An instance hangs: it answers nobody, and EC2 says that it runs."""
