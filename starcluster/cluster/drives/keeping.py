@@ -16,7 +16,7 @@ from starcluster.cluster.drives.hands import Hands, Target
 from starcluster.cluster.drives.records import DriveRecords
 from starcluster.cluster.drives.retention import DEFAULT, Kept, read_keep, to_remove
 from starcluster.logger import log
-from starcluster.model import Snapshot, Volume
+from starcluster.model import Snapshot, SnapshotState, Volume
 
 if TYPE_CHECKING:
     from starcluster.cluster.cluster import Clusters
@@ -116,8 +116,12 @@ class Drives:
         form = self._hands.bring(name, target)
         holder = form.volume.holder
         disk = node.find_volume_device(form.id, holder.device if holder else "")
-        self._format_the_first(node, record, form, disk)
-        mounting.mount(node, disk, path.rstrip("/"))
+        try:
+            self._format_the_first(node, record, form, disk)
+            mounting.mount(node, disk, path.rstrip("/"))
+        except exception.BaseException:
+            log.warning("%s stays attached to %s: starcluster drive detach %s takes it away", form.id, node.alias, name)
+            raise
         self._hands.prove(form)
         log.info("drive %s (%s) is mounted at %s on %s", name, form.id, path, node.alias)
         return path.rstrip("/")
@@ -130,11 +134,11 @@ class Drives:
         return (clock.now() - newest.started).total_seconds() * clock.scale <= seconds
 
     def _format_the_first(self, node: Node, record: Record, form: Form, disk: str) -> None:
-        """Only what EC2 made from nothing, and what nobody ever mounted, gets a file system."""
-        if form.proven or form.volume.snapshot_id:
+        """Only what nobody ever mounted gets a file system, and only if it is empty."""
+        if form.proven:
             return
         device = node.choose_partition(disk)
-        if not node.filesystem(device):
+        if not node.filesystem(device) and plan.is_blank(self.records.get(record.name), form):
             node.make_filesystem(device, str(record.shape.get("filesystem") or "ext4"))
 
     def detach(self, name: str, *, force: bool = False) -> None:
@@ -162,7 +166,8 @@ class Drives:
         drive, now = self.records.get(name), self._clusters.clock.now()
         done = [one for one in drive.shots if one.is_done]
         kept = [Kept(id=one.id, at=one.started) for one in done]
-        gone = to_remove(kept, read_keep(drive.record.keep), protected=plan.needed_snapshots(drive))
+        failed = [one.id for one in drive.shots if one.snapshot.state is SnapshotState.ERROR]
+        gone = failed + to_remove(kept, read_keep(drive.record.keep), protected=plan.needed_snapshots(drive))
         volumes = plan.removable(drive, now)
         for one in volumes:
             self._ec2.volumes.delete(one.id)

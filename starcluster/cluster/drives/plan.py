@@ -17,6 +17,7 @@ from starcluster.cluster.drives.drive import Drive, Entry, Form, Shot
 from starcluster.model import InstanceState, SnapshotState, VolumeState
 
 LAG = timedelta(minutes=5)
+TAKES = 3  # of one state of a volume, while EC2 fails to store its snapshots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,17 @@ def may_mount(drive: Drive, place: Place, form: Form) -> bool:
 def going_back(drive: Drive, place: Place, shot: Shot) -> Enter:
     """On purpose, to an older state: what was written since is on the volume that counted so far."""
     return _enter(drive, place, because="the user wants it", zone=place.zone, shot=shot, loses=True)
+
+
+def is_blank(drive: Drive, form: Form) -> bool:
+    """Whether no file system was ever mounted from it, nor from any volume that its contents came from."""
+    if form.proven:
+        return False
+    if not form.volume.snapshot_id:
+        return True
+    shot = drive.shot(form.volume.snapshot_id)
+    source = drive.form(shot.snapshot.volume_id) if shot else None
+    return source is not None and is_blank(drive, source)
 
 
 def has_gone_back(drive: Drive, zone: str, shot: Shot) -> bool:
@@ -340,7 +352,19 @@ def _carry(drive: Drive, form: Form, place: Place) -> Step:
     if pending:
         done_of_it = f"{pending[0].snapshot.progress} %"
         return Wait(because=f"the snapshot {pending[0].id} of {form.id} is being taken ({done_of_it})")
+    failed = [one for one in whole if one.snapshot.state is SnapshotState.ERROR]
+    if len(failed) >= TAKES:
+        return _refuse_failing(drive, form, failed)
     return TakeSnapshot(because=f"{form.id} is in {form.volume.zone}, wanted in {place.zone}", form=form)
+
+
+def _refuse_failing(drive: Drive, form: Form, failed: list[Shot]) -> Refuse:
+    name, why = drive.record.name, failed[0].snapshot.message
+    return Refuse(
+        because=f"EC2 could not store {len(failed)} snapshots of {form.id}{f': {why}' if why else ''}",
+        hint=f"the drive {name} is whole, and can be used in {form.volume.zone}; later again: starcluster drive prune"
+        f" {name} removes what failed, then repeat the command",
+    )
 
 
 def _go_on(drive: Drive, form: Form, shot: Shot, place: Place, *, loses: bool) -> Enter:

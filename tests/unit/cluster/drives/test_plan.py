@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from starcluster import exception
 from starcluster.cluster.drives import plan
 from starcluster.cluster.drives.drive import Form
+from starcluster.model import SnapshotState
 from tests.unit.cluster.drives.world import World
 
 ZONE = "us-east-1a"
@@ -60,3 +63,21 @@ def test_a_used_volume_without_a_snapshot_is_told_and_not_replaced_by_an_empty_o
     world.clock.sleep(301)
     with pytest.raises(exception.UserMustAct, match="there is no snapshot"):
         world.hands().bring("data", world.target(world.launch(ZONE)))
+
+
+def test_snapshots_that_ec2_can_not_store_are_not_taken_without_end(world: World) -> None:
+    used(world)
+
+    def spoil() -> None:
+        for one in list(world.made_snapshots.values()):
+            world.made_snapshots[one.id] = replace(one, state=SnapshotState.ERROR, message="no room")
+
+    world.meanwhile = spoil
+    with pytest.raises(exception.UserMustAct, match=r"could not store 3 snapshots of vol-\w+: no room") as caught:
+        world.hands().bring("data", world.target(world.launch("us-east-1b")))
+    assert "starcluster drive prune data" in caught.value.hint
+    assert len(world.made_snapshots) == plan.TAKES
+    world.made_snapshots.clear()
+    world.meanwhile = world.finish_snapshots
+    there = world.hands().bring("data", world.target(world.launch("us-east-1b")))
+    assert world.contents[there.id] == [1]
