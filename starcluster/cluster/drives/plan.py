@@ -9,8 +9,8 @@ that was decided without knowing of a use is void as long as nothing has come of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from starcluster.cluster.drives.drive import Drive, Entry, Form, Shot
@@ -144,13 +144,30 @@ def has_gone_back(drive: Drive, zone: str, shot: Shot) -> bool:
 
 
 def removable(drive: Drive, now: datetime) -> list[Form]:
-    """Volumes that do not count any more, and whose every write is known to be in the one that does."""
+    """Volumes that do not count any more, and whose every write is known to be in the one that does.
+
+    In the order in which to delete them: what tells of another one how it descends goes after that.
+    """
     present = drive.present
     if present is None:
         return []
     free = [one for one in drive.forms if one.id != present.id and one.volume.holder is None]
+    known = [one for one in free if one.mark and present.proven and _is_ancestor(drive, one, present)]
     unused = [one for one in free if not one.mark and one.volume.created and now - one.volume.created > LAG]
-    return unused + [one for one in free if one.mark and present.proven and _is_ancestor(drive, one, present)]
+    rest = _without(drive, known)
+    return known + [one for one in unused if not _is_link(rest, one, present)]
+
+
+def _without(drive: Drive, gone: Iterable[Form]) -> Drive:
+    ids = {one.id for one in gone}
+    return replace(drive, forms=tuple(one for one in drive.forms if one.id not in ids))
+
+
+def _is_link(drive: Drive, form: Form, present: Form) -> bool:
+    """Whether without it a volume that was in use could not be told from a fork any more."""
+    after = _without(drive, [form])
+    ancestors = [one for one in after.forms if one.mark and _is_ancestor(drive, one, present)]
+    return not all(_is_ancestor(after, one, present) for one in ancestors)
 
 
 def forks(drive: Drive) -> list[Form]:

@@ -81,3 +81,17 @@ def test_snapshots_that_ec2_can_not_store_are_not_taken_without_end(world: World
     world.meanwhile = world.finish_snapshots
     there = world.hands().bring("data", world.target(world.launch("us-east-1b")))
     assert world.contents[there.id] == [1]
+
+
+def test_an_unused_volume_stays_while_it_tells_how_another_one_descends(world: World) -> None:
+    old = used(world)
+    world.meanwhile = world.finish_snapshots
+    middle = world.hands().bring_to_zone("data", "us-east-1b")
+    here = world.hands().bring_to_zone("data", ZONE)
+    world.clock.sleep(301)
+    assert plan.removable(world.records.get("data"), world.clock.now()) == []
+    world.hands().bring("data", world.target(world.launch(ZONE)))
+    world.hands().prove(here)
+    drive = world.records.get("data")
+    assert [one.id for one in plan.removable(drive, world.clock.now())] == [old.id, middle.id]
+    assert plan.forks(drive) == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 
 from starcluster import exception
-from starcluster.cluster.drives.drive import MARK
+from starcluster.cluster.drives.drive import DRIVE, MARK, Form
 from starcluster.cluster.drives.keeping import Drives
 from starcluster.model import Volume
 from tests.fakes.ec2 import FakeEc2
@@ -106,3 +109,128 @@ def test_snapshots_that_failed_are_pruned(site: Site, ec2: FakeEc2) -> None:
     ec2.snapshots.spoil(failed.id)
     assert Drives(site).prune("data").snapshots == (failed.id,)
     assert list(ec2.snapshots.all) == [kept]
+
+
+# -- every verb, every call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """`before`: what there is; `do`: the verb, again and again; `done`: whether all of it has come about."""
+
+    before: Callable[[Site, str], object]
+    do: Callable[[Site, str], object]
+    done: Callable[[Site, str], bool]
+
+
+def new(site: Site, name: str) -> None:
+    Drives(site).create(name, shape={"size": 1}, keep="1 last")
+
+
+def mounted(site: Site, name: str) -> None:
+    new(site, name)
+    to_master(site, name)
+
+
+def superseded(site: Site, name: str) -> None:
+    used(site, name)
+    far = Drives(site).move(name, THERE)
+    site.desk.on[far.id] = "ext4"
+    back = Drives(site).move(name, HERE)
+    site.desk.on[back.id] = "ext4"
+    to_master(site, name)
+    Drives(site).detach(name)
+    Drives(site).snapshot(name)
+
+
+def to_master(site: Site, name: str) -> None:
+    drives, master = Drives(site), site.get("c").master_node
+    for volume in site.ec2.volumes.find(filters={f"tag:{DRIVE}": name}):
+        if volume.snapshot_id:
+            site.desk.on[volume.id] = "ext4"
+    drives.attach(name, master, f"/{name}")
+
+
+def present(site: Site, name: str) -> Form | None:
+    return Drives(site).records.get(name).present
+
+
+def at_master(site: Site, name: str) -> bool:
+    form = present(site, name)
+    holder = form.volume.holder if form else None
+    here = holder is not None and holder.instance_id == site.get("c").master_node.id
+    return bool(here and form and form.proven and site.desk.mounts.get(("master", form.id)) == f"/{name}")
+
+
+def free(site: Site, name: str) -> bool:
+    form = present(site, name)
+    return bool(form and form.volume.holder is None and not site.desk.mounts)
+
+
+VERBS = {
+    "attach_first": Verb(before=new, do=to_master, done=at_master),
+    "attach_here": Verb(before=used, do=to_master, done=at_master),
+    "detach": Verb(before=mounted, do=lambda site, name: Drives(site).detach(name), done=free),
+    "move": Verb(
+        before=used,
+        do=lambda site, name: Drives(site).move(name, THERE),
+        done=lambda site, name: bool((form := present(site, name)) and form.volume.zone == THERE),
+    ),
+    "prune": Verb(
+        before=superseded,
+        do=lambda site, name: [Drives(site).prune(name), Drives(site).prune(name)],
+        done=lambda site, name: len(Drives(site).records.get(name).shots) == 1,
+    ),
+    "snapshot": Verb(
+        before=mounted,
+        do=lambda site, name: Drives(site).snapshot(name),
+        done=lambda site, name: bool(Drives(site).records.get(name).shots) and not site.desk.frozen,
+    ),
+    "remove": Verb(before=used, do=lambda site, name: remove(site, name), done=lambda site, name: not left(site, name)),
+}
+
+
+def remove(site: Site, name: str) -> None:
+    with suppress(exception.NotFoundError):
+        Drives(site).remove(name)
+
+
+def left(site: Site, name: str) -> Counter[str]:
+    """What there is of the drive in all of EC2."""
+    ec2 = site.ec2
+    found = {"volumes": ec2.volumes.find(), "snapshots": ec2.snapshots.find(), "templates": ec2.templates.tagged(DRIVE)}
+    return Counter(kind for kind, all_ in found.items() for one in all_ if one.tags.get(DRIVE) == name)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_may_be_killed_at_every_call(site: Site, ec2: FakeEc2, verb: str, *, after: bool) -> None:
+    it, undisturbed = VERBS[verb], "undisturbed"
+    it.before(site, undisturbed)
+    it.do(site, undisturbed)
+    assert it.done(site, undisturbed)
+    leaves = left(site, undisturbed)
+    remove_all(site, undisturbed)
+    for at in range(1, 200):
+        name, killed = f"data{at}", True
+        it.before(site, name)
+        with suppress(Killed), Killing(ec2, at, after=after):
+            it.do(site, name)
+            killed = False
+        it.do(site, name)
+        assert it.done(site, name), at
+        more = left(site, name)
+        if verb == "snapshot":  # each time one more, which the next prune lets go
+            more["snapshots"] = min(more["snapshots"], leaves["snapshots"])
+        assert more == leaves, at
+        remove_all(site, name)
+        if not killed:
+            return
+    raise AssertionError("it makes more calls")
+
+
+def remove_all(site: Site, name: str) -> None:
+    with suppress(exception.NotFoundError):
+        Drives(site).detach(name)
+        Drives(site).remove(name)
+    site.ec2.instances._set(site.get("c").master_node.id, block_devices=())
