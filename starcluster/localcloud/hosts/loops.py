@@ -158,9 +158,25 @@ def grow(loop: Loop) -> None:
 
 
 def kill_file_system(fd: int, *, flush: bool) -> None:
-    """Shut the ext4 that `fd` is on: every later operation gets EIO, and without `flush` unsynced data are lost."""
+    """Shut the ext4 that `fd` is on: every later operation gets EIO, and without `flush` unsynced data are lost.
+
+    One that its node holds still is let go: a frozen file system keeps its device also when nobody has it mounted.
+    """
+    if flush:
+        _thaw(fd)
     how = _SHUTDOWN_FLUSHED if flush else _SHUTDOWN_NO_FLUSH
     fcntl.ioctl(fd, _EXT4_SHUTDOWN, struct.pack("=I", how))
+    if not flush:
+        _thaw(fd)  # only now: nothing may be written in between
+
+
+def _thaw(fd: int) -> None:
+    """Let the file system go on; one that nobody holds is left as it is."""
+    try:
+        fcntl.ioctl(fd, _FITHAW, 0)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
 
 
 @contextlib.contextmanager

@@ -87,6 +87,14 @@ def test_without_its_holder_an_agent_ends_and_the_next_begins_anew(cloud: Rig) -
     assert cloud.ok("i-1", "lsblk -dno NAME").split() == ["nvme0n1", "nvme1n1"]
 
 
+def test_a_file_system_that_was_held_still_goes_with_its_node(cloud: Rig) -> None:
+    cloud.ok("i-1", "echo synced > /home/f; sync; fsfreeze -f /home")
+    cloud.hosts.crash("i-1")
+    cloud.boot("i-2")
+    cloud.hosts.attach("i-2", "vol-1", device="/dev/sdf")
+    assert cloud.ok("i-2", "mount /dev/nvme1n1 /mnt && cat /mnt/f && echo more > /mnt/g && umount /mnt") == "synced"
+
+
 def test_the_owners_death_ends_everything(cloud: Rig, owner: subprocess.Popen[bytes]) -> None:
     owner.kill()
     owner.wait()
