@@ -28,7 +28,7 @@ class Running:
 
     @property
     def text(self) -> str:
-        return self._said.read_text()
+        return self._said.read_text() if self._said.exists() else ""
 
     def poll(self, limit: float = 0.0) -> int | None:
         """Its exit status; None while it runs."""
@@ -55,6 +55,7 @@ class Warm:
 
     def __init__(self, env: dict[str, str], folder: Path) -> None:
         self._folder, self._count = folder, 0
+        self._last: Running | None = None
         self._server = subprocess.Popen(
             [sys.executable, "-m", __name__],
             cwd=ROOT,
@@ -65,13 +66,16 @@ class Warm:
         )
 
     def start(self, *words: str) -> Running:
+        if self._last is not None:
+            self._last.kill()  # of a test that failed while it ran
         self._count += 1
         said = self._folder / f"said-{self._count}"
         requests, answers = self._server.stdin, self._server.stdout
         assert requests is not None
         assert answers is not None
         requests.write(json.dumps([str(said), *words]).encode() + b"\n")
-        return Running(int(answers.readline()), said, answers)
+        self._last = Running(int(answers.readline()), said, answers)
+        return self._last
 
     def close(self) -> None:
         self._server.communicate()
