@@ -19,6 +19,11 @@ def command() -> None:
 
     By the settings of the s3sync plugin on that node; or of a bucket that is named here. The transfer is between node
     and bucket: nothing passes through this machine. docs/s3.md tells what a snapshot is.
+
+    \b
+    Examples:
+      starcluster sync up mycluster worker-a
+      starcluster sync down mycluster worker-a
     """
 
 

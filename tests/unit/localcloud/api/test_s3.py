@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import io
@@ -222,7 +223,8 @@ def test_what_is_put_outlives_the_daemon(tmp_path: Path, api: Api) -> None:
     stray = Blobs(tmp_path / "blobs").take([b"nobody's"])
     (tmp_path / "blobs" / "drafts" / "torn").write_bytes(b"half")
     second = S3(tmp_path)
-    assert b"".join(ask(second, "GET", "/bucket/key").body) == b"content"
+    with contextlib.closing(ask(second, "GET", "/bucket/key").body) as body:
+        assert b"".join(body) == b"content"
     assert not (tmp_path / "blobs" / stray.name[:2] / stray.name).exists()
     assert list((tmp_path / "blobs" / "drafts").iterdir()) == []
     first.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -24,6 +25,13 @@ class Quiet:
     def call(self, **_: Any) -> None: ...
 
 
+class Anybody:
+    """The owner's keys: no role says what they may not."""
+
+    def may(self, *_: object) -> bool:
+        return True
+
+
 def answer(fault: Fault) -> tuple[gate.Reply, bool, bool]:
     """What a call is answered with, whether it was carried out, whether its connection is open."""
     executed = []
@@ -36,11 +44,11 @@ def answer(fault: Fault) -> tuple[gate.Reply, bool, bool]:
     faults, connection = Faults(), Connection()
     faults.add(fault)
     made = gate.Gate(
-        app, keys=None, faults=faults, log=Quiet(), hosts=frozenset, commit=lambda: None,  # type: ignore[arg-type]
+        app, s3=None, roles=Anybody(), keys=None, faults=faults, log=Quiet(), hosts=frozenset, commit=lambda: None,  # type: ignore[arg-type]
     )  # fmt: skip
     call = gate.Call(request=None, service="ec2", action="RunInstances", ids=[])  # type: ignore[arg-type]
     scope = type("Scope", (), {"service": "ec2"})
-    reply = made._served({"werkzeug.socket": connection}, call, scope)  # type: ignore[arg-type]
+    reply = made._served({"werkzeug.socket": connection}, call, scope, SimpleNamespace(role=""))  # type: ignore[arg-type]
     return reply, bool(executed), connection.is_open
 
 
