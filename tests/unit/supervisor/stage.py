@@ -67,6 +67,7 @@ class FakeAgent:
     home: dict[str, str] = field(default_factory=dict)
     stands_by: bool = False
     ends_with: int | None = None
+    stamps: list[dict[str, Any]] = field(default_factory=list)
 
     def report(self) -> dict[str, Any]:
         phase = "running" if self.phase == "idle" and self.run and self.run["state"] == "running" else self.phase
@@ -77,7 +78,7 @@ class FakeAgent:
             "run": self.run,
             "notice": {"action": "terminate", "time": 1} if self.phase != "idle" else None,
             "rebalance": self.rebalance,
-            "stamps": [],
+            "stamps": self.stamps,
             "home": self.home,
             "seq": self.seq,
         }

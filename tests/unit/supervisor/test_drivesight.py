@@ -9,9 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from starcluster import exception
+from starcluster.agent import drain
 from starcluster.cluster.costs import Meter
 from starcluster.cluster.drives.drive import Form
 from starcluster.model import Instance, InstanceState, Market, Pool, SnapshotState, SpotPrice, VolumeState
+from starcluster.supervisor import driverules
 from starcluster.supervisor.drivesight import KEEPING, DriveSight
 from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.look import DriveLook
@@ -191,6 +193,24 @@ def test_a_snapshot_that_can_not_be_had_stops_nothing(scene: Stage, caplog: pyte
     end_with_a_free_drive(scene)
     assert scene.machines.kept == []
     assert "no snapshot of drive data" in caplog.text
+
+
+def test_how_long_ago_a_checkpoint_went_well(scene: Stage) -> None:
+    driver = scene.driver(DATA)
+    scene.rounds(driver, 8)
+
+    def age(*stamps: tuple[float, object]) -> float:
+        at = scene.clock.now().timestamp()
+        scene.agent().stamps = [
+            {"event": driverules.CHECKPOINT, "at": at - ago, "exit": status} for ago, status in stamps
+        ]
+        scene.agent().seq += 1
+        return driver.sites[0].observer.look(driver.sites[0].wishes).names["mynode"].checkpoint_age
+
+    assert age() == -1
+    assert age((20, 1), (30, None)) == -1, "none of them went well"
+    assert age((90, 0), (40, 0), (20, 1)) == pytest.approx(40)
+    assert f'"{driverules.CHECKPOINT}"' in Path(drain.__file__).read_text(), "the agent's own word for it"
 
 
 def test_prices_are_asked_only_where_there_is_a_choice(scene: Stage) -> None:
