@@ -85,6 +85,11 @@ def log_level() -> int:
     return console.level
 
 
+def only_errors() -> None:
+    """Standard output is for machines from here on; sentences go to the debug log only."""
+    console.setLevel(logging.ERROR)
+
+
 def logs_folder() -> Path:
     return Path(os.environ.get("STARCLUSTER_HOME", "~/.starcluster")).expanduser() / "logs"
 

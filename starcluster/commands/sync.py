@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from starcluster.logger import only_errors
+
 if TYPE_CHECKING:
     from starcluster.app import App
 
@@ -74,6 +76,8 @@ def down(app: App, /, cluster: str, node: str, as_json: bool, force: bool, **nam
 def _do(
     app: App, cluster: str, alias: str, verb: str, named: dict[str, str | None], *words: str, as_json: bool
 ) -> None:
+    if as_json:
+        only_errors()
     chosen = app.clusters.get(cluster).get_node(alias)
     chosen.s3.install()
     told = chosen.s3.ask(verb, *words, settings=_named(cluster, chosen.alias, named))

@@ -14,7 +14,7 @@ import click
 
 from starcluster import exception, names
 from starcluster.commands.signals import heeding_signals, status_of
-from starcluster.logger import log, timed_lines
+from starcluster.logger import log, only_errors, timed_lines
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -123,7 +123,7 @@ def _drive(app: App, wishes: list[Wish], made: list[Driver], *, again: bool, jso
     driver.gave_up = _show_tail
     made.append(driver)
     if json_lines:
-        _silence()
+        only_errors()
     with _shown(driver, plain=plain or json_lines):
         ended = driver.run()
     if ended:
@@ -180,15 +180,6 @@ def _print_line(event: dict[str, object]) -> None:
     import json
 
     click.echo(json.dumps(event, default=str))
-
-
-def _silence() -> None:
-    """With --json-lines standard output is for machines; sentences go to the debug log only."""
-    import logging
-
-    from starcluster.logger import console
-
-    console.setLevel(logging.ERROR)
 
 
 def _failure(driver: Driver) -> exception.BaseException:
