@@ -54,23 +54,32 @@ class DriveSight:
             return DriveLook(name=name, exists=False)
         form, newest = drive.present, drive.newest_done
         holder = form.volume.holder.instance_id if form and form.volume.holder else ""
+        living = bool(holder) and lives(holder)
         whole = [one for one in drive.shots if form and one.snapshot.state in _LIVING and one.has_all_of(form)]
         return DriveLook(
             name=name,
             zone=form.volume.zone if form else "",
             volume_id=form.id if form else "",
             holder=holder,
-            holder_lives=bool(holder) and lives(holder),
+            holder_lives=living,
             used=was_ever_used(drive),
             size=form.volume.size if form else _size(drive.record.shape),
             whole=any(one.is_done for one in whole),
             unsaved=bool(form and form.mark and not holder and not whole),
             pending=any(one.snapshot.state is SnapshotState.PENDING for one in drive.shots),
             newest=newest.id if newest else "",
-            newest_age=self._age(newest.started) if newest else 0.0,
+            newest_age=self._work_since(newest, name, form.mark if form else "", in_use=living) if newest else 0.0,
             unkept_for=self._unkept_for(drive),
             resting=self._memory.is_left_alone(KEEPING, name),
         )
+
+    def _work_since(self, newest: Shot, name: str, mark: str, *, in_use: bool) -> float:
+        """The age of a snapshot, less the time for which nobody has had the drive: nothing was written then."""
+        key = ("idle", name, mark)
+        if in_use:
+            self._memory.forget(*key)
+            return self._age(newest.started)
+        return max(0.0, self._age(newest.started) - self._memory.since(*key))
 
     def _unkept_for(self, drive: Drive) -> float:
         form = drive.present

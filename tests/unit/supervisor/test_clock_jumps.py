@@ -166,7 +166,7 @@ def test_a_set_up_that_failed_because_the_driver_slept_is_no_hopeless_one(scene:
     driver = scene.driver(wish())
     set_up = scene.machines.set_up
 
-    def cut(instance: Instance, *, progress: Callable[[str], None]) -> Instance:
+    def cut(instance: Instance, *, drives: object, progress: Callable[[str], None]) -> Instance:
         scene.machines.set_up = set_up  # type: ignore[method-assign]
         driver.sites[0].observer.look([wish()])
         clock.sleep(HOURS)

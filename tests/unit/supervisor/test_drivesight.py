@@ -102,6 +102,21 @@ def test_snapshots_and_their_ages(seen: Seen) -> None:
     assert (failed.whole, failed.unsaved, failed.unkept_for) == (False, True, 660)
 
 
+def test_while_nobody_has_the_drive_no_more_work_is_lost(seen: Seen) -> None:
+    """Or a node that may leave some work behind would wait for ever, as more seems lost with each minute of waiting."""
+    form = seen.mounted()
+    record, present = seen.world.records.get("data").record, seen.world.records.get("data").present
+    assert present is not None
+    seen.world.hands().take_snapshot(record, present, at_rest=False)
+    seen.world.finish_snapshots()
+    seen.world.clock.sleep(100)
+    assert seen.look().newest_age == 100
+    seen.world.free(form.id)
+    assert seen.look().newest_age == 100
+    seen.world.clock.sleep(500)
+    assert seen.look().newest_age == 100
+
+
 def test_one_that_rests_as_a_snapshot(seen: Seen) -> None:
     form = seen.mounted()
     seen.world.free(form.id)

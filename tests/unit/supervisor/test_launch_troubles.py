@@ -48,14 +48,14 @@ def test_one_whose_ssh_never_opens_is_replaced_though_it_was_tried_twice_only(
     set_up = scene.machines.set_up
     tried: list[str] = []
 
-    def shut(instance, *, progress):  # type: ignore[no-untyped-def]
+    def shut(instance, *, drives, progress):  # type: ignore[no-untyped-def]
         if tried.count(instance.id) == len(tried) and len(tried) < 9:
             tried.append(instance.id)
             for _ in range(40):  # the driver looks on while the set-up waits beside it
                 scene.clock.time += 15
                 driver.sites[0].observer.look([wish()])
             raise exception.SSHNeverOpened(f"no SSH to mynode ({instance.id}) within 10 minutes")
-        return set_up(instance, progress=progress)
+        return set_up(instance, drives=drives, progress=progress)
 
     scene.machines.set_up = shut  # type: ignore[method-assign]
     scene.rounds(driver, 30, pause=30)
