@@ -264,6 +264,7 @@ def test_what_was_acknowledged_is_there_after_two_hundred_losses(writing: Writin
 # --- a notice in the middle of what is done with the drive -----------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_notice_in_the_middle_of_a_snapshot_costs_nothing(writing: Writing) -> None:
     """The file system stands still for it when the writer is asked to save its work."""
     story = writing.begin("kept", snapshot_every="5")
@@ -281,12 +282,9 @@ def test_a_notice_in_the_middle_of_a_snapshot_costs_nothing(writing: Writing) ->
 
 @pytest.mark.parametrize(
     ("action", "notice"),
-    [
-        ("CreateVolume", NOTICE),
-        pytest.param("AttachVolume", NOTICE, marks=pytest.mark.long),
-        pytest.param("AttachVolume", SUDDEN, marks=pytest.mark.long),
-    ],
+    [("CreateVolume", NOTICE), ("AttachVolume", NOTICE), ("AttachVolume", SUDDEN)],
 )
+@pytest.mark.long
 def test_a_machine_taken_while_the_drive_is_brought_to_it(writing: Writing, action: str, notice: float) -> None:
     """The drive is on its way to another zone, and the next machine gets it, wherever that is."""
     story = writing.begin(f"brought-{action}-{notice:g}".lower())
@@ -305,6 +303,7 @@ def test_a_machine_taken_while_the_drive_is_brought_to_it(writing: Writing, acti
 # --- where the user allows a loss -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_with_may_lose_every_record_up_to_the_stated_snapshot_is_there(writing: Writing) -> None:
     """A sudden death, and another zone: the drive goes on from its snapshot, and what was left behind is kept."""
     story = writing.begin("hasty", may_lose="600", snapshot_every="0")
