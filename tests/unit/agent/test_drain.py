@@ -255,3 +255,25 @@ def test_a_rebalance_hint_may_be_ignored(agent: Agent, imds: FakeImds) -> None:
     until(lambda: "rebalance" in events(agent), "the hint")
     time.sleep(0.3)
     assert "checkpoint-command" not in events(agent)
+
+
+def leave_hook(agent: Agent, name: str, script: str) -> None:
+    folder = Path(agent.places.hooks) / "on-notice.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_hooks_have_what_the_command_saved_and_keep_no_end_from_coming(agent: Agent, imds: FakeImds) -> None:
+    leave_hook(agent, "a", f"cp {agent.places.log_file('mynode', 1)} {agent.root}/copy; exit 7")
+    leave_hook(agent, "b", "sleep 60")
+    begin(agent)
+    imds.notice(4)
+    drained(agent)
+    report = agent.report()
+    hooks = [one for one in report["stamps"] if one["event"] == "hook"]
+    assert [(one["hook"], one["exit"]) for one in hooks] == [("a", 7), ("b", None)]
+    assert "saved" in (agent.root / "copy").read_text()
+    wanted = ["command-ended", "hook", "hook", "synced", "drained"]
+    assert [event for event in events(agent) if event in wanted] == wanted
+    assert next(one["at"] for one in report["stamps"] if one["event"] == "drained") < report["notice"]["time"]
