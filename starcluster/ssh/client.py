@@ -78,6 +78,7 @@ class SSHClient(RemoteFiles):
         self._sftp: paramiko.SFTPClient | None = None
         self._lock = threading.RLock()
         self._last_status: int | None = None
+        self._hanging_up: weakref.finalize[..., SSHClient] | None = None
 
     # --- the connection
 
@@ -130,7 +131,7 @@ class SSHClient(RemoteFiles):
             transport.set_keepalive(_KEEPALIVE)
             self._transport = transport
             # its thread keeps a transport alive for ever, so a client that nobody has any more closes it
-            weakref.finalize(self, _hang_up, transport)
+            self._hanging_up = weakref.finalize(self, _hang_up, transport)
         return self
 
     def _open(self) -> paramiko.Transport:
@@ -202,6 +203,8 @@ class SSHClient(RemoteFiles):
                     with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
                         thing.close()
             self._sftp = self._transport = None
+            if self._hanging_up is not None:  # it would keep what is closed for as long as there is this client
+                self._hanging_up.detach()
 
     def switch_user(self, user: str) -> None:
         """Go on as another user; stays so until switched back."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import weakref
 from pathlib import Path
 
 import paramiko
@@ -157,3 +159,16 @@ def test_a_client_that_nobody_has_any_more_leaves_no_connection(
     theirs.join(5)
     assert not theirs.is_active()
     assert client.execute("x") == ["out", "err"], "other connections go on"
+
+
+def test_a_client_that_connects_anew_keeps_no_old_connection(client: SSHClient) -> None:
+    """That of the master is made anew whenever the network was away, for as long as the driver runs."""
+    old = weakref.ref(client.transport)
+    client.close()
+    assert client.execute("x") == ["out", "err"]
+    for thread in threading.enumerate():
+        if thread is old():
+            thread.join(5)
+    del thread
+    gc.collect()
+    assert old() is None
