@@ -68,18 +68,17 @@ class DriveSight:
             unsaved=bool(form and form.mark and not holder and not whole),
             pending=any(one.snapshot.state is SnapshotState.PENDING for one in drive.shots),
             newest=newest.id if newest else "",
-            newest_age=self._work_since(newest, name, form.mark if form else "", in_use=living) if newest else 0.0,
+            newest_age=self._work_since(newest, name, in_use=living) if newest else 0.0,
             unkept_for=self._unkept_for(drive),
             resting=self._memory.is_left_alone(KEEPING, name),
         )
 
-    def _work_since(self, newest: Shot, name: str, mark: str, *, in_use: bool) -> float:
+    def _work_since(self, newest: Shot, name: str, *, in_use: bool) -> float:
         """The age of a snapshot, less the time for which nobody has had the drive: nothing was written then."""
-        key = ("idle", name, mark)
         if in_use:
-            self._memory.forget(*key)
+            self._memory.forget("idle", name)
             return self._age(newest.started)
-        return max(0.0, self._age(newest.started) - self._memory.since(*key))
+        return max(0.0, self._age(newest.started) - self._memory.since("idle", name))
 
     def _unkept_for(self, drive: Drive) -> float:
         form = drive.present

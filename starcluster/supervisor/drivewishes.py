@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +9,6 @@ from starcluster import exception, names
 from starcluster.aws import shapes
 from starcluster.cluster.drives.retention import DEFAULT, read_keep
 from starcluster.cluster.mounting import check_path
-from starcluster.logger import log
 from starcluster.model import VolumeShape
 from starcluster.supervisor.trainfile import Section
 
@@ -75,7 +73,7 @@ def _read_one(node: Section, word: str, sections: Mapping[str, Mapping[str, str]
 
 
 def _of_section(section: Section, name: str, path: str) -> DriveWish:
-    _warn_of_unknown(section)
+    section.warn_of_unknown(_KNOWN)
     shape = _shape(section)
     keep = section.text("keep", DEFAULT)
     try:
@@ -93,14 +91,6 @@ def _of_section(section: Section, name: str, path: str) -> DriveWish:
         snapshot_every=section.number("snapshot_every", 60) * _MINUTE,
         may_lose=section.number("may_lose", 0) * _MINUTE,
     )
-
-
-def _warn_of_unknown(section: Section) -> None:
-    for setting in section.values:
-        if setting not in _KNOWN:
-            near = difflib.get_close_matches(setting, _KNOWN, n=1)
-            more = f"; did you mean '{near[0]}'?" if near else ""
-            log.warning("%s [%s] %s: unknown setting, not used%s", section.file, section.name, setting, more)
 
 
 def _shape(section: Section) -> dict[str, object]:

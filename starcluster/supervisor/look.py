@@ -138,9 +138,9 @@ class DriveLook:
 
     `zone`: where its volume is, "" = it has none now. `holder`: the instance that has the volume. `used`: something may
     have been written to it. `whole`: a finished snapshot has all of it; `unsaved`: nobody has it, and no snapshot,
-    finished or not, has all of it. `newest`: its newest finished snapshot, after which
-    it was used for `newest_age`. `unkept_for`: since its newest snapshot,
-    finished or not, was begun, or since its volume was made. `resting`: a snapshot failed, the next try is later.
+    finished or not, has all of it. `newest`: its newest finished snapshot, after which it was used for `newest_age`.
+    `unkept_for`: since its newest snapshot, finished or not, was begun, or since its volume was made. `resting`: a
+    snapshot failed, the next try is later.
     """
 
     name: str

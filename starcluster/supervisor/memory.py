@@ -13,7 +13,7 @@ from starcluster.supervisor.sights import Sights
 
 AVOID = 180.0  # EC2's seconds that a pool without capacity is left alone
 LEAST_AVOID = 6.0  # wall seconds: a fast local cloud makes no round of ours shorter, and the next look is to see it
-LATELY = 1800.0  # of them: refusals further apart are two shortages, not one
+LATELY = 1800.0  # EC2's seconds: refusals further apart are two shortages, not one
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,}")
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starcluster.cluster.record import READY
-from starcluster.model import Instance, InstanceState, Market, Pool, SpotState, Verdict
+from starcluster.model import Instance, InstanceState, Pool, SpotState, Verdict
 from starcluster.supervisor.actions import (
     Action,
     Adopt,
@@ -209,7 +209,7 @@ def _launch(case: Case, *, generation: int, try_number: int, because: str) -> Ac
         pool=best,
         generation=generation,
         try_number=try_number,
-        max_price=case.wish.max_price if best.market is Market.SPOT else None,
+        max_price=case.wish.bid_in(best),
     )
 
 

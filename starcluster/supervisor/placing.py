@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from starcluster.model import Market, Pool
+from starcluster.model import Pool
 from starcluster.supervisor.actions import Action, Hold, Launch
 from starcluster.supervisor.case import Case
 from starcluster.supervisor.drivewishes import DriveWish
@@ -65,7 +65,7 @@ def place_drives(case: Case, pools: Sequence[Pool], *, generation: int, try_numb
         pool=best.pool,
         generation=generation,
         try_number=try_number,
-        max_price=case.wish.max_price if best.pool.market is Market.SPOT else None,
+        max_price=case.wish.bid_in(best.pool),
     )
 
 

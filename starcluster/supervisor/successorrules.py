@@ -7,7 +7,7 @@ in noderules.py, where without a successor another instance would be asked for.
 from __future__ import annotations
 
 from starcluster.cluster.record import PREPARED
-from starcluster.model import Instance, InstanceState, Market, Pool
+from starcluster.model import Instance, InstanceState, Pool
 from starcluster.supervisor.actions import Action, Drain, LaunchSuccessor, Prepare, Release, ReplaySuccessor
 from starcluster.supervisor.case import Case
 from starcluster.supervisor.look import RunReport, RunState
@@ -79,7 +79,7 @@ def is_at_risk(case: Case) -> Action | None:
         pool=pool,
         generation=refused.generation if refused else case.record.highest + 1,
         try_number=refused.try_number + 1 if refused else 1,
-        max_price=case.wish.max_price if pool.market is Market.SPOT else None,
+        max_price=case.wish.bid_in(pool),
     )
 
 

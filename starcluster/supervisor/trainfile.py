@@ -6,12 +6,14 @@ Nothing is interpolated, a comment stands on a line of its own, and continuation
 from __future__ import annotations
 
 import configparser
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from starcluster import exception
+from starcluster.logger import log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,14 @@ class Section:
 
     def wrong(self, setting: str, why: str, hint: str = "") -> exception.ConfigSettingError:
         return exception.ConfigSettingError(why, file=self.file, section=self.name, setting=setting, hint=hint)
+
+    def warn_of_unknown(self, known: Collection[str]) -> None:
+        """A warning for each setting that nobody reads, with the one that may be meant."""
+        for setting in self.values:
+            if setting not in known:
+                near = difflib.get_close_matches(setting, known, n=1)
+                more = f"; did you mean '{near[0]}'?" if near else ""
+                log.warning("%s [%s] %s: unknown setting, not used%s", self.file, self.name, setting, more)
 
     def text(self, setting: str, default: str | None = None) -> str:
         value = self.values.get(setting, "").strip()

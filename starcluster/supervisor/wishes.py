@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from starcluster import exception, names
-from starcluster.logger import log
 from starcluster.model import Market, Pool
 from starcluster.supervisor.drivewishes import DriveWish, read_drives
 from starcluster.supervisor.trainfile import Section, node_sections, read_sections
@@ -85,6 +84,10 @@ class Wish:
     tags: Mapping[str, str] = field(default_factory=dict)
     drives: tuple[DriveWish, ...] = ()
     hour_worth: float | None = None
+
+    def bid_in(self, pool: Pool) -> float | None:
+        """What is paid at most for a machine of this pool; None = as much as EC2 asks."""
+        return self.max_price if pool.market is Market.SPOT else None
 
     def pools(self, zones: Sequence[str], *, waited: float = float("inf")) -> list[Pool]:
         """Where its instance may live, best first; `zones`: where it lives if it does not say.
@@ -168,16 +171,8 @@ def _read_one(file: Path, folded: str, by_name: Mapping[str, str], sections: Map
     name = by_name[folded]
     section = Section(file=str(file), name=name, values=sections[name])
     names.check_alias(name)
-    _warn_of_unknown(section)
+    section.warn_of_unknown(_KNOWN)
     return _wish(section, sections)
-
-
-def _warn_of_unknown(section: Section) -> None:
-    for setting in section.values:
-        if setting not in _KNOWN:
-            near = difflib.get_close_matches(setting, _KNOWN, n=1)
-            more = f"; did you mean '{near[0]}'?" if near else ""
-            log.warning("%s [%s] %s: unknown setting, not used%s", section.file, section.name, setting, more)
 
 
 def _wish(section: Section, sections: Mapping[str, Mapping[str, str]]) -> Wish:

@@ -70,7 +70,7 @@ class Drives:
 
     def ensure(self, name: str, *, shape: Mapping[str, object], keep: str) -> None:
         """The drive, made unless there is one; UserMustAct when there is none and no size to make it with."""
-        if self.records.some([name]):
+        if self.records.exists(name):
             return
         if not shape.get("size"):
             raise exception.UserMustAct(

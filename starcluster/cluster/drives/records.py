@@ -61,15 +61,19 @@ class DriveRecords:
 
     def all(self) -> list[Drive]:
         """Every drive of the region, by name."""
-        found = self._templates.tagged(DRIVE)
-        volumes = self._volumes.find(filters={"tag-key": DRIVE})
-        snapshots = self._snapshots.find(filters={"tag-key": DRIVE})
-        records = sorted((read_record(one) for one in found if not is_entry(one)), key=lambda one: one.name)
-        return [read_drive(one, _entries(one.name, found), volumes, snapshots) for one in records]
+        found = self._read(self._templates.tagged(DRIVE))
+        return [found[name] for name in sorted(found)]
 
     def some(self, wanted: Collection[str]) -> dict[str, Drive]:
         """Those of these drives that there are, by name: three calls, however many are asked for."""
-        found = [one for one in self._templates.tagged(DRIVE) if one.tags[DRIVE] in wanted]
+        return self._read([one for one in self._templates.tagged(DRIVE) if one.tags[DRIVE] in wanted])
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a drive of that name, by one call."""
+        return any(not is_entry(one) for one in self._templates.tagged(DRIVE, name))
+
+    def _read(self, found: Sequence[LaunchTemplate]) -> dict[str, Drive]:
+        """The drives that these templates are of."""
         volumes = self._volumes.find(filters={"tag-key": DRIVE})
         snapshots = self._snapshots.find(filters={"tag-key": DRIVE})
         records = [read_record(one) for one in found if not is_entry(one)]

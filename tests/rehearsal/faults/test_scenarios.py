@@ -40,7 +40,8 @@ def test_the_bad_day_of_the_page(scene: Scene) -> None:
     scene.on_master("touch /home/go")
     driver.ends(0)
     assert len(scene.instances("mynode")) == 4
-    assert scene.on_master("cat /home/starts").split() == ["1", "2", "3"]  # the second instance died in its set-up
+    # The second instance died in its set-up. The third was taken as soon as it worked, perhaps before its first word.
+    assert scene.on_master("cat /home/starts").split() in (["1", "2", "3"], ["1", "3"])
 
 
 def test_a_line_that_fails_is_told_and_the_rest_is_done(scene: Scene) -> None:

@@ -56,7 +56,7 @@ def test_without_a_size_there_must_be_one(site: Site) -> None:
 
 def test_of_two_that_make_it_at_once_one_does(site: Site, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> None:
     drives = Drives(site)
-    monkeypatch.setattr(drives.records, "some", lambda names: {})
+    monkeypatch.setattr(drives.records, "exists", lambda name: False)
     drives.create("data", shape=SHAPE, keep="1 last")
     drives.ensure("data", shape={"size": 9}, keep="")
     assert drive(site).record.shape["size"] == 3
