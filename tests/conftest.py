@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from starcluster import logger
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
@@ -43,6 +46,14 @@ def _no_user_environment(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("AWS_CONFIG_FILE", str(home / "no-aws-config"))
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "no-aws-credentials"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A command line that was run here with --json or --debug does not decide what the next test's log shows."""
+    level = logger.console.level
+    yield
+    logger.console.setLevel(level)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
