@@ -15,20 +15,17 @@ line `drive = data:/data` there does the same, and its driver takes snapshots as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from starcluster import exception
-from starcluster.clustersetup import ClusterSetup
+from starcluster.nodeplugin import NodePlugin, absolute_path, choice, is_named, whole_number
 
 if TYPE_CHECKING:
     from starcluster.cluster.node import Node
 
 _FILE_SYSTEMS = ("ext4", "xfs")
-Volumes = Mapping[str, Mapping[str, Any]]
 
 
-class Drive(ClusterSetup):
+class Drive(NodePlugin):
     def __init__(
         self,
         drive: str,
@@ -39,48 +36,16 @@ class Drive(ClusterSetup):
         keep: str = "",
     ) -> None:
         self.drive, self.alias, self.keep = drive.strip(), node.strip(), keep.strip()
-        self.path = mount_path.strip().rstrip("/")
-        if not self.path.startswith("/") or " " in self.path:
-            raise exception.ConfigSettingError(f"'{mount_path}' is not an absolute path below /", setting="MOUNT_PATH")
-        if filesystem.strip() not in _FILE_SYSTEMS:
-            raise exception.ConfigSettingError(
-                f"'{filesystem}' is no file system that can be made: {' or '.join(_FILE_SYSTEMS)}", setting="FILESYSTEM"
-            )
-        self.shape = {"size": _gigabytes(size), "filesystem": filesystem.strip()} if size.strip() else {}
+        self.path = absolute_path(mount_path, "MOUNT_PATH")
+        kind = choice(filesystem, "FILESYSTEM", _FILE_SYSTEMS)
+        self.shape = {"size": whole_number(size, "SIZE"), "filesystem": kind} if size.strip() else {}
 
-    def run(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
-        for node in self._mine(nodes):
-            self._bring(node)
+    def is_mine(self, node: Node) -> bool:
+        return is_named(node, [self.alias])
 
-    def on_add_node(
-        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
-    ) -> None:
-        for mine in self._mine([node]):
-            self._bring(mine)
-
-    def on_remove_node(
-        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
-    ) -> None:
-        for mine in self._mine([node]):
-            self._release(mine)
-
-    def on_shutdown(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
-        for node in self._mine(nodes):
-            self._release(node)
-
-    def _mine(self, nodes: Sequence[Node]) -> list[Node]:
-        return [node for node in nodes if node.alias.lower() == self.alias.lower()]
-
-    def _bring(self, node: Node) -> None:
+    def set_up(self, node: Node, user: str) -> None:
         node.attach_drive(self.drive, self.path, shape=self.shape, keep=self.keep)
 
-    def _release(self, node: Node) -> None:
+    def leave(self, node: Node) -> None:
         """So that the next node can have it at once; a dead node gives it back by its end."""
-        if node.is_running() and node.is_ssh_up():
-            node.detach_drive(self.drive)
-
-
-def _gigabytes(text: str) -> int:
-    if not text.strip().isdigit() or int(text) < 1:
-        raise exception.ConfigSettingError(f"'{text}' is no number of GB", setting="SIZE")
-    return int(text)
+        node.detach_drive(self.drive)

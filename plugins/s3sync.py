@@ -20,25 +20,23 @@ IAM_PROFILE with a role that may use the bucket: docs/s3.md.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from starcluster import exception
-from starcluster.clustersetup import ClusterSetup
+from starcluster import names
 from starcluster.logger import log
+from starcluster.nodeplugin import NodePlugin, absolute_path, choice, is_named, whole_number, words
 
 if TYPE_CHECKING:
     from starcluster.cluster.node import Node
 
 _LIVE = "*.log, *.out, *.err, *.csv, *.jsonl, events.out.tfevents.*"
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _CHECKPOINTS = "/home/.starcluster/checkpoints"
 _UNITS = ("entry", "folder")
 Volumes = Mapping[str, Mapping[str, Any]]
 
 
-class S3Sync(ClusterSetup):
+class S3Sync(NodePlugin):
     def __init__(
         self,
         bucket: str,
@@ -52,47 +50,20 @@ class S3Sync(ClusterSetup):
         live: str = _LIVE,
         region: str = "",
     ) -> None:
-        self.bucket, self.region = bucket.strip().removeprefix("s3://").strip("/"), region.strip()
-        if not _BUCKET.fullmatch(self.bucket):
-            raise exception.ConfigSettingError(f"'{bucket}' is not a bucket's name", setting="BUCKET")
-        self.aliases = _words(nodes)
-        self.path = path.strip().rstrip("/")
-        if self.path and not self.path.startswith("/"):
-            raise exception.ConfigSettingError(f"'{path}' is not an absolute path below /", setting="PATH")
+        self.bucket, self.region = names.check_bucket(bucket), region.strip()
+        self.aliases = words(nodes)
+        self.path = absolute_path(path, "PATH") if path.strip() else ""
         self.prefix = prefix.strip().strip("/")
-        self.interval = _number(interval, "INTERVAL")
-        self.keep = _number(keep, "KEEP")
-        self.unit = unit.strip().lower()
-        if self.unit not in _UNITS:
-            raise exception.ConfigSettingError(f"'{unit}' is not a unit: {' or '.join(_UNITS)}", setting="UNIT")
-        self.exclude, self.live = _words(exclude), _words(live)
+        self.interval = whole_number(interval, "INTERVAL")
+        self.keep = whole_number(keep, "KEEP")
+        self.unit = choice(unit, "UNIT", _UNITS)
+        self.exclude, self.live = words(exclude), words(live)
 
-    def run(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
-        for node in self._mine(nodes):
-            self._set_up(node, master)
-
-    def on_add_node(
-        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
-    ) -> None:
-        for mine in self._mine([node]):
-            self._set_up(mine, master)
-
-    def on_remove_node(
-        self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
-    ) -> None:
-        for mine in self._mine([node]):
-            self._leave(mine)
+    def is_mine(self, node: Node) -> bool:
+        return is_named(node, self.aliases) if self.aliases else not node.is_master()
 
     def on_restart(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
         self.on_shutdown(nodes, master, user, user_shell, volumes)
-
-    def on_shutdown(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
-        for node in self._mine(nodes):
-            self._leave(node)
-
-    def _mine(self, nodes: Sequence[Node]) -> list[Node]:
-        wanted = {alias.lower() for alias in self.aliases}
-        return [node for node in nodes if (node.alias.lower() in wanted if wanted else not node.is_master())]
 
     @property
     def _name(self) -> str:
@@ -114,7 +85,7 @@ class S3Sync(ClusterSetup):
             "live": self.live,
         }
 
-    def _set_up(self, node: Node, master: Node) -> None:
+    def set_up(self, node: Node, user: str) -> None:
         """Bring the client, look whether the bucket can be used, restore, begin to push."""
         node.s3.install()
         node.s3.stop(self._name)
@@ -126,20 +97,8 @@ class S3Sync(ClusterSetup):
             log.warning("%s: %s in %s: %s", node.alias, told["why"], told["path"], ", ".join(told["newer"][:5]))
         node.s3.watch(self._name)
 
-    def _leave(self, node: Node) -> None:
+    def leave(self, node: Node) -> None:
         """The last push; a node that is dead has made its last one."""
-        if not node.is_running() or not node.is_ssh_up():
-            return
         node.s3.stop(self._name)
         told = node.s3.need("push", self._name)
         log.info("%s: snapshot %d of %s is in s3://%s", node.alias, told["number"], told["path"], self.bucket)
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _number(text: str, setting: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise exception.ConfigSettingError(f"'{text}' is not a whole number above 0", setting=setting)
-    return int(text)

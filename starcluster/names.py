@@ -1,4 +1,4 @@
-"""What a cluster tag, a node's alias and a launch token may look like. Pure functions."""
+"""What a cluster tag, a node's alias, a bucket and a launch token may look like. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ GROUP_PREFIX = "@sc-"
 MAX_ALIAS = 31
 _ALIAS = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*\Z")
 _NUMBERED = re.compile(r"node\d{3}\Z", re.IGNORECASE)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\Z")
 
 
@@ -78,6 +79,14 @@ def check_alias(alias: str) -> str:
     if is_master(fold(alias)) or is_numbered(alias):
         raise exception.InvalidAlias(alias, "'master' and 'node' + 3 digits are given by the cluster itself")
     return alias
+
+
+def check_bucket(text: str) -> str:
+    """The bucket of `my-bucket` or `s3://my-bucket/`, or raise ConfigSettingError."""
+    name = text.strip().removeprefix("s3://").strip("/")
+    if not _BUCKET.match(name):
+        raise exception.ConfigSettingError(f"'{text}' is not a bucket's name", setting="BUCKET")
+    return name
 
 
 def launch_token(*, owner: str, alias: str, generation: int, attempt: int) -> str:

@@ -28,6 +28,7 @@ from starcluster.ssh.hostkeys import HostKey
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
+    from starcluster.cluster.bucketmounts import BucketMounts
     from starcluster.cluster.cluster import Clusters
     from starcluster.cluster.drives.keeping import Drives
     from starcluster.cluster.s3program import S3Program
@@ -88,6 +89,13 @@ class Node(Facts, Accounts, Shares):
         from starcluster.cluster.s3program import S3Program
 
         return S3Program(self)
+
+    @property
+    def buckets(self) -> BucketMounts:
+        """Buckets that are mounted on this node."""
+        from starcluster.cluster.bucketmounts import BucketMounts
+
+        return BucketMounts(self)
 
     # --- questions to the node
 

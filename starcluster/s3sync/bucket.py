@@ -146,7 +146,9 @@ class Bucket:
         if code in ("PreconditionFailed", "ConditionalRequestConflict"):
             return Exists(f"{what}: it is in {self} already", kind="exists")
         if code in _DENIED:
-            hint = f"the role of IAM_PROFILE needs that right (docs/s3.md): {message}"
+            hint = (
+                f"the role of IAM_PROFILE needs that right, unless the bucket has another name (docs/s3.md): {message}"
+            )
             return Trouble(f"this node may not {what} in {self}", hint, kind="denied")
         if code in _KEYS:
             return Trouble(
