@@ -20,6 +20,7 @@ BaseException                     .msg .hint .exit_code
 ├── ClusterError                  ClusterDoesNotExist ClusterExists ClusterNotRunning MasterDoesNotExist ...
 ├── ValidationError               ClusterValidationError: a launch that can not go well
 ├── SyncError                     a folder and its bucket are not in step; nothing was lost
+│   └── SyncRefused               which only the user can change: also a UserMustAct
 ├── PluginError                   PluginLoadError PluginSyntaxError
 ├── WaitTimeout                   a wait with a limit ran out: SSHNeverOpened VolumeStuck
 ├── ThreadPoolException           what went wrong on several nodes at once
@@ -244,6 +245,10 @@ class KeyFileError(ClusterValidationError):
 
 class SyncError(BaseException):
     """A node's folder and its bucket could not be brought in step; both are as they were."""
+
+
+class SyncRefused(SyncError, UserMustAct):
+    """No keys, no right, no such bucket, a full disk: no other try, and no other machine, ends better."""
 
 
 class PluginError(BaseException): ...

@@ -21,6 +21,7 @@ _RUNTIME = "/run/starcluster/s3sync"
 _LOGS = "/var/log/starcluster"
 _HOOKS = ("on-checkpoint.d", "on-notice.d")
 _NO_PYTHON, _CUT_OFF = 3, 4
+_FOR_THE_USER = ("keys", "denied", "missing", "region", "full")  # kinds of s3sync's Trouble
 _INSTALL_LIMIT = 300.0
 PUSH_LIMIT = 6 * 3600.0  # by hand; who waits may end it
 _NEWER = 20  # minor versions of Python that are looked for
@@ -92,7 +93,7 @@ class S3Program:
         """The one answer; SyncError when it did not go well."""
         told = self.ask(verb, *words, settings=settings)[0]
         if not told["ok"]:
-            raise exception.SyncError(f"{self._node.alias}: {told['error']}", hint=str(told.get("hint", "")))
+            raise trouble_of(self._node.alias, told)
         return told
 
     def watch(self, name: str) -> None:
@@ -109,6 +110,12 @@ class S3Program:
         """No more pushes by itself, neither every interval nor at a notice."""
         hooks = " ".join(f"/etc/starcluster/{folder}/s3sync-{shlex.quote(name)}" for folder in _HOOKS)
         self._node.ssh.script(f"{_stop_script(name)}\nrm -f {hooks}", what=f"stop the sync {name}")
+
+
+def trouble_of(alias: str, told: Mapping[str, Any]) -> exception.SyncError:
+    """The error that an answer of s3sync is."""
+    kind = exception.SyncRefused if told.get("kind") in _FOR_THE_USER else exception.SyncError
+    return kind(f"{alias}: {told['error']}", hint=str(told.get("hint", "")))
 
 
 def _words(output: bytes, errors: bytes) -> str:

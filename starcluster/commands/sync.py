@@ -102,11 +102,11 @@ def _named(cluster: str, alias: str, named: dict[str, str | None]) -> dict[str, 
 
 
 def _raise_first(alias: str, told: list[dict[str, Any]]) -> None:
-    from starcluster import exception
+    from starcluster.cluster.s3program import trouble_of
 
     for one in told:
         if not one["ok"]:
-            raise exception.SyncError(f"{alias}: {one['error']}", hint=str(one.get("hint", "")))
+            raise trouble_of(alias, one)
 
 
 def sentence(alias: str, told: dict[str, Any]) -> str:

@@ -142,11 +142,19 @@ class SetUps:
         words = f"the set-up of {instance.id} failed: {why}"
         self.memory.back_off(trouble, words)
         self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
-        if isinstance(error, exception.UserMustAct):
+        refusal = _refusal(error)
+        if refusal is not None:
             end = f"it still runs and costs: starcluster removenode {wish.cluster} {wish.name} ends it"
-            self.memory.complain(names.fold(wish.name), "\n".join(filter(None, [words, error.hint, end])))
+            self.memory.complain(names.fold(wish.name), "\n".join(filter(None, [words, refusal.hint, end])))
         log.warning("%s: %s", wish.name, words)
         log.debug("%s: set-up", wish.name, exc_info=error)
+
+
+def _refusal(error: BaseException | None) -> exception.UserMustAct | None:
+    """What only the user can put right; a plugin's error has it as its cause."""
+    while error is not None and not isinstance(error, exception.UserMustAct):
+        error = error.__cause__
+    return error
 
 
 def _ended_run(shell: Shell) -> RunReport | None:

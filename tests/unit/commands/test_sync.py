@@ -34,6 +34,13 @@ def test_the_first_fault_is_the_error() -> None:
     with pytest.raises(exception.SyncError, match="bob: no bucket") as caught:
         sync._raise_first("bob", [fine, {"ok": False, "error": "no bucket", "hint": "make it"}])
     assert caught.value.hint == "make it"
+    assert not isinstance(caught.value, exception.UserMustAct)
+
+
+@pytest.mark.parametrize("kind", ["keys", "denied", "missing", "region", "full"])
+def test_what_no_other_try_can_cure_is_told_apart(kind: str) -> None:
+    with pytest.raises(exception.SyncRefused, match="bob: no bucket"):
+        sync._raise_first("bob", [{"ok": False, "error": "no bucket", "hint": "", "kind": kind}])
 
 
 @pytest.mark.parametrize(
