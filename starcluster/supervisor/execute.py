@@ -261,12 +261,11 @@ class Executor:
             self._refused(record, intent, wish, error, known)
         else:
             self.memory.sights.note(launched)
-            self._launched(record, wish, launched[0].id)
+            self._launched(record, intent, wish, launched[0].id)
 
-    def _launched(self, record: NameRecord, wish: Wish, instance_id: str) -> None:
+    def _launched(self, record: NameRecord, intent: Intent, wish: Wish, instance_id: str) -> None:
         self.memory.forget_news(wish.name)
-        if record.intent is not None:
-            self.memory.gave(record.intent.pool)
+        self.memory.gave(intent.pool)
         self.records.change(self._still(record, wish), born=instance_id, asking_since=None)
         self.journal.add(wish.name, "launched", instance=instance_id, generation=record.generation)
 
@@ -279,7 +278,7 @@ class Executor:
         """
         found = self.ec2.instances.find(token=intent.token)
         if found:
-            self._launched(record, wish, found[0].id)
+            self._launched(record, intent, wish, found[0].id)
         elif error.code == OTHER_WORDS and age < LAG_LIMIT:
             raise exception.TransientError(f"EC2 does not show what was launched for {wish.name} yet", code=error.code)
         else:

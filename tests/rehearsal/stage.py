@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.leftovers import hold_namespaces, left_of
 
+_CAP_SYS_RESOURCE = 24
 ROOT = Path(__file__).parents[2]
 COMMAND_LIMIT = 120.0
 
@@ -102,6 +103,13 @@ class Stage:
         left = left_of(self.cloud, held)
         if left:
             raise AssertionError("the local cloud left behind:\n" + "\n".join(left))
+
+
+def may_grow_ext4() -> bool:
+    """Whether the kernel lets a mounted ext4 grow here: a container may lack that capability."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    mask = int(next(line for line in lines if line.startswith("CapBnd")).split()[1], 16)
+    return bool(mask >> _CAP_SYS_RESOURCE & 1)
 
 
 Done = subprocess.CompletedProcess[str]

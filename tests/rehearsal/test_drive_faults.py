@@ -13,6 +13,7 @@ import pytest
 from starcluster.localcloud.scenario.play import Play, RealWorld
 from starcluster.localcloud.scenario.script import read
 from tests.rehearsal.crash.drivestage import Arena
+from tests.rehearsal.stage import may_grow_ext4
 from tests.rehearsal.train.conftest import TAG, until
 
 HERE, THERE = "us-east-1a", "us-east-1b"
@@ -231,5 +232,32 @@ def test_a_node_that_is_taken_before_the_drive_has_a_file_system(data: Arena) ->
         assert running.ends() == 1, running.text
     there_again(data)
     data.attach(HERE)
+    data.write()
+    data.read()
+
+
+@pytest.mark.parametrize("notice", [0, 200])
+@pytest.mark.parametrize("when", ["after call 1 of ModifyVolume", "before command 1 of bash given resize2fs"])
+def test_a_node_that_is_taken_while_its_drive_grows(data: Arena, when: str, notice: int) -> None:
+    data.detach()
+    data.attach(THERE)
+    data.write()
+    [volume] = [one["VolumeId"] for one in data.forms() if one["Attachments"]]
+    with meanwhile(data, f"{when}: interrupt {TAG}/far notice={notice}"):
+        running = data.begin("resizevolume", volume, "2")
+        status = running.ends()
+        until(lambda: taken(data), "the end of the node", limit=30)
+    assert "Traceback" not in running.text, running.text
+    assert status in (0, 1), running.text
+    there_again(data)
+    data.attach(THERE)
+    data.read()
+    if not may_grow_ext4():  # while it is mounted; it is told so
+        assert "Permission denied" in data.do("resizevolume", volume, "2", expect=1)
+        data.detach()
+    data.do("resizevolume", volume, "2")
+    data.attach(THERE)
+    blocks = int(data.on(THERE, f"df --output=size -k {data.path}").split()[-1])
+    assert blocks > 1.8 * 2**20, blocks
     data.write()
     data.read()

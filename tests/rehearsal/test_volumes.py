@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.rehearsal.stage import Stage
+from tests.rehearsal.stage import Stage, may_grow_ext4
 
 SLEEPER = "nohup sleep 4321 >/dev/null 2>&1"
-_CAP_SYS_RESOURCE = 24
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def test_who_is_in_the_way_is_named_and_keeps_the_volume(stage: Stage) -> None:
 
 def test_it_grows_while_it_is_in_use(stage: Stage) -> None:
     grown = stage.starcluster("resizevolume", "data", "2", expect=None)
-    if not _may_grow_ext4():  # in a container without that capability the kernel refuses: the user is told what to do
+    if not may_grow_ext4():  # in a container without that capability the kernel refuses: the user is told what to do
         assert (grown.returncode, "starcluster detachvolume" in grown.stderr) == (1, True)
         stage.starcluster("detachvolume", "data")
         assert "(ext4) fills the volume now" in stage.starcluster("resizevolume", "data", "2").stdout
@@ -80,12 +78,6 @@ def test_it_grows_while_it_is_in_use(stage: Stage) -> None:
     assert grown.returncode == 0, grown.stderr
     size = stage.starcluster("sshmaster", "c", "head -1 /data/f; df --output=size -BM /data | tail -1").stdout.split()
     assert (size[0], int(size[1].rstrip("M")) > 1500) == ("precious", True)
-
-
-def _may_grow_ext4() -> bool:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    mask = int(next(line for line in lines if line.startswith("CapBnd")).split()[1], 16)
-    return bool(mask >> _CAP_SYS_RESOURCE & 1)
 
 
 def test_a_copy_that_is_killed_is_made_by_the_next_run(stage: Stage) -> None:

@@ -80,9 +80,13 @@ def ordered(arena: Arena, lines: list[str]) -> Iterator[list[Told]]:
 def job_with(arena: Arena, troubles: Troubles) -> str:
     name = arena.fresh()
     with interrupted(arena), ordered(arena, [one.line for one in troubles.each]) as done:
-        arena.drive(name).ends(0)
+        driver = arena.drive(name)
+        driver.ends(0)
     arena.control("clear")
-    arena.check()
+    try:
+        arena.check()
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{driver.text}") from error
     assert all(not one.error for one in done), done
     return f"got over {len(done)} of {len(troubles.each)}"
 

@@ -70,6 +70,32 @@ def test_a_name_that_another_driver_has_taken_is_left_to_it(scene: Scene) -> Non
     assert "you@there:2:2 has taken mynode over" in executor.memory.pause("mynode")[1]
 
 
+def test_what_was_born_meanwhile_is_not_asked_for_again(scene: Scene) -> None:
+    do(scene, launch(), NameLook())
+    scene.ec2.calls.clear()
+    do(scene, act.Replay(name="mynode", because="x"), NameLook(record=scene.record()))
+    assert not [call for call in scene.ec2.calls if "launch" in str(call)]
+    assert len(scene.nodes()) == 1
+
+
+def test_what_was_asked_for_late_is_not_written_over_what_another_driver_has_asked_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(scene, launch(), NameLook())
+    scene.records.change(scene.record(), born="")
+    asked = scene.ec2.instances.launch
+
+    def sleep_within(request: Any) -> Any:
+        launched = asked(request)
+        scene.records.change(scene.record(), generation=2, intent=None)
+        return launched
+
+    monkeypatch.setattr(scene.ec2.instances, "launch", sleep_within)
+    executor = do(scene, act.Replay(name="mynode", because="x"), NameLook(record=scene.record()))
+    assert "another driver has gone on with mynode meanwhile" in executor.memory.pause("mynode")[1]
+    assert (scene.record().generation, scene.record().born) == (2, "")
+
+
 def token_is_spent(scene: Scene, code: str, *, shown: bool = False, age: float = 0.0) -> Any:
     if shown:
         do(scene, launch(), NameLook())
