@@ -31,6 +31,7 @@ OVERDUE_LIMIT = 300.0  # a drained node that EC2 does not take is released after
 UNREADY_LIMIT = 900.0  # an instance that was never usable is replaced
 SHUT_LIMIT = 1200.0  # also one that was tried seldom, since each try waited long for its SSH
 SET_UP_TRIES = 6
+SHUT_TRIES = 2  # a set-up that works for long may fail once, of something that passes
 UNUSABLE_TRIES = 2  # so many instances in a row are ended as useless; the next one is left to be looked at
 BY_USER = "Client.UserInitiatedShutdown"
 # a spot request tells for days how its instance ended, the instance itself for about an hour
@@ -257,7 +258,8 @@ def is_pending(case: Case) -> Action | None:
 def _is_hopeless(case: Case) -> bool:
     """Its set-up failed again and again, or it has not let us in for long."""
     failures, passed = case.known.set_up_failures, case.known.unready_for
-    return (failures >= SET_UP_TRIES and passed >= UNREADY_LIMIT) or (failures > 0 and passed >= SHUT_LIMIT)
+    often = failures >= SET_UP_TRIES and passed >= UNREADY_LIMIT
+    return often or (failures >= SHUT_TRIES and passed >= SHUT_LIMIT)
 
 
 def _after_hopeless(case: Case, here: Instance) -> Action:
