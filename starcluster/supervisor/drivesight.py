@@ -29,16 +29,15 @@ class DriveSight:
         self._records, self._instances, self._memory, self._clock = records, instances, memory, clock
 
     def look(self, wishes: Sequence[Wish], instances: Sequence[Instance]) -> dict[str, tuple[DriveLook, ...]]:
-        """By folded name; raises AWSError when EC2 can not be read, RecordError for a drive that can not be."""
+        """By folded name; raises AWSError when EC2 can not be read."""
         wanted = {drive.name for wish in wishes for drive in wish.drives}
         if not wanted:
             return {}
-        found = self._records.some(wanted)
+        found, broken = self._records.some(wanted)
         lives = self._who_lives(found.values(), instances)
-        return {
-            names.fold(wish.name): tuple(self._one(drive.name, found.get(drive.name), lives) for drive in wish.drives)
-            for wish in wishes
-        }
+        looks = {name: self._one(name, found.get(name), lives) for name in wanted}
+        looks |= {name: DriveLook(name=name, broken=error.explain()) for name, error in broken.items()}
+        return {names.fold(wish.name): tuple(looks[drive.name] for drive in wish.drives) for wish in wishes}
 
     def _who_lives(self, drives: Any, instances: Sequence[Instance]) -> Callable[[str], bool]:
         """Whether an instance that has a volume lives; those outside the cluster are asked for, if there are any."""

@@ -140,7 +140,7 @@ class DriveLook:
     have been written to it. `whole`: a finished snapshot has all of it; `unsaved`: nobody has it, and no snapshot,
     finished or not, has all of it. `newest`: its newest finished snapshot, after which it was used for `newest_age`.
     `unkept_for`: since its newest snapshot, finished or not, was begun, or since its volume was made. `resting`: a
-    snapshot failed, the next try is later.
+    snapshot failed, the next try is later. `broken`: why its record can not be read; nothing else is known then.
     """
 
     name: str
@@ -158,6 +158,7 @@ class DriveLook:
     newest_age: float = 0.0
     unkept_for: float = 0.0
     resting: bool = False
+    broken: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,7 @@ class ClusterMachines:
             Drives(self._clusters).bring(
                 wish.name, node, wish.path, shape=wish.shape, keep=wish.keep, may_lose=wish.may_lose
             )
-        except exception.InvalidOperation as error:
+        except (exception.InvalidOperation, exception.RecordError) as error:
             raise exception.UserMustAct(f"drive {wish.name}: {error.msg}", hint=error.hint) from error
 
     def keep_drive(self, name: str) -> str:

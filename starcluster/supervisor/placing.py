@@ -51,9 +51,9 @@ class Place:
 
 def place_drives(case: Case, pools: Sequence[Pool], *, generation: int, try_number: int, because: str) -> Action:
     """Launch where it is best, or wait where that is better than going elsewhere."""
-    taken = _taken_elsewhere(case)
-    if taken:
-        return taken
+    refused = _unreadable(case) or _taken_elsewhere(case)
+    if refused:
+        return refused
     worth = _worth(case, pools)
     best, others = _choose(places_of(case, pools), worth)
     words = _told(best, others, worth)
@@ -80,6 +80,15 @@ def _choose(places: Sequence[Place], worth: float) -> tuple[Place, list[Place]]:
     if rest and not free:
         return _choose(rest, worth)
     return min(free if rest else here, key=lambda one: one.cost(worth)), here
+
+
+def _unreadable(case: Case) -> Action | None:
+    """Where a drive is, and what it holds, nobody knows: other names go on."""
+    for drive in case.known.drives:
+        if drive.broken:
+            because, _, hint = drive.broken.partition("\n")
+            return Hold(name=case.wish.name, because=f"its drive {drive.name}: {because}", hint=hint)
+    return None
 
 
 def _taken_elsewhere(case: Case) -> Action | None:

@@ -104,11 +104,11 @@ def _check_drives(wishes: Sequence[Wish], ec2: Ec2Door) -> None:
     if not unmade:
         return
     try:
-        there = DriveRecords(ec2.templates, ec2.volumes, ec2.snapshots).some(unmade)
+        there, broken = DriveRecords(ec2.templates, ec2.volumes, ec2.snapshots).some(unmade)
     except exception.AWSError as error:
         log.debug("the drives are not checked: %s", error)
         return
-    for name in sorted(unmade.keys() - there.keys()):
+    for name in sorted(unmade.keys() - there.keys() - broken.keys()):
         hint = f"give its size in a section [drive {name}], or: starcluster drive create {name} SIZE"
         raise _wrong(unmade[name], "drive", f"there is no drive '{name}'", hint)
 

@@ -20,6 +20,7 @@ from starcluster.cluster.drives.drive import (
     read_record,
     record_tags,
 )
+from starcluster.logger import log
 from starcluster.model import LaunchTemplate, Snapshot, Volume
 
 _TEMPLATE_DATA = {"InstanceInitiatedShutdownBehavior": "terminate"}  # EC2 refuses an empty template
@@ -60,24 +61,34 @@ class DriveRecords:
         self._templates, self._volumes, self._snapshots = templates, volumes, snapshots
 
     def all(self) -> list[Drive]:
-        """Every drive of the region, by name."""
-        found = self._read(self._templates.tagged(DRIVE))
+        """Every drive of the region, by name; one whose record can not be read is said and left out."""
+        found, broken = self._read(self._templates.tagged(DRIVE))
+        for name in sorted(broken):
+            log.warning("drive %s: %s", name, broken[name].explain())
         return [found[name] for name in sorted(found)]
 
-    def some(self, wanted: Collection[str]) -> dict[str, Drive]:
-        """Those of these drives that there are, by name: three calls, however many are asked for."""
+    def some(self, wanted: Collection[str]) -> tuple[dict[str, Drive], dict[str, exception.RecordError]]:
+        """Those of these drives that there are, by name, and why others can not be read. Always three calls."""
         return self._read([one for one in self._templates.tagged(DRIVE) if one.tags[DRIVE] in wanted])
 
     def exists(self, name: str) -> bool:
         """Whether there is a drive of that name, by one call."""
         return any(not is_entry(one) for one in self._templates.tagged(DRIVE, name))
 
-    def _read(self, found: Sequence[LaunchTemplate]) -> dict[str, Drive]:
-        """The drives that these templates are of."""
+    def _read(self, found: Sequence[LaunchTemplate]) -> tuple[dict[str, Drive], dict[str, exception.RecordError]]:
+        """The drives that these templates are of, each by itself."""
         volumes = self._volumes.find(filters={"tag-key": DRIVE})
         snapshots = self._snapshots.find(filters={"tag-key": DRIVE})
-        records = [read_record(one) for one in found if not is_entry(one)]
-        return {one.name: read_drive(one, _entries(one.name, found), volumes, snapshots) for one in records}
+        drives, broken = dict[str, Drive](), dict[str, exception.RecordError]()
+        for one in found:
+            if is_entry(one):
+                continue
+            name = one.tags[DRIVE]
+            try:
+                drives[name] = read_drive(read_record(one), _entries(name, found), volumes, snapshots)
+            except exception.RecordError as error:
+                broken[name] = error
+        return drives, broken
 
     def get(self, name: str) -> Drive:
         """The drive as it is now; NotFoundError when there is none of that name."""

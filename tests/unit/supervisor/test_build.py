@@ -167,9 +167,12 @@ def test_drives_come_last_before_a_node_counts_as_set_up(
     assert said == ["drives mounted"], "there was none to mount"
 
 
-def test_a_damaged_drive_is_the_user_s_to_look_at(machines: ClusterMachines, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [exception.InvalidOperation, exception.RecordError])
+def test_a_damaged_drive_is_the_user_s_to_look_at(
+    machines: ClusterMachines, monkeypatch: pytest.MonkeyPatch, kind: type[exception.BaseException]
+) -> None:
     def bring(self: Drives, *words: object, **how: object) -> None:
-        raise exception.InvalidOperation("/dev/nvme1n1 is damaged", hint="look at it")
+        raise kind("/dev/nvme1n1 is damaged", hint="look at it")
 
     monkeypatch.setattr(lifecycle, "set_up_node", lambda cluster, node, *, last, **words: last())
     monkeypatch.setattr(Drives, "__init__", lambda self, clusters: None)

@@ -52,6 +52,24 @@ def seen() -> Seen:
     return Seen()
 
 
+def test_a_drive_that_can_not_be_read_hides_no_other(seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
+    records = seen.world.records
+    records.create("data", shape={"size": 7}, keep="")
+    records.create("other", shape={"size": 8}, keep="")
+    (template,) = [one.id for one in seen.world.made_templates.values() if one.tags["@sc-drive"] == "data"]
+    seen.world.made_templates[template] = replace(
+        seen.world.made_templates[template], tags={"@sc-drive": "data", "@sc-schema": "99"}
+    )
+    both = wish(drives=(*DATA.drives, DriveWish(name="other", path="/other")))
+    sight = DriveSight(records, InstanceDoor(seen.world), memory=seen.memory, clock=seen.world.clock)
+    broken, fine = sight.look([both], [])["mynode"]
+    assert "has schema 99" in broken.broken
+    assert "update starcluster-spot" in broken.broken
+    assert fine == DriveLook(name="other", size=8)
+    assert [one.record.name for one in records.all()] == ["other"]
+    assert "WARNING - drive data: " in capsys.readouterr().out
+
+
 def test_a_drive_that_is_not_there_and_one_that_is_new(seen: Seen) -> None:
     assert seen.look() == DriveLook(name="data", exists=False)
     seen.world.records.create("data", shape={"size": 7}, keep="")

@@ -157,6 +157,13 @@ def test_a_drive_that_another_machine_has_is_the_user_s_to_free() -> None:
     assert isinstance(now(lost(drive(holder="i-1", holder_lives=True))), act.Launch)
 
 
+def test_a_drive_whose_record_can_not_be_read_holds_its_own_name_only() -> None:
+    found = now(lost(DriveLook(name="data", broken="schema 99 is newer\nupdate the program")))
+    assert isinstance(found, act.Hold)
+    assert found.because == "its drive data: schema 99 is newer"
+    assert found.hint == "update the program"
+
+
 def test_with_one_zone_the_sentence_is_short() -> None:
     assert launched(lost(), asked(zones=(HERE,))).because == f"i-1 is gone ({LOST})"
     found = now(lost(), asked(zones=(HERE,)), avoid={pool(HERE): 50.0})
