@@ -15,6 +15,7 @@ from tests.leftovers import hold_namespaces, left_of
 _CAP_SYS_RESOURCE = 24
 ROOT = Path(__file__).parents[2]
 COMMAND_LIMIT = 120.0
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # however the tests end; a driver waits for a cloud that is gone
 
 
 class Stage:
@@ -43,7 +44,7 @@ class Stage:
     def run(self, *words: str, expect: int | None = 0, limit: float = COMMAND_LIMIT, **more: Any) -> Done:
         """Run to the end; with `expect` (an exit status, None for any) another status is an error with all output."""
         result = subprocess.run(
-            words,
+            (*DIES_WITH_US, *words),
             env=more.pop("with_env", self.env),
             cwd=more.pop("cwd", self.folder),
             capture_output=True,
@@ -63,7 +64,7 @@ class Stage:
     def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         """Start in the background; killed at the end of the test if it still runs."""
         process = subprocess.Popen(
-            words,
+            (*DIES_WITH_US, *words),
             env=self.env,
             cwd=more.pop("cwd", self.folder),
             stdout=subprocess.PIPE,
