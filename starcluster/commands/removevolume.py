@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starcluster import exception
+from starcluster.cluster.drives.drive import DRIVE
 from starcluster.commands.asking import confirmed
 from starcluster.logger import log
 
@@ -30,6 +31,9 @@ def command(app: App, volumes: tuple[str, ...], confirm: bool) -> None:
     found = [_free(app.ec2.volumes.get(name)) for name in volumes]
     for volume in found:
         called = f"{volume.id} ({volume.name})" if volume.name else volume.id
+        if drive := volume.tags.get(DRIVE):
+            log.warning("%s is of the drive %s: what none of its snapshots has is lost with it", volume.id, drive)
+            log.warning("starcluster drive show %s tells its newest one", drive)
         if not confirmed(f"**PERMANENTLY** delete {called}", sure=confirm):
             return
         app.ec2.volumes.delete(volume.id)

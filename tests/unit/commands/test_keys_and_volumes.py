@@ -85,6 +85,18 @@ def test_removevolume_by_name(run: Run, ec2: FakeEc2) -> None:
     assert ec2.volumes.all == {}
 
 
+def test_removevolume_says_whose_drive_it_is_before_it_asks(
+    run: Run, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    ec2.volumes.create(1, "us-east-1a", tags={"Name": "data-1", "@sc-drive": "data"})
+    result = run("removevolume", "data-1")
+    assert "is of the drive data: what none of its snapshots has is lost with it" in result.out
+    assert len(ec2.volumes.all) == 1
+    ec2.volumes.create(1, "us-east-1a", tags={"Name": "home"})
+    assert "drive" not in run("removevolume", "-c", "home").out
+
+
 def test_removevolume_deletes_none_when_one_of_them_does_not_exist(run: Run, ec2: FakeEc2) -> None:
     ec2.volumes.create(1, "us-east-1a", tags={"Name": "home"})
     result = run("removevolume", "-c", "home", "nosuch")
