@@ -92,6 +92,13 @@ def test_what_an_hour_is_worth_decides() -> None:
     assert launched(lost(whole), asked(hour_worth=50.0), **shortage).pool == pool(THERE)
 
 
+def test_an_hour_is_worth_as_much_as_the_dearest_machine_where_nobody_says() -> None:
+    whole, avoid = drive(whole=True, newest="snap-1"), {pool(HERE): 170.0}
+    for on_demand, kind in ((0.085, act.Wait), (50.0, act.Launch)):
+        prices = {**PRICES, pool(THERE): 0.05, pool(HERE, Market.ON_DEMAND): on_demand}
+        assert isinstance(now(lost(whole), avoid=avoid, prices=prices), kind)
+
+
 def test_a_much_cheaper_zone_is_worth_the_way() -> None:
     cheap = {**PRICES, pool(HERE): 0.084, pool(THERE): 0.02}
     assert launched(lost(drive(whole=True, newest="snap-1")), prices=cheap).pool == pool(THERE)
