@@ -25,7 +25,7 @@ from pathlib import Path
 from driver_memory import MIB, ONE_LOOK, Sample, calls_in, sample_of
 from figures import machine, spread, table
 from ground import ROOT, Entry, Ground, ground, load
-from recovery import Recovery, recovery
+from recovery import Recovery, ended, recovery
 
 CLUSTER = "many"
 COMMAND = "exec sleep 100000"
@@ -76,9 +76,10 @@ def measured(made: Ground, names: Sequence[str], watch: float) -> list[str]:
     for name in names:
         made.ask("interrupt", instance_id=old[name], notice=NOTICE)
     new = made.wait("all ran again", lambda: all_run(made, names, old), limit=limit)
-    ended = sample_of(driver.pid)
+    after = sample_of(driver.pid)
+    made.wait("the end of all old machines", lambda: all(ended(made, old[name]) for name in names), limit=limit)
     found = [recovery(made, "notice", old[name], new[name], cluster=CLUSTER, name=name) for name in names]
-    return row(len(names), up, calls, watch, found, rest, ended)
+    return row(len(names), up, calls, watch, found, rest, after)
 
 
 def all_run(made: Ground, names: Sequence[str], before: dict[str, str]) -> dict[str, str]:
@@ -98,7 +99,7 @@ def row(
     watch: float,
     found: Sequence[Recovery],
     rest: Sample | None,
-    ended: Sample | None,
+    after: Sample | None,
 ) -> list[str]:
     total = sum(calls.values())
     return [
@@ -109,7 +110,7 @@ def row(
         spread([one.wall for one in found], digits=1),
         spread([one.own for one in found], digits=1),
         f"{rest.resident / MIB:.0f} MiB" if rest else "?",
-        f"{ended.peak / MIB:.0f} MiB" if ended else "?",
+        f"{after.peak / MIB:.0f} MiB" if after else "?",
     ]
 
 
