@@ -87,7 +87,7 @@ def choice(text: str, setting: str, known: Sequence[str]) -> str:
     """One of the known words, in whatever case."""
     word = text.strip().lower()
     if word not in known:
-        raise exception.ConfigSettingError(f"'{text}' is none of {', '.join(known)}", setting=setting)
+        raise exception.ConfigSettingError(f"'{text}' is not {' or '.join(known)}", setting=setting)
     return word
 
 

@@ -177,7 +177,10 @@ def mount_script(wish: BucketMount, start: str, *, user: str) -> str:
             f"uid=$(id -u {shlex.quote(user)}); gid=$(id -g {shlex.quote(user)})",
             start,
             f"for try in $(seq {_THERE_LIMIT * 5}); do",
-            f"  if {is_there} && timeout 60 ls {target} >/dev/null 2>&1; then echo {wanted} > {note}; return 0; fi",
+            # twice, because a client that is refused goes away between the two, and a bare folder can be listed
+            f"  if {is_there} && timeout 60 ls {target} >/dev/null 2>&1 && {is_there}; then",
+            f"    echo {wanted} > {note}; return 0",
+            "  fi",
             "  sleep 0.2",
             "done",
             f"umount -l {target} 2>/dev/null || true",

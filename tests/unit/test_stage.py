@@ -28,13 +28,18 @@ def lives(pid: int) -> bool:
         return False
 
 
+def sleeps(pid: int) -> bool:
+    """It is the program that was asked for: until then it is a copy of who starts it."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep\0")
+
+
 def test_what_a_stage_has_started_dies_with_it(tmp_path: Path) -> None:
     words = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tests:
         assert tests.stdout is not None
         started = [int(tests.stdout.readline())]
         children = Path(f"/proc/{tests.pid}/task/{tests.pid}/children")
-        while len(started) < 2:
+        while len(started) < 2 or not all(map(sleeps, started)):
             started = [int(pid) for pid in children.read_text().split()]
         tests.kill()
     end = time.monotonic() + 10

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from starcluster.supervisor.memory import LEAST_AVOID
 from tests.rehearsal.soak.observer import Found, Observer
 from tests.rehearsal.train.conftest import TAG, Driver, Scene, started, until
 
@@ -161,7 +162,9 @@ class Story:
     def lose_in_shortage(self, notice: float) -> Loss:
         """The same while there is no other machine to be had where it is."""
         with self.scene.shortage(self.scene.zone_of(self.working(self.account.attempt - 1))):
-            return self.lose(notice)
+            loss = self.lose(notice)
+        time.sleep(LEAST_AVOID + 1)  # so long the driver remembers the refusal, and goes nowhere near that zone
+        return loss
 
     def take_newest(self, notice: float) -> None:
         """EC2 takes the newest machine of the name, whatever it does."""

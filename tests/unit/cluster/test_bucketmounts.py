@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from starcluster import exception
-from starcluster.cluster.bucketmounts import CLIENTS, BucketMount, BucketMounts, client_script, preferred
+from starcluster.cluster.bucketmounts import CLIENTS, BucketMount, BucketMounts, client_script, mount_script, preferred
 
 WISH = BucketMount(bucket="my-bucket", path="/permanent")
 
@@ -134,6 +134,22 @@ def test_s3fs_is_told_the_region_of_the_cluster() -> None:
     assert "-o ro" not in shell.scripts[-1]
     mounts(shell).mount(BucketMount(bucket="my-bucket", path="/permanent", read_only=True), "sgeadmin")
     assert " -o ro " in shell.scripts[-1]
+
+
+@pytest.mark.parametrize(("there", "status"), [("1 0 0", 0), ("1 0 1 1", 1)])
+def test_a_client_that_is_refused_and_goes_away_has_mounted_nothing(tmp_path: Path, there: str, status: int) -> None:
+    """`there`: what each look at /proc/mounts finds; the folder itself can be listed all the time."""
+    answers = tmp_path / "answers"
+    answers.write_text("\n".join([*there.split(), *["1"] * 9]))
+    look = f"answer=$(head -n1 {answers}); sed -i 1d {answers}; exit $answer"
+    path = f"{bin_folder(tmp_path / 'bin', awk=look, sleep='exit 9')}:/usr/bin:/bin"
+    wish = BucketMount(bucket="my-bucket", path=str(tmp_path / "permanent"))
+    script = mount_script(wish, "true", user="root")
+    for place in ("/run/starcluster", "/var/log/starcluster", "/run/lock"):
+        script = script.replace(place, f"{tmp_path}{place}")
+    whole = f"set -eu\nmain() {{\n{script}\n}}\nmain\n"
+    done = subprocess.run(["/bin/bash", "-s"], input=whole, env={"PATH": path}, text=True, capture_output=True)
+    assert bool(done.returncode) == bool(status), done.stderr
 
 
 def failed(output: str, status: int = 1) -> exception.RemoteCommandFailed:
