@@ -19,6 +19,7 @@ from starcluster import exception
 from starcluster.clustersetup import ClusterSetup, WantedNode
 from starcluster.logger import log
 from starcluster.model import Market
+from starcluster.nodeplugin import words
 
 if TYPE_CHECKING:
     from starcluster.cluster.node import Node
@@ -28,7 +29,7 @@ class SpotWorker(ClusterSetup):
     def __init__(
         self, nodes: str, instance_type: str = "", spot_bid: str = "", market: str = "spot", image_id: str = ""
     ) -> None:
-        self.aliases = [word.strip() for word in nodes.split(",") if word.strip()]
+        self.aliases = words(nodes)
         self.instance_type, self.image_id = instance_type.strip(), image_id.strip()
         self.bid = _bid(spot_bid)
         self.market = _market(market)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from starcluster import exception, threadpool
+from starcluster import exception, names, threadpool
 from starcluster.clustersetup import ClusterSetup
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def words(text: str) -> list[str]:
 
 def is_named(node: Node, aliases: Collection[str]) -> bool:
     """By its alias, in whatever case."""
-    return node.alias.lower() in {alias.lower() for alias in aliases}
+    return names.fold(node.alias) in map(names.fold, aliases)
 
 
 def absolute_path(text: str, setting: str) -> str:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import boto3
-from botocore.config import Config
 
 from tests.rehearsal.train.conftest import Scene
 
@@ -28,21 +24,9 @@ POLICY = {
 }
 
 
-def client(scene: Scene, service: str) -> Any:
-    facts = scene.facts
-    return boto3.client(
-        service,
-        endpoint_url=facts["endpoint"],
-        region_name=facts["region"],
-        aws_access_key_id=facts["access_key"],
-        aws_secret_access_key=facts["secret_key"],
-        config=Config(proxies={}),
-    )
-
-
 def make_bucket_and_role(scene: Scene) -> None:
-    client(scene, "s3").create_bucket(Bucket=BUCKET)
-    iam = client(scene, "iam")
+    scene.foreign("s3").create_bucket(Bucket=BUCKET)
+    iam = scene.foreign("iam")
     iam.create_role(RoleName="nodes", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
     iam.put_role_policy(RoleName="nodes", PolicyName="bucket", PolicyDocument=json.dumps(POLICY))
     iam.create_instance_profile(InstanceProfileName="nodes")

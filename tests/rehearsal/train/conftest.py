@@ -55,17 +55,20 @@ class Scene(Stage):
         assert found is not None
         return found
 
-    def ec2(self) -> Any:
+    def foreign(self, service: str) -> Any:
         """A foreign client: boto3, without any of our code."""
         facts = self.facts
         return boto3.client(
-            "ec2",
+            service,
             endpoint_url=facts["endpoint"],
             region_name=facts["region"],
             aws_access_key_id=facts["access_key"],
             aws_secret_access_key=facts["secret_key"],
             config=Config(proxies={}),
         )
+
+    def ec2(self) -> Any:
+        return self.foreign("ec2")
 
     def instances(self, alias: str) -> list[dict[str, Any]]:
         """All instances of that name, dead ones too, by their launch."""

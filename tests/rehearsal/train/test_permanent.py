@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rehearsal.train.bucket import BUCKET, client, make_bucket_and_role
+from tests.rehearsal.train.bucket import BUCKET, make_bucket_and_role
 from tests.rehearsal.train.conftest import TAG, Scene, started
 
 pytestmark = pytest.mark.skipif(shutil.which("s3fs") is None, reason="s3fs is no Python package")
@@ -62,17 +62,17 @@ def on_node(scene: Scene, command: str) -> str:
 
 
 def stored(scene: Scene, key: str) -> bytes:
-    return client(scene, "s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return scene.foreign("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
 
 def test_what_one_node_keeps_the_others_and_the_bucket_have(scene: Scene) -> None:
     told = on_node(scene, "head -c 20000000 /dev/urandom > /permanent/made; sha256sum < /permanent/made").split()[0]
     assert hashlib.sha256(stored(scene, "made")).hexdigest() == told
     assert scene.on_master("sha256sum < /permanent/made").split()[0] == told
-    client(scene, "s3").put_object(Bucket=BUCKET, Key="from/outside", Body=b"words")
+    scene.foreign("s3").put_object(Bucket=BUCKET, Key="from/outside", Body=b"words")
     assert on_node(scene, "cat /permanent/from/outside") == "words"
     on_node(scene, "mv /permanent/made /permanent/kept; rm /permanent/from/outside")
-    names = [one["Key"] for one in client(scene, "s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
+    names = [one["Key"] for one in scene.foreign("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert "kept" in names
     assert not {"made", "from/outside"} & set(names)
 

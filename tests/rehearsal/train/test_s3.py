@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.rehearsal.stage import ROOT
-from tests.rehearsal.train.bucket import BUCKET, client, make_bucket_and_role
+from tests.rehearsal.train.bucket import BUCKET, make_bucket_and_role
 from tests.rehearsal.train.conftest import TAG, Scene, started, until
 
 STEPS = 700
@@ -50,7 +50,7 @@ def steps(scene: Scene, name: str) -> list[int]:
 
 
 def manifests(scene: Scene, name: str) -> int:
-    found = client(scene, "s3").list_objects_v2(Bucket=BUCKET, Prefix=f"{TAG}/{name}/manifest-")
+    found = scene.foreign("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"{TAG}/{name}/manifest-")
     return int(found["KeyCount"])
 
 
