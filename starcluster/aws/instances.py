@@ -28,9 +28,9 @@ class Instances:
         ids: Sequence[str] = (),
         states: Iterable[InstanceState] = (),
         token: str = "",
-        group_id: str = "",
+        group_id: str | Sequence[str] = "",
     ) -> list[Instance]:
-        """All instances that fit every given word; ids that EC2 does not know are left out."""
+        """All instances that fit every given word (of several groups: one of them); unknown ids are left out."""
         wanted: dict[str, Any] = {
             "tag:" + CLUSTER_TAG: cluster or "",
             "instance-state-name": [str(state) for state in states],

@@ -21,11 +21,11 @@ class Spot:
     def find(
         self,
         *,
-        cluster: str | None = None,
+        cluster: str | Sequence[str] | None = None,
         ids: Sequence[str] = (),
         instance_ids: Sequence[str] = (),
     ) -> list[SpotRequest]:
-        """All spot requests that fit, whatever their state; EC2 forgets them hours after their end."""
+        """All spot requests that fit (of several clusters: one of them), whatever their state; EC2 forgets them hours after their end."""
         wanted = {
             "tag:" + CLUSTER_TAG: cluster or "",
             "spot-instance-request-id": ids,

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from starcluster import exception, names
+from starcluster.cluster import record
 from starcluster.commands.showing import NONE, local_time, uptime
 from starcluster.logger import log
+from starcluster.model import InstanceState
 
 if TYPE_CHECKING:
     from starcluster.app import App
     from starcluster.model import Instance, SecurityGroup, SpotRequest
 
+T = TypeVar("T")
+ByGroup = dict[str, list[T]]
 _SSH_LIMIT = 5.0
+_FILTER_VALUES = 200  # EC2 takes no more values in one filter; for more clusters it is asked for everything
+_IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
 
 
 @click.command()
@@ -34,10 +40,11 @@ def command(app: App, tags: tuple[str, ...], show_ssh_status: bool) -> None:
     groups = app.ec2.network.groups(names.GROUP_PREFIX)
     if not groups and not tags:
         log.info("No clusters found...")
-    for group in chosen(groups, tags):
-        nodes = nodes_of(app, group)
-        ssh = ssh_status(app, nodes) if show_ssh_status else {}
-        show(group, nodes, app.ec2.spot.find(cluster=names.cluster_tag(group.name)), ssh)
+    wanted = chosen(groups, tags)
+    nodes, spots = members(app, wanted)
+    ssh = ssh_status(app, [node for some in nodes.values() for node in some]) if show_ssh_status else {}
+    for group in wanted:
+        show(group, nodes[group.id], spots[group.id], ssh)
 
 
 def chosen(groups: Sequence[SecurityGroup], tags: Sequence[str]) -> list[SecurityGroup]:
@@ -50,10 +57,22 @@ def chosen(groups: Sequence[SecurityGroup], tags: Sequence[str]) -> list[Securit
     return [known[tag] for tag in tags] if tags else list(groups)
 
 
-def nodes_of(app: App, group: SecurityGroup) -> list[Instance]:
-    """The cluster's instances that are not gone: the master first, then by alias."""
-    found = [one for one in app.ec2.instances.find(group_id=group.id) if one.state.is_in_cluster]
-    return sorted(found, key=lambda one: (not names.is_master(one.alias), one.alias, one.id))
+def members(app: App, groups: Sequence[SecurityGroup]) -> tuple[ByGroup[Instance], ByGroup[SpotRequest]]:
+    """By group id, the instances that are not gone and the spot requests; two calls, however many clusters there are."""
+    if not groups:
+        return {}, {}
+    few = groups if len(groups) <= _FILTER_VALUES else ()
+    instances = app.ec2.instances.find(group_id=[group.id for group in few], states=_IN_CLUSTER)
+    requests = app.ec2.spot.find(cluster=[names.cluster_tag(group.name) for group in few])
+    instances.sort(key=lambda one: (not names.is_master(one.alias), one.alias, one.id))
+    nodes: ByGroup[Instance] = {group.id: [] for group in groups}
+    for one in instances:
+        for group_id in nodes.keys() & set(one.group_ids):
+            nodes[group_id].append(one)
+    by_tag: ByGroup[SpotRequest] = defaultdict(list)
+    for request in requests:
+        by_tag[request.tags.get(record.CLUSTER, "")].append(request)
+    return nodes, {group.id: by_tag[names.cluster_tag(group.name)] for group in groups}
 
 
 def ssh_status(app: App, nodes: Sequence[Instance]) -> dict[str, str]:

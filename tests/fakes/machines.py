@@ -61,11 +61,12 @@ class FakeInstances:
         ids: Sequence[str] = (),
         states: Iterable[InstanceState] = (),
         token: str = "",
-        group_id: str = "",
+        group_id: str | Sequence[str] = "",
     ) -> list[Instance]:
         self.ec2.note("instances.find", cluster or tuple(ids) or token)
         self.ec2.tick()
         wanted = list(states)
+        groups = {group_id} - {""} if isinstance(group_id, str) else set(group_id)
         found = [
             one
             for one in self.all.values()
@@ -73,7 +74,7 @@ class FakeInstances:
             and (not ids or one.id in ids)
             and (not wanted or one.state in wanted)
             and (not token or one.client_token == token)
-            and (not group_id or group_id in one.group_ids)
+            and (not groups or groups & set(one.group_ids))
         ]
         if self.ec2.lag:
             self.ec2.lag -= 1
@@ -247,13 +248,18 @@ class FakeSpot:
                 self.all[one.id] = dataclasses.replace(one, state=SpotState.CLOSED, code=code)
 
     def find(
-        self, *, cluster: str | None = None, ids: Sequence[str] = (), instance_ids: Sequence[str] = ()
+        self,
+        *,
+        cluster: str | Sequence[str] | None = None,
+        ids: Sequence[str] = (),
+        instance_ids: Sequence[str] = (),
     ) -> list[SpotRequest]:
         self.ec2.note("spot.find", cluster or tuple(ids))
+        clusters = [cluster] if isinstance(cluster, str) else list(cluster or ())
         return [
             one
             for one in self.all.values()
-            if (not cluster or one.tags.get("@sc-cluster") == cluster)
+            if (not clusters or one.tags.get("@sc-cluster") in clusters)
             and (not ids or one.id in ids)
             and (not instance_ids or one.instance_id in instance_ids)
         ]

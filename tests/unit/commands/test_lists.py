@@ -91,6 +91,24 @@ def test_listclusters_of_an_unknown_cluster(run: Run, ec2: FakeEc2) -> None:
     assert "!!! ERROR - active clusters: demo\n" in run("listclusters", "nosuch").said
 
 
+@pytest.mark.parametrize("clusters", [1, 7, 201])
+def test_listclusters_asks_three_times_however_many_clusters_there_are(run: Run, ec2: FakeEc2, clusters: int) -> None:
+    for number in range(clusters):
+        launch(ec2, "master", cluster=f"c{number}")
+        launch(ec2, "anode", Market.SPOT, cluster=f"c{number}")
+    ec2.calls.clear()
+    out = run("listclusters").out
+    assert [name for name, _ in ec2.calls] == ["network.groups", "instances.find", "spot.find"]
+    assert out.count("Total nodes: 2\n") == out.count("Spot requests: 1 active\n") == clusters
+
+
+def test_listclusters_of_some_shows_no_node_of_another(run: Run, ec2: FakeEc2) -> None:
+    for cluster in ("a", "b", "c"):
+        launch(ec2, f"of-{cluster}", cluster=cluster)
+    out = run("listclusters", "c", "a").out
+    assert ("of-b" in out, out.index("of-c") < out.index("of-a")) == (False, True)
+
+
 def test_no_clusters(run: Run) -> None:
     result = run("listclusters")
     assert (result.code, result.out) == (0, ">>> No clusters found...\n")
