@@ -34,9 +34,10 @@ class ConsoleHandler(logging.Handler):
     """
 
     timed = False  # whether each line begins with the time of day
+    aside = False  # whether stdout is for machines, and every sentence goes to stderr
 
     def emit(self, record: logging.LogRecord) -> None:
-        aside = record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
+        aside = self.aside or record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
         stream = sys.stderr if aside else sys.stdout
         stamp = time.strftime("%H:%M:%S ", time.localtime(record.created)) if self.timed else ""
         try:
@@ -78,6 +79,16 @@ def timed_lines() -> Iterator[None]:
         yield
     finally:
         console.timed = False
+
+
+@contextlib.contextmanager
+def only_stderr() -> Iterator[None]:
+    """Within it standard output is for machines: every sentence goes to stderr."""
+    before, console.aside = console.aside, True
+    try:
+        yield
+    finally:
+        console.aside = before
 
 
 def log_level() -> int:

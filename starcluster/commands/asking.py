@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from starcluster import exception
 
 _YES = ("y", "Y", "yes")
+Function = Callable[..., Any]
+
+
+def confirm_option(function: Function) -> Function:
+    """-c, --confirm as StarCluster has it, and --yes as everybody types it."""
+    return click.option("-c", "--confirm", "--yes", "confirm", is_flag=True, help="Do not ask.")(function)
 
 
 def confirmed(question: str, *, sure: bool = False) -> bool:
@@ -19,7 +27,7 @@ def confirmed(question: str, *, sure: bool = False) -> bool:
     answer = sys.stdin.readline()
     if not answer:
         click.echo()
-        raise exception.BaseException("nobody answers the question", hint="-c/--confirm does it unasked")
+        raise exception.BaseException("nobody answers the question", hint="--yes (or -c, --confirm) does it unasked")
     if answer.strip() in _YES:
         return True
     click.echo("Aborting...")

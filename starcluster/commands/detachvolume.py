@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("volume", metavar="VOLUME")
 @click.option("-f", "--force", is_flag=True, help="Take it away although it is in use: unsaved writes are lost.")
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.pass_obj
 def command(app: App, volume: str, force: bool, confirm: bool) -> None:
     """Unmount VOLUME, named by id or Name tag, where it is attached, and detach it.

@@ -9,7 +9,7 @@ import click
 
 from starcluster import exception, names
 from starcluster.cluster.drives.retention import DEFAULT
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.commands.showing import block, or_none, total
 from starcluster.commands.volumeoptions import encryption_options, speed_options
 from starcluster.commands.words import Words
@@ -215,7 +215,7 @@ def prune(app: App, /, *, name: str) -> None:
 @click.argument("name", metavar="NAME")
 @click.argument("snapshot_id", metavar="SNAPSHOT")
 @click.argument("zone", metavar="ZONE")
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.pass_obj
 def restore(app: App, /, *, name: str, snapshot_id: str, zone: str, confirm: bool) -> None:
     """Go back to one of the drive's snapshots, as a volume in ZONE. The volume that it was is kept.
@@ -233,7 +233,7 @@ def restore(app: App, /, *, name: str, snapshot_id: str, zone: str, confirm: boo
 
 @command.command()
 @click.argument("name", metavar="NAME")
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.pass_obj
 def remove(app: App, /, *, name: str, confirm: bool) -> None:
     """Delete the drive for good, all its volumes and all its snapshots.

@@ -77,7 +77,7 @@ def up(speed: float | None, packages: bool, expose: bool) -> None:
 
 @command.command()
 @click.option("--delete", is_flag=True, help="Delete its folder too: volumes, keys, everything.")
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask, even if clusters run.")
+@click.option("-c", "--confirm", "--yes", "confirm", is_flag=True, help="Do not ask, even if clusters run.")
 def down(delete: bool, confirm: bool) -> None:
     """End the local cloud: its instances are terminated; volumes, key pairs and groups are kept for the next `up`.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starcluster import exception
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LOCAL = "local"
 
 @click.command()
 @click.argument("name")
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.pass_obj
 def command(app: App, name: str, confirm: bool) -> None:
     """Delete a key pair in EC2; the file with the private key is left alone.

@@ -8,7 +8,7 @@ import click
 
 from starcluster import exception, names
 from starcluster.commands.addnode import split
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "-n", "--num-nodes", type=click.IntRange(min=1), default=1, show_default=True, help="How many of the last."
 )
 @click.option("-k", "--keep-instance", is_flag=True, help="Take it out of the cluster's set-up, but let it run.")
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.option("-f", "--force", is_flag=True, help="Go on when plugins fail.")
 @click.pass_obj
 def command(

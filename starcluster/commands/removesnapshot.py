@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("snapshots", metavar="SNAPSHOT...", nargs=-1, required=True)
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.pass_obj
 def command(app: App, snapshots: tuple[str, ...], confirm: bool) -> None:
     """Delete snapshots, named by id or Name tag, for good. Volumes that were made of them stay whole.

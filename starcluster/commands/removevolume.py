@@ -8,7 +8,7 @@ import click
 
 from starcluster import exception
 from starcluster.cluster.drives.drive import DRIVE
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("volumes", metavar="VOLUME...", nargs=-1, required=True)
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.pass_obj
 def command(app: App, volumes: tuple[str, ...], confirm: bool) -> None:
     """Delete volumes, named by id or Name tag, and what is on them, for good.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("tags", metavar="TAG...", nargs=-1, required=True)
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.option("-t", "--terminate-unstoppable", is_flag=True, help="Terminate the nodes that can not be stopped.")
 @click.option("-f", "--force", is_flag=True, help="Go on when plugins or settings fail.")
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starcluster import exception
-from starcluster.commands.asking import confirmed
+from starcluster.commands.asking import confirm_option, confirmed
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("tags", metavar="TAG...", nargs=-1, required=True)
-@click.option("-c", "--confirm", is_flag=True, help="Do not ask.")
+@confirm_option
 @click.option("-f", "--force", is_flag=True, help="Instances first: no plugins, no unmounting, no look at the record.")
 @click.pass_obj
 def command(app: App, tags: tuple[str, ...], confirm: bool, force: bool) -> None:

@@ -74,6 +74,12 @@ def test_a_question_that_nobody_answers_is_an_error(run: Run, ec2: FakeEc2, monk
     assert ec2.network.key_pair("mykey") is not None
 
 
+@pytest.mark.parametrize("word", ["-c", "--confirm", "--yes", "--ye"])
+def test_who_says_yes_beforehand_is_not_asked(run: Run, ec2: FakeEc2, word: str) -> None:
+    ec2.network.import_key("mykey", "ssh-ed25519 AAAA")
+    assert run("removekey", word, "mykey").out == ">>> Removed key pair: mykey\n"
+
+
 def test_removekey_of_an_unknown_key(run: Run) -> None:
     result = run("removekey", "-c", "nokey")
     assert (result.code, "key pair 'nokey' does not exist" in result.said) == (1, True)
