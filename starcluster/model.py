@@ -273,6 +273,7 @@ class Image:
     architecture: str = "x86_64"
     root_device: str = "/dev/sda1"
     root_device_type: str = "ebs"
+    root_size: int | None = None
     virtualization: str = "hvm"
     state: str = "available"
     login_user: str = "ubuntu"
@@ -364,6 +365,16 @@ class Pool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RootVolume:
+    """What a root volume is to be other than the image says; None and "" leave it to the image and EC2."""
+
+    size: int | None = None
+    kind: str = ""
+    iops: int | None = None
+    throughput: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LaunchRequest:
     """One RunInstances call. Every resource that it creates carries `tags` from the start."""
 
@@ -379,7 +390,7 @@ class LaunchRequest:
     count: int = 1
     max_price: float | None = None
     user_data: bytes = b""
-    root_volume_size: int | None = None
+    root_volume: RootVolume = RootVolume()
     instance_profile: str = ""
     public_ip: bool | None = None
     placement_group: str = ""

@@ -106,8 +106,20 @@ def _image(answer: Mapping[str, Any]) -> Image:
         architecture=forms.text(answer, "Architecture") or "x86_64",
         root_device=forms.text(answer, "RootDeviceName") or "/dev/sda1",
         root_device_type=forms.text(answer, "RootDeviceType") or "ebs",
+        root_size=_root_size(answer),
         virtualization=forms.text(answer, "VirtualizationType") or "hvm",
         state=forms.text(answer, "State") or "available",
         login_user=login_user(answer),
         block_devices=tuple(forms.text(one, "DeviceName") for one in answer.get("BlockDeviceMappings", ())),
     )
+
+
+def _root_size(answer: Mapping[str, Any]) -> int | None:
+    """How large the image's root volume is, in GiB; None where EC2 does not tell."""
+    root = forms.text(answer, "RootDeviceName")
+    sizes = (
+        one["Ebs"].get("VolumeSize")
+        for one in answer.get("BlockDeviceMappings", ())
+        if one.get("Ebs") and one.get("DeviceName") == root
+    )
+    return next(sizes, None)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starcluster import exception
-from starcluster.aws import forms
+from starcluster.aws import forms, shapes
 from starcluster.aws.api import Api
 from starcluster.aws.images import Images
-from starcluster.model import Instance, InstanceState, InstanceType, LaunchRequest, Market
+from starcluster.model import Instance, InstanceState, InstanceType, LaunchRequest, Market, RootVolume
 
 CLUSTER_TAG = "@sc-cluster"
 _FILTER_VALUES = 200  # EC2 takes no more values in one filter
@@ -78,9 +78,9 @@ class Instances:
 
     def _parameters(self, request: LaunchRequest) -> dict[str, Any]:
         parameters = {**launch_parameters(request), **_place(request)}
-        if request.root_volume_size is not None:
-            image = self._images.get(request.image_id)
-            disk = {"VolumeSize": request.root_volume_size, "DeleteOnTermination": True, "VolumeType": "gp3"}
+        if request.root_volume != RootVolume():
+            image = self._images.resolve(request.image_id)
+            disk = _root_disk(request.root_volume)
             parameters["BlockDeviceMappings"] = [{"DeviceName": image.root_device, "Ebs": disk}]
         return parameters
 
@@ -187,6 +187,16 @@ def launch_parameters(request: LaunchRequest) -> dict[str, Any]:
     if request.instance_profile:
         parameters["IamInstanceProfile"] = {"Name": request.instance_profile}
     return parameters
+
+
+def _root_disk(wanted: RootVolume) -> dict[str, Any]:
+    asked = {
+        "VolumeSize": wanted.size,
+        "VolumeType": wanted.kind or shapes.DEFAULT,
+        "Iops": wanted.iops,
+        "Throughput": wanted.throughput,
+    }
+    return {"DeleteOnTermination": True, **{name: value for name, value in asked.items() if value is not None}}
 
 
 def _spot_options(request: LaunchRequest) -> dict[str, Any]:

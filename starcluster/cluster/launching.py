@@ -67,6 +67,7 @@ def launch_request(
         user_data=userdata.build(alias, record.userdata_scripts),
         public_ip=record.public_ips if subnet else None,
         instance_profile=record.iam_profile,
+        root_volume=record.root_volume,
     )
 
 

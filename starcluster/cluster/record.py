@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starcluster import __version__, exception
+from starcluster.model import RootVolume
 
 SCHEMA = "@sc-schema"
 CLUSTER = "@sc-cluster"
@@ -83,6 +84,10 @@ class ClusterRecord:
     subnet_id: str = ""
     public_ips: bool | None = None
     iam_profile: str = ""
+    root_volume_size: int | None = None
+    root_volume_type: str = ""
+    root_volume_iops: int | None = None
+    root_volume_throughput: int | None = None
     dns_prefix: str = ""
     disable_queue: bool = False
     force_spot_master: bool = False
@@ -94,6 +99,16 @@ class ClusterRecord:
     plugins: tuple[PluginRecord, ...] = ()
     schema: int = CURRENT_SCHEMA
     version: str = __version__
+
+    @property
+    def root_volume(self) -> RootVolume:
+        """What the root volume of every node is to be."""
+        return RootVolume(
+            size=self.root_volume_size,
+            kind=self.root_volume_type,
+            iops=self.root_volume_iops,
+            throughput=self.root_volume_throughput,
+        )
 
     @property
     def is_newer(self) -> bool:

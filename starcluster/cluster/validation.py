@@ -7,13 +7,12 @@ with what EC2 has.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starcluster import exception, names, pluginloader
-from starcluster.cluster import launching, record, starting, userdata
+from starcluster.cluster import launching, record, rootvolume, starting, templatecheck, userdata
 from starcluster.cluster.record import ClusterRecord, VolumeRecord
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     from starcluster.cluster.cluster import Clusters
     from starcluster.cluster.launching import NodeSpec
     from starcluster.config.schema import ClusterTemplate, PermissionSettings
-
-_DEVICE = re.compile(r"/dev/(sd|xvd)[a-z]{1,2}\Z")
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\Z")
-_LAST_PORT = 65535
-_LAST_PARTITION = 99
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +40,7 @@ class Prepared:
 def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared:
     """Look up what the template names; errors tell what does not exist or does not fit together."""
     names.check_tag(tag)
-    _check_values(template, tag)
+    templatecheck.check(template, tag)
     plugins = tuple(pluginloader.load(one.name, one.setup_class, one.arguments) for one in template.plugins)
     found = [(one, clusters.ec2.volumes.get(one.volume_id)) for one in template.volumes]
     volumes = [
@@ -83,7 +76,8 @@ def validate(clusters: Clusters, prepared: Prepared) -> None:
     specs = starting.specs_of(wanted, prepared.plugins, zone=wanted.zone)
     _check_aliases(specs)
     for instance_type, image in dict.fromkeys((spec.instance_type, spec.image) for spec in specs):
-        _check_machine(ec2, instance_type, image, wanted.zone)
+        found = _check_machine(ec2, instance_type, image, wanted.zone)
+        rootvolume.check(wanted.root_volume, least=found.root_size)
     userdata.build(max((spec.alias for spec in specs), key=len), wanted.userdata_scripts)
     record.to_tags(wanted)
     log.info("Cluster template settings are valid")
@@ -99,76 +93,6 @@ def check_key(ec2: Ec2, name: str, key_file: str) -> None:
             hint=f"make it (starcluster createkey {name} -o FILE) or import yours (createkey {name} -i FILE.pub)",
         )
     keys.check_same_key(key_file, name, public_key=pair.public_key, fingerprint=pair.fingerprint)
-
-
-def _check_values(template: ClusterTemplate, tag: str) -> None:
-    """What can be told without asking EC2."""
-    where = {"section": f"cluster {template.name}"}
-    if template.cluster_size < 1:
-        raise exception.ConfigSettingError(f"{template.cluster_size} is less than 1", setting="CLUSTER_SIZE", **where)
-    others = sum(run.count for run in template.type_runs)
-    if others > template.cluster_size - 1:
-        raise exception.ConfigSettingError(
-            f"names {others} workers, CLUSTER_SIZE has room for {template.cluster_size - 1}",
-            setting="NODE_INSTANCE_TYPE",
-            **where,
-        )
-    if template.spot_bid is not None and template.spot_bid < 0:
-        raise exception.ConfigSettingError(f"{template.spot_bid} is less than 0", setting="SPOT_BID", **where)
-    if template.cluster_user == "root" or not _USER.match(template.cluster_user):
-        raise exception.ConfigSettingError(
-            f"'{template.cluster_user}' can not be the cluster's user", setting="CLUSTER_USER", **where
-        )
-    if template.dns_prefix and not _HOST.match(tag):
-        raise exception.ClusterValidationError(
-            f"'{tag}' can not be part of a host name, which DNS_PREFIX makes it",
-            hint="choose another name, or start -p",
-        )
-    for permission in template.permissions:
-        _check_permission(permission)
-    _check_volume_settings(template)
-
-
-def _check_permission(permission: PermissionSettings) -> None:
-    import iptools
-
-    where = {"section": f"permission {permission.name}"}
-    ports = (permission.from_port, permission.to_port)
-    if permission.ip_protocol != "icmp" and not all(0 <= port <= _LAST_PORT for port in ports):
-        raise exception.InvalidPortRange(f"[permission {permission.name}]: ports go from 0 to {_LAST_PORT}")
-    if ports[0] > ports[1]:
-        raise exception.InvalidPortRange(f"[permission {permission.name}]: FROM_PORT is greater than TO_PORT")
-    if not iptools.ipv4.validate_cidr(permission.cidr_ip):
-        raise exception.ConfigSettingError(
-            f"'{permission.cidr_ip}' is not an address range", setting="CIDR_IP", hint="such as 203.0.113.0/24", **where
-        )
-
-
-def _check_volume_settings(template: ClusterTemplate) -> None:
-    paths: set[str] = set()
-    places: set[tuple[str, int | None]] = set()
-    for volume in template.volumes:
-        where = {"section": f"volume {volume.name}"}
-        path = volume.mount_path.rstrip("/")
-        if not volume.mount_path.startswith("/") or not path or ".." in path.split("/") or " " in path:
-            raise exception.ConfigSettingError(
-                f"'{volume.mount_path}' is not an absolute path below /", setting="MOUNT_PATH", **where
-            )
-        if path in paths:
-            raise exception.ConfigSettingError(f"{path} is the place of another volume", setting="MOUNT_PATH", **where)
-        if (volume.volume_id, volume.partition) in places:
-            raise exception.ConfigSettingError(f"{volume.volume_id} is mounted twice", setting="VOLUME_ID", **where)
-        if volume.device and not _DEVICE.match(volume.device):
-            raise exception.ConfigSettingError(
-                f"'{volume.device}' is not a device name",
-                setting="DEVICE",
-                hint="such as /dev/sdf, or leave it out",
-                **where,
-            )
-        if volume.partition is not None and not 1 <= volume.partition <= _LAST_PARTITION:
-            raise exception.ConfigSettingError(f"{volume.partition} is not a partition", setting="PARTITION", **where)
-        paths.add(path)
-        places.add((volume.volume_id, volume.partition))
 
 
 def _zone(ec2: Ec2, template: ClusterTemplate, volumes: Sequence[Volume]) -> str:
@@ -239,8 +163,8 @@ def _check_aliases(specs: Sequence[NodeSpec]) -> None:
         seen.add(names.fold(spec.alias))
 
 
-def _check_machine(ec2: Ec2, instance_type: str, image: str, zone: str) -> None:
-    """The type exists, is offered in the zone, and can run the image."""
+def _check_machine(ec2: Ec2, instance_type: str, image: str, zone: str) -> Image:
+    """The image; its type exists, is offered in the zone, and can run it."""
     kind = ec2.instances.type_info(instance_type)
     found: Image = launching.find_image(ec2, image, instance_type)
     if found.state != "available":
@@ -253,6 +177,7 @@ def _check_machine(ec2: Ec2, instance_type: str, image: str, zone: str) -> None:
     if zone and zone not in ec2.instances.offered_zones(instance_type):
         zones = ", ".join(sorted(ec2.instances.offered_zones(instance_type))) or "nowhere in this region"
         raise exception.InvalidZone(f"{instance_type} is not offered in {zone}", hint=f"it is offered in {zones}")
+    return found
 
 
 def with_options(template: ClusterTemplate, **given: object) -> ClusterTemplate:

@@ -10,6 +10,7 @@ from typing import Any
 from starcluster import exception
 
 SHELLS = ("bash", "zsh", "csh", "ksh", "tcsh")
+ROOT_VOLUME_TYPES = ("gp3", "gp2", "io1", "io2")  # EC2 boots from no st1 or sc1
 PROTOCOLS = ("tcp", "udp", "icmp")
 
 
@@ -141,6 +142,10 @@ class ClusterTemplate:
     subnet_id: str = setting()
     public_ips: bool | None = setting(None, Kind.BOOLEAN)
     iam_profile: str = setting()
+    root_volume_size: int | None = setting(None, Kind.INTEGER)
+    root_volume_type: str = setting(choices=ROOT_VOLUME_TYPES)
+    root_volume_iops: int | None = setting(None, Kind.INTEGER)
+    root_volume_throughput: int | None = setting(None, Kind.INTEGER)
     volume_names: tuple[str, ...] = setting((), Kind.LIST)
     plugin_names: tuple[str, ...] = setting((), Kind.LIST)
     permission_names: tuple[str, ...] = setting((), Kind.LIST)

@@ -13,7 +13,7 @@ import pytest
 from starcluster import exception
 from starcluster.aws.session import Ec2
 from starcluster.localcloud import control
-from starcluster.model import Instance, InstanceState, LaunchRequest, Market, SpotState
+from starcluster.model import Instance, InstanceState, LaunchRequest, Market, RootVolume, SpotState
 
 Until = Callable[..., object]
 RequestOf = Callable[..., LaunchRequest]
@@ -113,7 +113,7 @@ def test_groups_subnet_and_a_public_address_that_is_not_wanted(ec2: Ec2, launche
 
 
 def test_a_larger_root_volume(ec2: Ec2, launched: Launched) -> None:
-    [root] = launched(root_volume_size=12).block_devices
+    [root] = launched(root_volume=RootVolume(size=12)).block_devices
     volume = ec2.volumes.get(root.volume_id)
     assert (volume.size, volume.kind, root.delete_on_termination) == (12, "gp3", True)
 
