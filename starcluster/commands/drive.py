@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,9 @@ import click
 from starcluster import exception, names
 from starcluster.cluster.drives.retention import DEFAULT
 from starcluster.commands.asking import confirm_option, confirmed
+from starcluster.commands.listing import Form, forms, show_json, show_table
 from starcluster.commands.showing import block, or_none, total
+from starcluster.commands.tables import Column
 from starcluster.commands.volumeoptions import encryption_options, speed_options
 from starcluster.commands.words import Words
 from starcluster.logger import log
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from starcluster.cluster.drives.drive import Drive
     from starcluster.cluster.drives.keeping import Drives
 
+COLUMNS = {
+    "drive": Column(head="DRIVE", style="bold"),
+    "size_gb": Column(head="GB", right=True),
+    "state": Column(head="STATE"),
+    "zone": Column(head="ZONE", rank=1),
+    "used_by": Column(head="USED BY", rank=2),
+    "volume_id": Column(head="VOLUME", rank=5),
+    "snapshots": Column(head="SNAPSHOTS", rank=3, right=True),
+    "newest_snapshot_at": Column(head="NEWEST", rank=4),
+}
 _LOSSY = "Rather an older snapshot than waiting for writes that are not in one yet."
 
 
@@ -66,51 +77,55 @@ def create(app: App, /, *, name: str, size: int, keep: str, **shape: Any) -> Non
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@forms
 @click.pass_obj
-def list_(app: App, /, *, as_json: bool) -> None:
+def list_(app: App, /, *, form: Form) -> None:
     """Show the region's drives.
 
     \b
     Example:
       starcluster drive list --json
     """
-    _show(app, _drives(app).records.all(), as_json=as_json)
+    _show(app, _drives(app).records.all(), form=form)
 
 
 @command.command()
 @click.argument("name", metavar="NAME")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@forms
 @click.pass_obj
-def show(app: App, /, *, name: str, as_json: bool) -> None:
+def show(app: App, /, *, name: str, form: Form) -> None:
     """Show a drive: its volumes, its snapshots, and what is kept for lack of certainty.
 
     \b
     Example:
       starcluster drive show data
     """
-    _show(app, [_drives(app).records.get(name)], as_json=as_json, alone=True)
+    _show(app, [_drives(app).records.get(name)], form=form, alone=True)
 
 
-def _show(app: App, found: list[Drive], *, as_json: bool, alone: bool = False) -> None:
+def _show(app: App, found: list[Drive], *, form: Form, alone: bool = False) -> None:
     from starcluster.cluster.drives.keeping import facts
 
-    holders = {form.volume.holder.instance_id for one in found for form in one.forms if form.volume.holder}
+    holders = {disk.volume.holder.instance_id for one in found for disk in one.forms if disk.volume.holder}
     instances = app.ec2.instances.find(ids=sorted(holders)) if holders else []
     aliases = {one.id: f"{one.alias} ({one.id})" for one in instances}
     told = [facts(one, app.clock.now(), aliases) for one in found]
-    if as_json:
-        click.echo(json.dumps(told[0] if alone else told, indent=2))
+    if form is Form.JSON:
+        show_json(told[0] if alone else told)
         return
-    for words in told:
-        block({key: _words(value) for key, value in words.items()})
+    blocks = [{key: _words(value) for key, value in words.items()} for words in told]
+    if form is Form.TABLE and not alone:
+        show_table(COLUMNS, blocks)
+    for words, shown in zip(told, blocks, strict=True):
+        if form is Form.PLAIN or alone:
+            block(shown)
         if words["forks"]:
             log.warning(
                 "%s: %s may hold writes that the drive does not have: look at it (attachvolume), then removevolume",
                 words["drive"],
                 _words(words["forks"]),
             )
-    if not alone:
+    if form is Form.PLAIN and not alone:
         total(len(told))
 
 

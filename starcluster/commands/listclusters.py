@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from starcluster import exception, names
 from starcluster.cluster import record
+from starcluster.commands import listinstances
+from starcluster.commands.listing import Form, forms, iso, show_json, show_table
 from starcluster.commands.showing import NONE, local_time, uptime
+from starcluster.commands.tables import Column
 from starcluster.logger import log
 from starcluster.model import InstanceState
 
@@ -21,6 +24,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ByGroup = dict[str, list[T]]
+COLUMNS = {
+    "alias": Column(head="NODE", style="bold"),
+    "state": Column(head="STATE"),
+    "id": Column(head="INSTANCE", rank=2),
+    "type": Column(head="TYPE", rank=1),
+    "market": Column(head="MARKET", rank=3),
+    "zone": Column(head="ZONE", rank=4),
+    "address": Column(head="ADDRESS", rank=5),
+    "ssh": Column(head="SSH"),
+}
 _SSH_LIMIT = 5.0
 _FILTER_VALUES = 200  # EC2 takes no more values in one filter; for more clusters it is asked for everything
 _IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
@@ -29,8 +42,9 @@ _IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
 @click.command()
 @click.argument("tags", metavar="[TAG]...", nargs=-1)
 @click.option("-s", "--show-ssh-status", is_flag=True, help="Tell for each node whether SSH answers.")
+@forms
 @click.pass_obj
-def command(app: App, tags: tuple[str, ...], show_ssh_status: bool) -> None:
+def command(app: App, /, *, tags: tuple[str, ...], show_ssh_status: bool, form: Form) -> None:
     """Show all clusters, or those named.
 
     \b
@@ -38,13 +52,16 @@ def command(app: App, tags: tuple[str, ...], show_ssh_status: bool) -> None:
       starcluster listclusters mycluster
     """
     groups = app.ec2.network.groups(names.GROUP_PREFIX)
-    if not groups and not tags:
+    if not groups and not tags and form is not Form.JSON:
         log.info("No clusters found...")
     wanted = chosen(groups, tags)
     nodes, spots = members(app, wanted)
     ssh = ssh_status(app, [node for some in nodes.values() for node in some]) if show_ssh_status else {}
+    if form is Form.JSON:
+        show_json([as_words(group, nodes[group.id], spots[group.id], ssh) for group in wanted])
+        return
     for group in wanted:
-        show(group, nodes[group.id], spots[group.id], ssh)
+        show(group, nodes[group.id], spots[group.id], ssh, form)
 
 
 def chosen(groups: Sequence[SecurityGroup], tags: Sequence[str]) -> list[SecurityGroup]:
@@ -58,7 +75,7 @@ def chosen(groups: Sequence[SecurityGroup], tags: Sequence[str]) -> list[Securit
 
 
 def members(app: App, groups: Sequence[SecurityGroup]) -> tuple[ByGroup[Instance], ByGroup[SpotRequest]]:
-    """By group id, the instances that are not gone and the spot requests; two calls, however many clusters there are."""
+    """By group id, the instances that are not gone and the spot requests; two calls for any number of clusters."""
     if not groups:
         return {}, {}
     few = groups if len(groups) <= _FILTER_VALUES else ()
@@ -96,7 +113,9 @@ def _answers(app: App, node: Instance) -> bool:
         return False
 
 
-def show(group: SecurityGroup, nodes: Sequence[Instance], spots: Sequence[SpotRequest], ssh: dict[str, str]) -> None:
+def show(
+    group: SecurityGroup, nodes: Sequence[Instance], spots: Sequence[SpotRequest], ssh: dict[str, str], form: Form
+) -> None:
     first = nodes[0] if nodes else None
     started = first.launched if first and first.state.is_alive else None
     title = f"{names.cluster_tag(group.name)} (security group: {group.name})"
@@ -105,8 +124,28 @@ def show(group: SecurityGroup, nodes: Sequence[Instance], spots: Sequence[SpotRe
     if group.vpc_id:
         lines += [f"VPC: {group.vpc_id}", f"Subnet: {(first and first.subnet_id) or NONE}"]
     lines += [f"Zone: {(first and first.zone) or NONE}", f"Keypair: {(first and first.key_name) or NONE}"]
-    lines += [*_volume_lines(nodes), *_spot_lines(spots), *_node_lines(nodes, ssh)]
+    lines += [*_volume_lines(nodes), *_spot_lines(spots)]
+    if form is Form.TABLE and nodes:
+        click.echo("\n".join([*lines, ""]))
+        columns = {name: column for name, column in COLUMNS.items() if ssh or name != "ssh"}
+        show_table(columns, [_node_row(node, ssh.get(node.id, "")) for node in nodes])
+        lines = []
+    else:
+        lines += _node_lines(nodes, ssh)
     click.echo("\n".join([*lines, f"Total nodes: {len(nodes)}", ""]))
+
+
+def _node_row(node: Instance, ssh: str) -> dict[str, object]:
+    return {
+        "alias": node.alias,
+        "state": node.state,
+        "id": node.id,
+        "type": node.instance_type,
+        "market": node.market,
+        "zone": node.zone,
+        "address": node.address or NONE,
+        "ssh": ssh,
+    }
 
 
 def _volume_lines(nodes: Sequence[Instance]) -> list[str]:
@@ -133,3 +172,23 @@ def _node_line(node: Instance, ssh: str) -> str:
     spot = f" (spot {node.spot_request_id})" if node.spot_request_id else ""
     mark = f" (SSH: {ssh})" if ssh else ""
     return f"    {node.alias:>7} {node.state} {node.id} {node.address or NONE}{spot}{mark}"
+
+
+def as_words(
+    group: SecurityGroup, nodes: Sequence[Instance], spots: Sequence[SpotRequest], ssh: dict[str, str]
+) -> dict[str, Any]:
+    """EC2's names; of the nodes what listinstances tells, and `ssh`: "Up", "Down", or null where it was not asked."""
+    first = nodes[0] if nodes else None
+    started = first.launched if first and first.state.is_alive else None
+    return {
+        "cluster": names.cluster_tag(group.name),
+        "security_group": group.name,
+        "security_group_id": group.id,
+        "launch_time": iso(started),
+        "vpc_id": group.vpc_id or None,
+        "subnet_id": (first and first.subnet_id) or None,
+        "availability_zone": (first and first.zone) or None,
+        "key_name": (first and first.key_name) or None,
+        "spot_requests": dict(Counter(spot.state.value for spot in spots if spot.state.is_live)),
+        "nodes": [{**listinstances.as_words(node), "ssh": ssh.get(node.id)} for node in nodes],
+    }

@@ -6,18 +6,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from starcluster.commands.listing import Form, forms, show_json, show_table
+from starcluster.commands.tables import Column
+
 if TYPE_CHECKING:
     from starcluster.app import App
 
+COLUMNS = {"name": Column(head="NAME", style="bold"), "endpoint": Column(head="ENDPOINT", rank=1)}
+
 
 @click.command()
+@forms
 @click.pass_obj
-def command(app: App) -> None:
+def command(app: App, /, *, form: Form) -> None:
     """Show the regions that this account can use.
 
     \b
     Example:
       starcluster listregions
     """
-    for name, endpoint in sorted(app.ec2.network.regions().items()):
+    found = sorted(app.ec2.network.regions().items())
+    if form is Form.JSON:
+        show_json([{"region_name": name, "endpoint": endpoint} for name, endpoint in found])
+        return
+    if form is Form.TABLE:
+        show_table(COLUMNS, [{"name": name, "endpoint": endpoint} for name, endpoint in found])
+        return
+    for name, endpoint in found:
         click.echo(f"name:  {name}\nendpoint:  {endpoint}\n")

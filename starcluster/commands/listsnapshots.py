@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from starcluster.commands.showing import block, local_time, tag_words, total
+from starcluster.commands.listing import Form, forms, iso, show_list
+from starcluster.commands.showing import local_time, tag_words
+from starcluster.commands.tables import Column
 from starcluster.commands.tags import METAVAR, read_tags
 
 if TYPE_CHECKING:
     from starcluster.app import App
     from starcluster.model import Snapshot
 
+COLUMNS = {
+    "snapshot_id": Column(head="ID"),
+    "name": Column(head="NAME", style="bold"),
+    "volume_id": Column(head="VOLUME", rank=2),
+    "size": Column(head="SIZE", right=True),
+    "status": Column(head="STATUS"),
+    "progress": Column(head="PROGRESS", rank=3, right=True),
+    "data": Column(head="DATA", rank=4, right=True),
+    "create_time": Column(head="CREATED", rank=1),
+}
 _GIB = 1 << 30
 # what AWS asks in us-east-1; elsewhere up to a third more
 _DOLLARS_PER_GIB_MONTH = 0.05
@@ -25,11 +36,9 @@ _DOLLARS_PER_GIB_MONTH = 0.05
 @click.option(
     "-t", "--tag", "tags", multiple=True, callback=read_tags, metavar=METAVAR, help="Only those with this tag."
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@forms
 @click.pass_obj
-def command(
-    app: App, /, *, snapshots: tuple[str, ...], volume: str | None, tags: dict[str, str], as_json: bool
-) -> None:
+def command(app: App, /, *, snapshots: tuple[str, ...], volume: str | None, tags: dict[str, str], form: Form) -> None:
     """Show your snapshots in this region, oldest first; or those that are named by id or Name tag.
 
     EC2 tells how much data a snapshot holds once it is completed. The cost a month is an estimate for the whole of it,
@@ -46,12 +55,10 @@ def command(
         if snapshots
         else app.ec2.snapshots.find(volume_ids=volume_ids, filters=filters)
     )
-    if as_json:
-        click.echo(json.dumps([as_words(one) for one in found], indent=2))
-        return
-    for one in found:
-        block(facts(one))
-    total(len(found))
+    blocks = [facts(one) for one in found]
+    if form is Form.TABLE:
+        blocks = [{**one, "name": snapshot.name} for one, snapshot in zip(blocks, found, strict=True)]
+    show_list(form, words=[as_words(one) for one in found], blocks=blocks, columns=COLUMNS)
 
 
 def _volume_id(app: App, name: str) -> str:
@@ -100,6 +107,6 @@ def as_words(snapshot: Snapshot) -> dict[str, Any]:
         "encrypted": snapshot.encrypted,
         "data_bytes": snapshot.data_bytes,
         "cost_a_month": None if snapshot.data_bytes is None else round(cost(snapshot), 4),
-        "create_time": snapshot.started.isoformat() if snapshot.started else None,
+        "create_time": iso(snapshot.started),
         "tags": dict(snapshot.tags),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,9 @@ import click
 
 from starcluster import exception
 from starcluster.cluster import record
-from starcluster.commands.showing import block, local_time, tag_words, total
+from starcluster.commands.listing import Form, forms, iso, show_list
+from starcluster.commands.showing import local_time, tag_words
+from starcluster.commands.tables import Column
 from starcluster.commands.tags import METAVAR, read_tags
 from starcluster.logger import log
 from starcluster.model import AttachmentState, ModificationState, VolumeState
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from starcluster.app import App
     from starcluster.model import Instance, Modification, Volume
 
+COLUMNS = {
+    "volume_id": Column(head="ID"),
+    "name": Column(head="NAME", style="bold"),
+    "size": Column(head="SIZE", right=True),
+    "status": Column(head="STATUS"),
+    "availability_zone": Column(head="ZONE", rank=1),
+    "attached_to": Column(head="ATTACHED TO", rank=2),
+    "type": Column(head="TYPE", rank=3),
+    "create_time": Column(head="CREATED", rank=4),
+}
 _GONE = (VolumeState.DELETING, VolumeState.DELETED)
 
 
@@ -42,7 +53,7 @@ _GONE = (VolumeState.DELETING, VolumeState.DELETED)
 @click.option(
     "-t", "--tag", "tags", multiple=True, callback=read_tags, metavar=METAVAR, help="Only volumes with this tag."
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@forms
 @click.pass_obj
 def command(
     app: App,
@@ -52,7 +63,7 @@ def command(
     name: str | None,
     volume_id: str | None,
     tags: dict[str, str],
-    as_json: bool,
+    form: Form,
     **wanted: object,
 ) -> None:
     """Show the region's volumes, oldest first.
@@ -72,12 +83,10 @@ def command(
         holders=_holders(app, shown),
         changes=_changes(app) if shown else {},
     )
-    if as_json:
-        click.echo(json.dumps([as_words(one, about) for one in shown], indent=2))
-        return
-    for volume in shown:
-        block(facts(volume, about))
-    total(len(shown))
+    blocks = [facts(one, about) for one in shown]
+    if form is Form.TABLE:
+        blocks = [{**one, "name": volume.name} for one, volume in zip(blocks, shown, strict=True)]
+    show_list(form, words=[as_words(one, about) for one in shown], blocks=blocks, columns=COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +194,6 @@ def as_words(volume: Volume, about: Surroundings) -> dict[str, Any]:
         "snapshot_id": volume.snapshot_id,
         "snapshots": list(about.snapshots.get(volume.id, ())),
         "modification": {"status": change.state.value, "progress": change.progress} if change else None,
-        "create_time": volume.created.isoformat() if volume.created else None,
+        "create_time": iso(volume.created),
         "tags": dict(volume.tags),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from starcluster.cluster.costs import TariffOf, reckon
 from starcluster.cluster.namerecord import NameRecord, Spent
+from starcluster.commands.listing import iso
 from starcluster.commands.showing import duration, money, progress_words, saved_words, spent_words
 from starcluster.commands.tables import Column
 from starcluster.model import Instance
@@ -114,7 +115,7 @@ class NodeFacts:
             "zone": here.zone if here else None,
             "market": str(here.market) if here else None,
             "price_usd_per_hour": self.price,
-            "launched_at": _iso(here.launched if here else None),
+            "launched_at": iso(here.launched if here else None),
             "age_seconds": self.age,
             "machines": record.generation,
             "interruptions": self.spent.interruptions,
@@ -124,15 +125,11 @@ class NodeFacts:
             "step": run.get("step"),
             "total": run.get("total"),
             "watched_by": record.lease.holder if record.lease and self.watched else None,
-            "asking_since": _iso(record.asking_since),
-            "outcome": outcome and {"state": str(outcome.state), "at": _iso(outcome.at), "exit": outcome.exit},
+            "asking_since": iso(record.asking_since),
+            "outcome": outcome and {"state": str(outcome.state), "at": iso(outcome.at), "exit": outcome.exit},
             "what": self.what,
             **_costs(self.spent),
         }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
 def _costs(spent: Spent) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from starcluster.commands.listing import Form, forms, show_json
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("tag")
 @click.option("--active", is_flag=True, help="Only names that have a machine, or that a driver is watching.")
-@click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON: docs/watching.md.")
+@forms
 @click.pass_obj
-def command(app: App, tag: str, active: bool, as_json: bool) -> None:
+def command(app: App, /, *, tag: str, active: bool, form: Form) -> None:
     """Show the named nodes of a cluster: where they are, how far, what they cost, what became of them.
 
     USD/H is the price of the machine at this moment. TAKEN counts how often EC2 took the machine, ATTEMPT the
     starts of the command. COST and SAVED (against on-demand) are estimated in US dollars over all the machines that
     the name has had: from their times and EC2's spot price history; without volumes, traffic and the master. "?" is
-    what is not known.
+    what is not known. docs/watching.md tells what --json says.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def command(app: App, tag: str, active: bool, as_json: bool) -> None:
         for _, record in records
     ]
     shown = [one for one in facts if not active or one.is_active]
-    _show(shown, tag, [record for _, record in records], as_json=as_json)
+    _show(shown, tag, [record for _, record in records], form)
 
 
 def _reports(cluster: Any, wanted: list[str]) -> dict[str, dict[str, Any]]:
@@ -68,13 +68,13 @@ def _reports(cluster: Any, wanted: list[str]) -> dict[str, dict[str, Any]]:
     return {name: one["report"] for name, one in answer["reports"].items() if one["report"]}
 
 
-def _show(facts: Sequence[NodeFacts], tag: str, records: Sequence[NameRecord], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps([one.as_json() for one in facts], indent=2))
+def _show(facts: Sequence[NodeFacts], tag: str, records: Sequence[NameRecord], form: Form) -> None:
+    if form is Form.JSON:
+        show_json([one.as_json() for one in facts])
     elif not facts:
         every = f"; without --active {len(records)} more" if records else ": starcluster train NODE makes one"
         click.echo(f"{tag} has no {'active' if records else 'named'} nodes{every}")
-    elif sys.stdout.isatty():
+    elif form is Form.TABLE:
         _show_table(facts)
     else:
         _show_lines(facts)

@@ -118,12 +118,15 @@ class FakeNetwork:
         return VPC
 
     def zones(self) -> list[Zone]:
+        self.ec2.note("network.zones")
         return [Zone(name=name, region=REGION) for name in self.ec2.zone_names]
 
     def regions(self) -> dict[str, str]:
+        self.ec2.note("network.regions")
         return {REGION: f"ec2.{REGION}.amazonaws.com"}
 
     def key_pairs(self) -> list[KeyPair]:
+        self.ec2.note("network.key_pairs")
         return list(self.all_keys.values())
 
     def key_pair(self, name: str) -> KeyPair | None:
