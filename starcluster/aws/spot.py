@@ -25,7 +25,7 @@ class Spot:
         ids: Sequence[str] = (),
         instance_ids: Sequence[str] = (),
     ) -> list[SpotRequest]:
-        """All spot requests that fit (of several clusters: one of them), whatever their state; EC2 forgets them hours after their end."""
+        """All spot requests that fit, whatever their state; EC2 forgets them hours after their end."""
         wanted = {
             "tag:" + CLUSTER_TAG: cluster or "",
             "spot-instance-request-id": ids,
