@@ -15,7 +15,8 @@ from urllib.parse import quote
 from starcluster import exception
 from starcluster.aws import regions
 from starcluster.config import files
-from starcluster.config.schema import AwsSettings, CloudName, Config
+from starcluster.config.addresses import AUTO
+from starcluster.config.schema import AwsSettings, CloudName, Config, GlobalSettings
 from starcluster.logger import log
 from starcluster.ssh.dialer import Dialer, LocalDialer, TcpDialer
 
@@ -30,13 +31,13 @@ class Cloud:
 
     `public`: it is AWS, on the Internet. `clock_scale`: how many of EC2's seconds pass in one of ours.
     `node_environment`: what AWS's own clients on a node must be told; nothing on AWS, where they know the way.
-    `caller_cidr()` asks from where this machine's SSH connections come.
+    `callers()` tells the address ranges from where this machine's SSH connections come.
     """
 
     name: CloudName
     region: str
     dialer: Dialer
-    caller_cidr: Callable[[], str]
+    callers: Callable[[], tuple[str, ...]]
     public: bool
     node_environment: Mapping[str, str] = field(default_factory=dict)
     endpoint_url: str | None = None
@@ -72,7 +73,7 @@ def _local(config: Config, region: str | None) -> Cloud:
         clock_scale=float(facts["speed"]),
         dialer=LocalDialer(folder),
         public=False,
-        caller_cidr=lambda: config.globals.ssh_cidr or LOCAL_ADDRESS,
+        callers=lambda: ssh_callers(config.globals, lambda: LOCAL_ADDRESS),
         folder=folder,
         node_environment={"AWS_ENDPOINT_URL_S3": facts["node_s3_endpoint"]},
     )
@@ -104,7 +105,7 @@ def _aws(config: Config, region: str | None) -> Cloud:
         profile=aws.aws_profile or None,
         dialer=TcpDialer(),
         public=True,
-        caller_cidr=lambda: config.globals.ssh_cidr or _ask_caller_cidr(),
+        callers=lambda: ssh_callers(config.globals, _ask_caller_cidr),
         proxies=aws_proxies(aws),
         verify=aws.aws_validate_certs,
     )
@@ -127,6 +128,12 @@ def aws_proxies(aws: AwsSettings) -> dict[str, str] | None:
     port = f":{aws.aws_proxy_port}" if aws.aws_proxy_port else ""
     url = f"http://{login}{aws.aws_proxy}{port}"
     return {"http": url, "https": url}
+
+
+def ssh_callers(main: GlobalSettings, here: Callable[[], str]) -> tuple[str, ...]:
+    """SSH_CIDR, `auto` where it is not set; `here` asks for this machine's own address."""
+    wanted = main.ssh_cidr or (AUTO,)
+    return tuple(dict.fromkeys(here() if one == AUTO else one for one in wanted))
 
 
 def _ask_caller_cidr() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from starcluster import __version__, exception, names
-from starcluster.cluster import record, userdata, waiting
+from starcluster.cluster import record, sshrules, userdata, waiting
 from starcluster.cluster.launching import NodeSpec, launch_nodes
 from starcluster.cluster.record import ClusterRecord, NodeKind, PluginRecord, VolumeRecord
 from starcluster.cluster.setup import set_up_cluster
@@ -22,9 +22,6 @@ from starcluster.model import Instance, InstanceState, Market, Permission
 if TYPE_CHECKING:
     from starcluster.cluster.cluster import Cluster, Clusters
     from starcluster.config.schema import ClusterTemplate, PermissionSettings
-
-_SSH_PORT = 22
-_ALL_PORTS = 65535
 
 
 def record_of(template: ClusterTemplate, tag: str, *, zone: str, volumes: Sequence[VolumeRecord]) -> ClusterRecord:
@@ -118,8 +115,8 @@ def _wanted_spec(wanted: ClusterRecord, node: WantedNode, zone: str) -> NodeSpec
     )
 
 
-def permissions_of(wanted: Sequence[PermissionSettings], *, caller: str, group_id: str) -> list[Permission]:
-    """The group's rules: SSH from the caller, everything inside the group, and the config's own."""
+def permissions_of(wanted: Sequence[PermissionSettings], *, callers: Sequence[str], group_id: str) -> list[Permission]:
+    """The group's rules: SSH from the callers, everything inside the group, and the config's own."""
     inside = Permission(protocol="-1", from_port=-1, to_port=-1, group_id=group_id)
     own = [
         Permission(
@@ -131,11 +128,8 @@ def permissions_of(wanted: Sequence[PermissionSettings], *, caller: str, group_i
         )
         for one in wanted
     ]
-    covered = any(one.protocol == "tcp" and one.from_port <= _SSH_PORT <= one.to_port for one in own)
-    ssh = Permission(
-        protocol="tcp", from_port=_SSH_PORT, to_port=_SSH_PORT, cidr=caller, description="ssh from where start was run"
-    )
-    return [inside, *([] if covered else [ssh]), *own]
+    covered = any(sshrules.covers_ssh(one) for one in own)
+    return [inside, *([] if covered else sshrules.rules(callers)), *own]
 
 
 def start(
@@ -180,8 +174,10 @@ def _group(
     else:
         log.info("Going on with the start of %s that did not end", tag)
         check_same(found, wanted)
-    caller = clusters.cloud.caller_cidr()
-    clusters.ec2.network.authorize(found.group.id, permissions_of(permissions, caller=caller, group_id=found.group.id))
+    callers = clusters.cloud.callers()
+    clusters.ec2.network.authorize(
+        found.group.id, permissions_of(permissions, callers=callers, group_id=found.group.id)
+    )
     return found
 
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from starcluster import __version__, exception, names
 from starcluster.clock import wait_until
-from starcluster.cluster import attaching, record, waiting
+from starcluster.cluster import attaching, record, sshrules, waiting
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.launching import launch_request
 from starcluster.cluster.node import Node
 from starcluster.cluster.record import ClusterRecord
 from starcluster.logger import log
-from starcluster.model import AttachmentState, Instance, InstanceState, Market, Permission, Volume
+from starcluster.model import AttachmentState, Instance, InstanceState, Market, Volume
 from starcluster.ssh.access import Access
 
 if TYPE_CHECKING:
@@ -267,8 +267,7 @@ def _helpers_group(clusters: Clusters, wish: HostWish) -> Cluster:
     cluster = clusters.find(HELPERS) or _create_group(clusters, wanted)
     if cluster.record != wanted:
         cluster.save(wanted)
-    ssh = Permission(protocol="tcp", from_port=22, to_port=22, cidr=clusters.cloud.caller_cidr())
-    clusters.ec2.network.authorize(cluster.group.id, [ssh])
+    clusters.ec2.network.authorize(cluster.group.id, sshrules.rules(clusters.cloud.callers()))
     return cluster
 
 

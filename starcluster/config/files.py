@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 
@@ -37,3 +38,11 @@ def expand(path: str) -> str:
     for name, value in known.items():
         path = path.replace(f"${{{name}}}", value).replace(f"${name}", value)
     return os.path.expanduser(os.path.expandvars(path))
+
+
+def is_open(path: str) -> bool:
+    """Whether others than the owner may read the file."""
+    try:
+        return bool(stat.S_IMODE(os.stat(path).st_mode) & 0o077)
+    except OSError:
+        return False

@@ -1,7 +1,8 @@
 """StarCluster's dialect of INI: text to sections that remember where each setting was written.
 
 As in StarCluster: names of settings know no case, `=` or `:`, continuation lines, sections of one name
-merge and later settings win, ` #` and ` ;` begin a comment, `%(name)s` stands for another setting.
+merge and later settings win, ` #` and ` ;` begin a comment, `%(name)s` stands for another setting of the section or
+of [DEFAULT]. The kind of a section is how its first word begins ([keypair X] is [key X]), its name the second word.
 """
 
 from __future__ import annotations
@@ -20,21 +21,32 @@ from starcluster.exception import ConfigError, ConfigNotFound
 _REFERENCE = re.compile(r"%\(([^()\s]+)\)s")
 _MAX_DEPTH = 10
 _URL_TIMEOUT = 10
+_NO_SECTION = "\n"  # [DEFAULT] is read as any other section, so that what a section says itself is known
+
+
+# how the first word of a section begins -> the kind that it is
+KINDS = {"key": "key", "vol": "volume", "cluster": "cluster", "plugin": "plugin", "permission": "permission"}
+_DEFAULTS = "DEFAULT"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One section: raw texts by lower-case name, and the file that wrote each."""
+    """One section: raw texts by lower-case name, the file that wrote each, and the section, where that is another.
+
+    `filled`: the texts are final, nothing is filled in.
+    """
 
     title: str
     raw: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    filled: bool = False
 
     def text(self, name: str) -> str | None:
         """A setting with `%(other)s` filled in; None when it is not written."""
-        value = self.raw.get(name)
-        return None if value is None else self._fill(value, _MAX_DEPTH)
+        value = self.raw.get(name, self.defaults.get(name))
+        return value if value is None or self.filled else self._fill(value, _MAX_DEPTH)
 
     def _fill(self, value: str, depth: int) -> str:
         if depth == 0 or not _REFERENCE.search(value):
@@ -47,15 +59,29 @@ class Section:
         """The file that wrote the setting, or the section."""
         return self.files.get(name) or next(iter(self.files.values()), "")
 
+    def title_of(self, name: str) -> str:
+        """The section that wrote the setting: this one, or one that it EXTENDS."""
+        return self.titles.get(name, self.title)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
+    """`sections`: by kind and name, such as `cluster small`, however their titles are written."""
+
     path: str
     sections: dict[str, Section]
 
     def get(self, title: str) -> Section:
         """The section, an empty one when it is not written."""
-        return self.sections.get(title) or Section(title=title, files={"": self.path})
+        defaults = self.sections[_DEFAULTS].raw if _DEFAULTS in self.sections else {}
+        return self.sections.get(title) or Section(title=title, files={"": self.path}, defaults=defaults)
+
+
+def canonical(title: str) -> str:
+    """`keypair  mine` -> `key mine`; a title of another kind keeps its words."""
+    words = title.split()
+    kind = next((kind for start, kind in KINDS.items() if words and words[0].startswith(start)), "")
+    return " ".join([kind, *words[1:2]] if kind else words)
 
 
 def read(path: str) -> Document:
@@ -103,7 +129,7 @@ def _fetch(path: str) -> str:
 
 
 def _add(document: Document, path: str, text: str) -> None:
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=("#", ";"))
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=("#", ";"), default_section=_NO_SECTION)
     try:
         parser.read_string(text, source=path)
     except configparser.MissingSectionHeaderError as error:
@@ -118,20 +144,34 @@ def _add(document: Document, path: str, text: str) -> None:
             f"line {number}: {line} is no setting", file=path, hint="a setting is NAME = value"
         ) from error
     for title in parser.sections():
-        _merge(document, path, title, parser)
+        _merge(document, path, title, dict(parser.items(title)))
 
 
-def _merge(document: Document, path: str, title: str, parser: configparser.RawConfigParser) -> None:
-    title_words = " ".join(title.split())
-    section = document.sections.setdefault(
-        title_words, Section(title=title_words, files={"": path}, defaults=dict(parser.defaults()))
-    )
-    defaults = parser.defaults()
-    own = {name: value for name, value in parser.items(title) if defaults.get(name) != value}
-    section.raw.update(own)
-    section.files.update(dict.fromkeys(own, path))
+def _merge(document: Document, path: str, title: str, settings: Mapping[str, str]) -> None:
+    section = document.sections.setdefault(canonical(title), _new_section(document, path, title))
+    section.raw.update({name: _without_gaps(value) for name, value in settings.items()})
+    section.files.update(dict.fromkeys(settings, path))
+
+
+def _new_section(document: Document, path: str, title: str) -> Section:
+    """[DEFAULT] holds for all sections, also for those that come before it."""
+    if title == _DEFAULTS:
+        return Section(title=title, files={"": path})
+    defaults = document.sections.setdefault(_DEFAULTS, Section(title=_DEFAULTS))
+    return Section(title=" ".join(title.split()), files={"": path}, defaults=defaults.raw)
+
+
+def _without_gaps(value: str) -> str:
+    """A value goes on behind an empty line, which is no part of it."""
+    return "\n".join(line for line in value.split("\n") if line)
 
 
 def environment(name: str) -> str | None:
-    """A setting from the environment: NAME, else name."""
-    return os.environ.get(name.upper(), os.environ.get(name.lower()))
+    """A setting from the environment: NAME, else name; an empty one is none."""
+    return os.environ.get(name.upper()) or os.environ.get(name.lower()) or None
+
+
+def names(document: Document, kind: str) -> list[str]:
+    """The names of the sections of a kind, as they are written one after another; "" for one without a name."""
+    words = [title.partition(" ") for title in document.sections]
+    return [name for word, _, name in words if word == kind]

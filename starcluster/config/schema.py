@@ -29,6 +29,8 @@ class Kind(StrEnum):
     LIST = "a list"
     PATH = "a path"
     PATHS = "a list of paths"
+    CIDRS = "a list of address ranges (such as 203.0.113.0/24) or auto"
+    PROXY = "[user@]host[:port] or ssm"
 
 
 def setting(default: Any = "", kind: Kind = Kind.TEXT, *, required: bool = False, choices: tuple[str, ...] = ()) -> Any:
@@ -43,7 +45,9 @@ class GlobalSettings:
 
     default_template: str = setting()
     cloud: str = setting("", choices=tuple(CloudName))
-    ssh_cidr: str = setting()
+    ssh_cidr: tuple[str, ...] = setting((), Kind.CIDRS)
+    ssh_proxy: str = setting("", Kind.PROXY)
+    ssh_proxy_key: str = setting("", Kind.PATH)
     ssh_strict: bool = setting(False, Kind.BOOLEAN)
     enable_experimental: bool = setting(False, Kind.BOOLEAN)
     refresh_interval: int = setting(30, Kind.INTEGER)
@@ -166,6 +170,8 @@ class Config:
     """All that the user's config says, checked; `path` is its file or URL.
 
     `broken`: the sections that are wrong, such as `cluster two`, each with its error for those who use it.
+    `faults`: all that is wrong with sections; `fatal`: with [global] and [aws info], which every verb uses.
+    `from_environment`: the settings of [aws info] that came from there.
     """
 
     path: str
@@ -178,6 +184,9 @@ class Config:
     permissions: Mapping[str, PermissionSettings] = field(default_factory=dict)
     templates: Mapping[str, ClusterTemplate] = field(default_factory=dict)
     broken: Mapping[str, exception.ConfigError] = field(default_factory=dict)
+    faults: tuple[exception.ConfigError, ...] = ()
+    fatal: tuple[exception.ConfigError, ...] = ()
+    from_environment: tuple[str, ...] = ()
 
     def template(self, name: str = "") -> ClusterTemplate:
         """The cluster template of that name, or the default one."""

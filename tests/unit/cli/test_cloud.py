@@ -31,7 +31,7 @@ AWS_REGION_NAME = eu-central-1
     assert (cloud.access_key, cloud.secret_key, cloud.session_token) == ("a", "s", None)
     assert cloud.clock_scale == 1
     assert isinstance(cloud.dialer, TcpDialer)
-    assert cloud.caller_cidr() == "10.0.0.0/8"
+    assert cloud.callers() == ("10.0.0.0/8",)
     assert "'s'" not in repr(cloud)
 
 

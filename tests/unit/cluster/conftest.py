@@ -64,7 +64,7 @@ def config(key_file: Path) -> Config:
 
 @pytest.fixture
 def cloud() -> Any:
-    return SimpleNamespace(dialer=TcpDialer(), caller_cidr=lambda: "203.0.113.9/32")
+    return SimpleNamespace(dialer=TcpDialer(), callers=lambda: ("203.0.113.9/32",))
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_ssh_is_let_in_from_the_caller_only(clusters: Clusters, ec2: FakeEc2) ->
 
 def test_a_permission_that_covers_ssh_takes_the_callers_place() -> None:
     own = PermissionSettings(name="lan", from_port=1, to_port=1000, cidr_ip="10.0.0.0/8")
-    rules = starting.permissions_of([own], caller="203.0.113.9/32", group_id="sg-1")
+    rules = starting.permissions_of([own], callers=["203.0.113.9/32"], group_id="sg-1")
     assert [rule.cidr for rule in rules if rule.cidr] == ["10.0.0.0/8"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def read(path: Path, text: str, cloud: str | None = None) -> Config:
+    path.touch(mode=0o600)
     path.write_text(text)
     return load(str(path), cloud=cloud)
 
@@ -241,20 +241,3 @@ def test_which_template(path: Path) -> None:
     with pytest.raises(exception.ClusterTemplateDoesNotExist, match=r"\[cluster d\]"):
         config.template("d")
     assert read(path, "[global]\nDEFAULT_TEMPLATE = c\n" + KEY + CLUSTER).template().name == "c"
-
-
-@pytest.fixture
-def log_lines() -> list[str]:
-    """What the program's log is told, line by line."""
-    lines: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    from starcluster.logger import log
-
-    handler = Keep(logging.INFO)
-    log.addHandler(handler)
-    yield lines  # type: ignore[misc]
-    log.removeHandler(handler)

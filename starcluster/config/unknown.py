@@ -1,0 +1,71 @@
+"""Settings and sections that mean nothing here, with what may have been meant. Pure functions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from starcluster.config import ini
+from starcluster.config.schema import (
+    AwsSettings,
+    ClusterTemplate,
+    GlobalSettings,
+    KeySettings,
+    PermissionSettings,
+    VolumeSettings,
+)
+from starcluster.config.sections import specs
+
+# a plugin's settings are its class's own
+_KINDS = {
+    "global": GlobalSettings,
+    "aws info": AwsSettings,
+    "key": KeySettings,
+    "volume": VolumeSettings,
+    "permission": PermissionSettings,
+    "cluster": ClusterTemplate,
+}
+_NAMED = ("key", "volume", "plugin", "cluster", "permission")
+_ALONE = ("global", "aws info")
+_NEAR = 0.7
+
+
+def unknown(document: ini.Document) -> Iterator[str]:
+    """One sentence for each word that StarCluster dropped without one."""
+    for title, section in document.sections.items():
+        kind = title if title in _ALONE else title.partition(" ")[0]
+        if kind in _KINDS:
+            yield from _settings(section, known(kind))
+        elif kind not in _NAMED:
+            yield from _section(section)
+        if kind in _NAMED and len(section.title.split()) > len(title.split()):
+            name = title.partition(" ")[2]
+            yield f"{section.file()} [{section.title}]: its name is {name}, what follows that is not read"
+
+
+def known(kind: str) -> list[str]:
+    """The settings of a kind of section."""
+    return [*specs(_KINDS[kind]), *(["extends"] if kind == "cluster" else [])]
+
+
+def _settings(section: ini.Section, known: list[str]) -> Iterator[str]:
+    for name in section.raw:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f", did you mean {near[0].upper()}?" if near else ""
+            yield f"{section.file(name)} [{section.title}]: unknown setting {name.upper()}{hint}"
+
+
+def _section(section: ini.Section) -> Iterator[str]:
+    """Sections of other programs may stand in the file; only what looks like one of ours is told."""
+    meant = _meant(section.title)
+    if meant:
+        yield f"{section.file()}: unknown section [{section.title}], did you mean [{meant}]?"
+
+
+def _meant(title: str) -> str:
+    if near := difflib.get_close_matches(title.lower(), _ALONE, 1, _NEAR):
+        return near[0]
+    word, *rest = title.split() or [""]
+    near = difflib.get_close_matches(word.lower(), _NAMED, 1, _NEAR)
+    return " ".join([near[0], *rest[:1]]) if near else ""
