@@ -169,6 +169,8 @@ def make_client(settings: Settings) -> Any:
         read_timeout=READ_LIMIT,
         max_pool_connections=settings.threads + 2,
         user_agent_extra="starcluster-s3sync",
+        # what is sent is signed with its SHA-256 then, which S3 compares; a CRC beside it would cost time only
+        request_checksum_calculation="when_required",
     )
     try:
         return session.create_client("s3", region_name=settings.region or None, config=config)

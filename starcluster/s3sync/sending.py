@@ -25,10 +25,12 @@ _MOST_PARTS = 9000
 
 
 class Sender:
-    """Uploads loads of files.
+    """Uploads loads of files: the parts of a file above `big` side by side, and smaller files beside each other.
 
     `check` raises NoTime when it is time; `is_live` says of which files a beginning will do.
     """
+
+    big = 8 * PART
 
     def __init__(
         self, bucket: Bucket, root: str, *, threads: int, check: Callable[[], None], uploads: dict[str, Any],
@@ -56,8 +58,10 @@ class Sender:
         try:
             for load in loads:
                 self._check()
-                if load[0].size > PART:
-                    self._alone(load[0], left)
+                if load[0].size > self.big:
+                    self._big(load[0], left)
+                elif load[0].size > PART:
+                    running.add(self._pool.submit(self._middling, load[0]))
                 else:
                     running.add(self._pool.submit(self._pack, load))
                 if len(running) >= self._threads:
@@ -114,20 +118,45 @@ class Sender:
             yield file
             _compare(wanted, handle, live=live)
 
-    def _alone(self, wanted: Entry, left: Callable[[], float | None]) -> None:
-        """A big file, in parts; one whose upload was broken off goes on where it was."""
+    def _big(self, wanted: Entry, left: Callable[[], float | None]) -> None:
+        """A file whose parts are sent side by side."""
+        running: set[Future[None]] = set()
+
+        def hand_over(upload: dict[str, Any], number: int, part: bytes) -> None:
+            nonlocal running
+            running.add(self._pool.submit(self._part, upload, number, part))
+            if len(running) >= self._threads:
+                running = self._some(running, left)
+
+        def settle() -> None:
+            nonlocal running
+            while running:
+                running = self._some(running, left)
+
+        self._alone(wanted, hand_over, settle)
+
+    def _middling(self, wanted: Entry) -> None:
+        """A file of few parts, sent one after the other beside other files."""
+
+        def send_now(upload: dict[str, Any], number: int, part: bytes) -> None:
+            self._check()
+            self._part(upload, number, part)
+
+        self._alone(wanted, send_now, lambda: None)
+
+    def _alone(
+        self, wanted: Entry, deliver: Callable[[dict[str, Any], int, bytes], None], settle: Callable[[], None]
+    ) -> None:
+        """A file in parts; one whose upload was broken off goes on where it was."""
         upload = self._upload_of(wanted)
-        digest, size, running = hashlib.sha256(), _part_size(wanted.size), set()
+        digest, size = hashlib.sha256(), _part_size(wanted.size)
         try:
             with self._open(wanted) as file:
                 for number, part in enumerate(_parts(file, size, wanted.size), start=1):
                     digest.update(part)
                     if str(number) not in upload["parts"]:
-                        running.add(self._pool.submit(self._part, upload, number, part))
-                    if len(running) >= self._threads:
-                        running = self._some(running, left)
-                while running:
-                    running = self._some(running, left)
+                        deliver(upload, number, part)
+                settle()
         except Changed:
             self.changed.add(wanted.path)
             self._bucket.abort(upload["object"], upload["id"])

@@ -15,6 +15,7 @@ from starcluster.localcloud.api.faults import Fault, When
 from starcluster.s3sync.bucket import Bucket, make_client
 from starcluster.s3sync.pushing import Push, Pushed
 from starcluster.s3sync.restoring import Restore, Restored
+from starcluster.s3sync.sending import PART, Sender
 from starcluster.s3sync.settings import Settings
 from tests.unit.localcloud.api.conftest import KEYS, REGION, Api, api
 
@@ -104,6 +105,14 @@ class Faulty:
 def faulty(api: Api) -> Iterator[Faulty]:
     yield Faulty(api=api)
     api.faults.clear()
+
+
+@pytest.fixture(params=["file by file", "part by part"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How files in parts are uploaded."""
+    if request.param == "part by part":
+        monkeypatch.setattr(Sender, "big", PART)
+    return str(request.param)
 
 
 @pytest.fixture

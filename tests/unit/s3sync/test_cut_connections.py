@@ -83,6 +83,7 @@ def test_a_push_cut_at_some_requests(place: Make, faulty: Faulty, when: When, ha
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("lasting", [True, False], ids=["lasting", "once"])
 @pytest.mark.parametrize(("when", "half"), WAYS, ids=NAMES)
 def test_a_push_cut_at_every_request(place: Make, faulty: Faulty, when: When, half: bool, lasting: bool) -> None:
@@ -100,6 +101,7 @@ def test_a_restore_cut_at_every_request(place: Make, faulty: Faulty) -> None:
             check_restore_cut_at(case, faulty, nth, when, half)
 
 
+@pytest.mark.usefixtures("way")
 def test_an_upload_in_parts_goes_on_where_it_was_cut(place: Make, faulty: Faulty) -> None:
     node = place("node", threads=1)
     node.write("weights", os.urandom(40 * MIB))

@@ -33,6 +33,7 @@ def filled(place: Place) -> Place:
     return place
 
 
+@pytest.mark.usefixtures("way")
 def test_what_is_pushed_comes_back(place: Make) -> None:
     one, two = filled(place("one")), place("two")
     pushed = one.push()
