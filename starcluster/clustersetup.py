@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from starcluster import exception, threadpool
 from starcluster.logger import log
 from starcluster.model import Market
+from starcluster.namedsteps import NamedSteps
 
 if TYPE_CHECKING:
     from starcluster.cluster.node import Node
@@ -48,7 +49,7 @@ class WantedVolume:
 
 
 class ClusterSetup:
-    """Base of all plugins; a hook that is not overridden does nothing."""
+    """Base of all plugins; a hook that is not overridden says so by NotImplementedError, and nothing is done."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> ClusterSetup:
         plugin = super().__new__(cls)
@@ -60,22 +61,27 @@ class ClusterSetup:
 
     def run(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
         """start, start -x, restart, runplugin: set up the whole cluster."""
+        raise NotImplementedError("run")
 
     def on_add_node(
         self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
     ) -> None:
         """addnode and every relaunch of a named node: set up this node; `nodes` has it too."""
+        raise NotImplementedError("on_add_node")
 
     def on_remove_node(
         self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
     ) -> None:
         """removenode, before the node goes; it may be dead already."""
+        raise NotImplementedError("on_remove_node")
 
     def on_restart(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
         """restart, before the reboot."""
+        raise NotImplementedError("on_restart")
 
     def on_shutdown(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
         """stop and terminate, before anything else."""
+        raise NotImplementedError("on_shutdown")
 
     def wanted_nodes(self) -> Sequence[WantedNode]:
         """Nodes to launch together with the cluster."""
@@ -86,8 +92,15 @@ class ClusterSetup:
         return ()
 
 
-class DefaultClusterSetup(ClusterSetup):
+class DefaultClusterSetup(NamedSteps, ClusterSetup):
     """Host names, volumes, user, scratch, /etc/hosts, NFS and SSH between the nodes; side by side over nodes."""
+
+    # also for a plugin that forgets super().__init__()
+    _introduce, _stands_by = True, False
+    _disable_threads, _num_threads = False, 20
+    _pool: threadpool.ThreadPool | None = None
+    _master: Node | None = None
+    _volumes: Volumes = {}
 
     def __init__(
         self,
@@ -102,11 +115,7 @@ class DefaultClusterSetup(ClusterSetup):
         """
         self._introduce, self._stands_by = introduce, stands_by
         self._disable_threads, self._num_threads = disable_threads, num_threads
-        self._pool: threadpool.ThreadPool | None = None
-        self._nodes: list[Node] = []
-        self._master: Node | None = None
-        self._user, self._user_shell = "", "bash"
-        self._volumes: Volumes = {}
+        self._nodes = []
 
     @property
     def pool(self) -> threadpool.ThreadPool:
@@ -267,9 +276,9 @@ class DefaultClusterSetup(ClusterSetup):
     def _add_user_to_node(self, uid: int, gid: int, node: Node) -> None:
         node.add_user(self._user, uid, gid, self._user_shell)
 
-    def _make_scratch(self, node: Node) -> None:
+    def _make_scratch(self, node: Node, user: str = "") -> None:
         """Local scratch: /scratch/USER leads to /mnt/USER."""
-        user = shlex.quote(self._user)
+        user = shlex.quote(user or self._user)
         node.ssh.script(
             f"mkdir -p /mnt/{user} /scratch; chown {user} /mnt/{user}\n"
             f"[ -e /scratch/{user} ] || ln -sfn /mnt/{user} /scratch/{user}\n",

@@ -67,10 +67,10 @@ class ConfigError(BaseException):
     """A fault in a file that the user wrote; says where."""
 
     def __init__(
-        self, msg: object = "", *, file: str = "", section: str = "", setting: str = "", hint: str = ""
+        self, msg: object = "", *args: object, file: str = "", section: str = "", setting: str = "", hint: str = ""
     ) -> None:
         where = [word for word in (file, f"[{section}]" if section else "", setting) if word]
-        super().__init__(": ".join([" ".join(where), str(msg)]) if where else msg, hint=hint)
+        super().__init__(": ".join([" ".join(where), str(msg)]) if where else msg, *args, hint=hint)
         self.file, self.section, self.setting = file, section, setting
 
 
@@ -98,8 +98,8 @@ class NoDefaultTemplateFound(ConfigError): ...
 class AWSError(BaseException):
     """EC2's answer, translated; `code` is EC2's own word for it."""
 
-    def __init__(self, msg: object = "", *, code: str = "", hint: str = "") -> None:
-        super().__init__(msg, hint=hint)
+    def __init__(self, msg: object = "", *args: object, code: str = "", hint: str = "") -> None:
+        super().__init__(msg, *args, hint=hint)
         self.code = code
 
 

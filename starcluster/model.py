@@ -117,6 +117,11 @@ class BlockDevice:
     delete_on_termination: bool = False
     state: str = "attached"
 
+    @property
+    def status(self) -> str:
+        """boto's name for the state, which old plugins read."""
+        return self.state
+
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
@@ -142,6 +147,9 @@ class Instance:
     root_device: str = ""
     virtualization: str = "hvm"
     architecture: str = "x86_64"
+    kernel_id: str = ""
+    ramdisk_id: str = ""
+    launch_index: int = 0
     group_ids: tuple[str, ...] = ()
     group_names: tuple[str, ...] = ()
     block_devices: tuple[BlockDevice, ...] = ()

@@ -3,6 +3,7 @@
 from starcluster.ssh.client import Connection, SSHClient
 from starcluster.ssh.keys import (
     generate_rsa_key,
+    get_dsa_key,
     get_private_rsa_fingerprint,
     get_public_key,
     get_public_rsa_fingerprint,
@@ -13,6 +14,7 @@ __all__ = [
     "Connection",
     "SSHClient",
     "generate_rsa_key",
+    "get_dsa_key",
     "get_private_rsa_fingerprint",
     "get_public_key",
     "get_public_rsa_fingerprint",

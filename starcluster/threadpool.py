@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from starcluster import exception
+from starcluster.progressbar import ProgressBar
 
 _Job = tuple["Future[Any]", Callable[..., Any], Sequence[Any], dict[str, Any]]
 
@@ -26,6 +27,14 @@ class ThreadPool:
         self._pending: list[tuple[str, Future[Any]]] = []
         self._results: list[Any] = []
         self._threads: list[threading.Thread] = []
+        self._bar: ProgressBar | None = None
+
+    @property
+    def progress_bar(self) -> ProgressBar:
+        """A bar that shows, from when it is first asked for, how many jobs have ended while wait() waits."""
+        if self._bar is None:
+            self._bar = ProgressBar()
+        return self._bar
 
     def simple_job(
         self,
@@ -40,7 +49,7 @@ class ThreadPool:
         future: Future[Any] = Future()
         if results_queue is not None:
             future.add_done_callback(lambda done: _tell(done, results_queue))
-        self._pending.append((jobid or str(getattr(method, "__name__", "job")), future))
+        self._pending.append((str(jobid) if jobid else _name_of(method, words), future))
         job = (future, method, words, kwargs or {})
         if self.disable_threads:
             _work(job)
@@ -63,8 +72,12 @@ class ThreadPool:
         """
         pending, self._pending = self._pending, []
         failures: list[tuple[Exception, str, str]] = []
-        for jobid, future in pending:
+        if self._bar is not None:
+            self._bar.start(len(pending))
+        for ended, (jobid, future) in enumerate(pending, 1):
             error = future.exception()
+            if self._bar is not None:
+                self._bar.update(ended)
             if error is None:
                 self._results.append(future.result())
             elif isinstance(error, Exception):
@@ -108,6 +121,12 @@ def _work(job: _Job) -> None:
         future.set_result(method(*words, **kwargs))
     except BaseException as error:  # noqa: BLE001  whatever a job raises is raised by wait()
         future.set_exception(error)
+
+
+def _name_of(method: Callable[..., Any], words: Sequence[Any]) -> str:
+    """What a job without an id is called in messages: the node that it is for, else its function."""
+    alias = getattr(words[0], "alias", "") if words else ""
+    return alias or str(getattr(method, "__name__", "job"))
 
 
 def _tell(done: Future[Any], results: queue.Queue[Any]) -> None:

@@ -119,6 +119,18 @@ class Api:
             log.debug("AWS's reason can not be read: %s", error)
             return ""
 
+    def credentials(self) -> tuple[str, str, str]:
+        """(key id, secret key, session token) that calls are signed with; CredentialsError when there are none."""
+        with self._lock:
+            self._session = self._session or _new_session(self.access)
+            found = self._session.get_credentials()
+        if found is None:
+            raise exception.CredentialsError(
+                "there are no AWS credentials", hint="set them in [aws info], or AWS_PROFILE"
+            )
+        frozen = found.get_frozen_credentials()
+        return frozen.access_key, frozen.secret_key, frozen.token or ""
+
     def client(self, service: str, attempts: int) -> Any:
         with self._lock:
             found = self._clients.get((service, attempts))

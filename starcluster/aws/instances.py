@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ from starcluster.aws.images import Images
 from starcluster.model import Instance, InstanceState, InstanceType, LaunchRequest, Market, RootVolume
 
 CLUSTER_TAG = "@sc-cluster"
+_GZIP = b"\x1f\x8b"
 _FILTER_VALUES = 200  # EC2 takes no more values in one filter
 
 
@@ -123,6 +126,17 @@ class Instances:
             # machines older than Nitro know no `Latest`; their text is posted some minutes late
             answer = self._api.read("get_console_output", what=what, InstanceId=instance_id)
         return str(answer.get("Output") or "")
+
+    def user_data(self, instance_id: str) -> str:
+        """What the instance was launched with, unpacked; "" when that was nothing."""
+        answer = self._api.read(
+            "describe_instance_attribute",
+            what=f"read the user data of {instance_id}",
+            InstanceId=instance_id,
+            Attribute="userData",
+        )
+        data = base64.b64decode(forms.text(answer, "UserData", "Value"))
+        return (gzip.decompress(data) if data[:2] == _GZIP else data).decode("utf-8", "replace")
 
     def checks(self, instance_id: str) -> str:
         """EC2's own checks of the machine and of what is under it, such as "system ok, instance impaired"."""

@@ -22,6 +22,15 @@ class Network:
         found = self._groups(group_name=name)
         return found[0] if found else None
 
+    def group_of(self, group_id: str) -> SecurityGroup:
+        """The group of that id, or SecurityGroupDoesNotExist."""
+        found = self._groups(group_id=group_id)
+        if not found:
+            raise exception.SecurityGroupDoesNotExist(
+                f"security group '{group_id}' does not exist", code="InvalidGroup.NotFound"
+            )
+        return found[0]
+
     def groups(self, prefix: str = "") -> list[SecurityGroup]:
         """All groups whose name begins so, in EC2's order."""
         return [one for one in self._groups(group_name=f"{prefix}*") if one.name.startswith(prefix)]

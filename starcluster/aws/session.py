@@ -6,6 +6,7 @@ Every method raises only exception.AWSError and its kinds.
 from __future__ import annotations
 
 from starcluster.aws.api import Access, Api
+from starcluster.aws.easyec2 import EasyEC2
 from starcluster.aws.images import Images
 from starcluster.aws.instances import Instances
 from starcluster.aws.network import Network
@@ -16,7 +17,7 @@ from starcluster.aws.templates import Templates
 from starcluster.aws.volumes import Volumes
 
 
-class Ec2:
+class Ec2(EasyEC2):
     def __init__(self, cloud: Access) -> None:
         self.cloud = cloud
         self.api = Api(cloud)

@@ -87,6 +87,24 @@ def detach(node: Node, volume_id: str) -> None:
     node.update()
 
 
+def delete_root(node: Node) -> None:
+    """Detach and delete the root volume of a stopped node: it never starts again."""
+    node.update()
+    root = node.block_device_mapping.get(node.root_device_name)
+    if root is None:
+        return
+    if not node.is_stopped():
+        raise exception.InvalidOperation(
+            f"{node.alias} ({node.id}) is {node.state}: only a stopped node's root volume can be deleted",
+            hint="a node that is terminated takes its root volume with it",
+        )
+    node.ec2.volumes.detach(root.volume_id, instance_id=node.id)
+    waiting.wait_volume_free(node.ec2, root.volume_id, clock=node.clock)
+    log.info("Deleting %s, the root volume of %s", root.volume_id, node.alias)
+    node.ec2.volumes.delete(root.volume_id)
+    node.update()
+
+
 def _refuse_if_held(node: Node, volume: Volume) -> None:
     """ConflictError when a living instance holds the volume; one that is going gives it back by itself."""
     holder = volume.holder

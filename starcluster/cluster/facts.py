@@ -7,23 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starcluster import names
+from starcluster.aws.easyec2 import Group
 from starcluster.cluster.nodebase import NodeBase
-from starcluster.model import BlockDevice, Instance, InstanceState, Market, Permission
+from starcluster.model import BlockDevice, Instance, InstanceState, Market
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
-
-
-class Group:
-    """A security group as plugins use it."""
-
-    def __init__(self, *, id: str, name: str, ec2: Ec2) -> None:  # noqa: A002  the name that plugins read
-        self.id, self.name, self._ec2 = id, name, ec2
-
-    def authorize(self, ip_protocol: str, from_port: int, to_port: int, cidr_ip: str = "0.0.0.0/0") -> None:
-        """Let traffic in."""
-        wanted = Permission(protocol=ip_protocol, from_port=int(from_port), to_port=int(to_port), cidr=cidr_ip)
-        self._ec2.network.authorize(self.id, [wanted])
 
 
 class Facts(NodeBase):
@@ -67,6 +56,25 @@ class Facts(NodeBase):
     @property
     def arch(self) -> str:
         return self.instance.architecture
+
+    @property
+    def kernel(self) -> str | None:
+        """The kernel image of a paravirtual machine; None of others."""
+        return self.instance.kernel_id or None
+
+    @property
+    def ramdisk(self) -> str | None:
+        return self.instance.ramdisk_id or None
+
+    @property
+    def ami_launch_index(self) -> int:
+        """Its place in the call that launched it, from 0."""
+        return self.instance.launch_index
+
+    @property
+    def user_data(self) -> str:
+        """What it was launched with."""
+        return self.ec2.instances.user_data(self.id)
 
     @property
     def ip_address(self) -> str:
@@ -157,7 +165,7 @@ class Facts(NodeBase):
     @property
     def groups(self) -> list[Group]:
         pairs = zip(self.instance.group_ids, self.instance.group_names, strict=False)
-        return [Group(id=id_, name=name, ec2=self.ec2) for id_, name in pairs]
+        return [Group(id=id_, name=name, network=self.ec2.network) for id_, name in pairs]
 
     @property
     def cluster_groups(self) -> list[Group]:

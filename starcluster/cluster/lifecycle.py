@@ -165,17 +165,24 @@ def stop(cluster: Cluster, *, terminate_unstoppable: bool = False, force: bool =
     waiting.wait_states(cluster.ec2, ids, _STOPPED, clock=cluster.clock, limit=waiting.STOP_LIMIT)
 
 
-def _shut_down(cluster: Cluster, *, leaving: Sequence[Node] = (), force: bool) -> None:
+def _shut_down(
+    cluster: Cluster,
+    *,
+    leaving: Sequence[Node] = (),
+    force: bool,
+    passing: tuple[type[exception.BaseException], ...] = (),
+) -> None:
     """on_shutdown hooks in reverse, then volumes freed, workers first (they hold the master's /home).
 
     Nodes that leave for good are forgotten by those that come back, while the master's /home is still there.
+    `force` passes over whatever the plugins do, `passing` names what is passed over without it.
     """
     running = cluster.running_nodes
     if any(node.is_master() for node in running):
         try:
             run_hooks([*reversed(cluster.plugins)], "on_shutdown", cluster.hook_arguments(), force=force)
         except (exception.PluginError, exception.RecordError, exception.ConfigError) as error:
-            if not force:
+            if not force and not isinstance(error, passing):
                 raise
             log.warning("the plugins' shutdown is left out: %s", error)
     workers = [node for node in running if not node.is_master()]
@@ -234,18 +241,29 @@ def _wait_reboot(node: Node, before: str) -> None:
 
 
 def terminate(cluster: Cluster, *, force: bool = False) -> None:
-    """End everything of the cluster; data volumes survive. May be repeated after any interruption."""
+    """End everything of the cluster; data volumes survive. May be repeated after any interruption.
+
+    PluginError, with nothing ended, when a plugin can not do its part, which may be to save something.
+    """
     if not force:
         _ = cluster.record  # one that can not be read is refused before anything is ended
+        _close_down(cluster)
     cluster.set_phase(record.PHASE_TERMINATING)
-    if not force:
-        _shut_down(cluster, force=True)
     gone = _end_instances(cluster)
     for template in cluster.ec2.templates.find(cluster=cluster.tag):
         cluster.ec2.templates.delete(template.id)
     log.info("Removing security group: %s", cluster.group.name)
     _delete_group(cluster)
     KnownHosts().forget(gone)
+
+
+def _close_down(cluster: Cluster) -> None:
+    try:
+        _shut_down(cluster, force=False, passing=(exception.RecordError, exception.ConfigError))
+    except exception.PluginError as error:
+        raise exception.PluginError(
+            error.explain(), hint=f"nothing was ended; starcluster terminate -f {cluster.tag} does so without plugins"
+        ) from error
 
 
 def _end_instances(cluster: Cluster) -> list[str]:

@@ -134,7 +134,7 @@ class Node(Facts, Accounts, Shares):
     def add_tag(self, key: str, value: str | None = None) -> None:
         self.ec2.instances.tag([self.id], {key: value or ""})
 
-    def remove_tag(self, key: str) -> None:
+    def remove_tag(self, key: str, value: str | None = None) -> None:
         self.ec2.instances.untag([self.id], [key])
 
     def get_spot_request(self) -> SpotRequest | None:
@@ -170,6 +170,10 @@ class Node(Facts, Accounts, Shares):
         for device in self.instance.data_devices:
             self.unmount_volume(device.volume_id, device.device)
             self.ec2.volumes.detach(device.volume_id, instance_id=self.id)
+
+    def delete_root_volume(self) -> None:
+        """Detach and delete the root volume of a stopped node: it never starts again."""
+        attaching.delete_root(self)
 
     def attach_volume(self, volume_id: str, device: str = "") -> str:
         """Attach an EBS volume, waited for; the device name that EC2 was given."""
@@ -253,6 +257,13 @@ class Node(Facts, Accounts, Shares):
             if self._ssh is not None:
                 self._ssh.close()
             self._ssh = None
+
+    def after_hook(self) -> None:
+        """Close what a plugin has left open, and be again who we are: some forget that they switched the user."""
+        with self._lock:
+            if self._ssh is not None:
+                self._ssh.close_files()
+                self._ssh.go_back_to(self.user)
 
     def login_argv(
         self, *, user: str = "", command: str = "", pseudo_tty: bool | None = None, **flags: bool

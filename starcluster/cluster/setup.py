@@ -122,7 +122,7 @@ def prepare_node(cluster: Cluster, node: Node, *, plugins: bool, progress: Progr
     DefaultClusterSetup(introduce=False, stands_by=True).on_add_node(*arguments)
     progress("mounted /home")
     for plugin in cluster.plugins if plugins else []:
-        run_hook(plugin, "on_add_node", arguments)
+        run_hook(plugin, "on_add_node", arguments, own_only=True)
 
 
 def forget_node(cluster: Cluster, alias: str) -> None:

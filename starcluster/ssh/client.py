@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import shlex
-import sys
 import threading
 import weakref
-from typing import Any
 
 from starcluster import exception
 from starcluster.logger import log
@@ -21,12 +19,12 @@ from starcluster.ssh.files import RemoteFiles
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from starcluster.ssh.keys import read_private_key
 from starcluster.ssh.lean import paramiko
+from starcluster.ssh.streams import drain, drain_patiently
 
 # what paramiko has to say is in the errors that we raise; without a handler Python would print it
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KEEPALIVE = 10
-_BLOCK = 32768
 
 
 def with_profile(command: str) -> str:
@@ -211,6 +209,13 @@ class SSHClient(RemoteFiles):
         if user != self._username or self._transport is None:
             self.connect(username=user)
 
+    def go_back_to(self, user: str) -> None:
+        """The next use is by that user; nothing is sent now, for the node may be gone."""
+        if user != self._username:
+            log.debug("%s: back to %s from %s", self._label, user, self._username)
+            self.close()
+            self._username = user
+
     def get_current_user(self) -> str:
         return self._username
 
@@ -267,13 +272,13 @@ class SSHClient(RemoteFiles):
         try:
             channel.exec_command(command)
             errors: list[bytes] = []
-            reader = threading.Thread(target=_drain_patiently, args=(channel, errors), daemon=True)
+            reader = threading.Thread(target=drain_patiently, args=(channel, errors), daemon=True)
             reader.start()
             if data:
                 channel.sendall(data)
             channel.shutdown_write()
             output: list[bytes] = []
-            _drain(channel.recv, output, echo)
+            drain(channel.recv, output, echo)
             reader.join()
             status = channel.recv_exit_status()
         except TimeoutError as error:
@@ -363,28 +368,6 @@ class SSHClient(RemoteFiles):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _drain(receive: Any, parts: list[bytes], echo: bool) -> None:
-    """Read one stream of a channel to its end."""
-    while True:
-        block = receive(_BLOCK)
-        if not block:
-            return
-        parts.append(block)
-        if echo:
-            sys.stdout.write(block.decode("utf-8", "replace"))
-            sys.stdout.flush()
-
-
-def _drain_patiently(channel: paramiko.Channel, parts: list[bytes]) -> None:
-    """Read standard error to its end; its silence means nothing, the reader of standard output keeps the time."""
-    while not channel.closed:
-        try:
-            _drain(channel.recv_stderr, parts, False)
-        except TimeoutError:
-            continue
-        return
 
 
 Connection = SSHClient

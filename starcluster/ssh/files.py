@@ -9,11 +9,14 @@ import posixpath
 import re
 import shlex
 import stat as stat_module
-from collections.abc import Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from starcluster import exception
 from starcluster.ssh.lean import paramiko
+from starcluster.ssh.remotefile import RemoteFile
 
 if TYPE_CHECKING:
 
@@ -25,61 +28,28 @@ else:
     _Base = object
 
 
-class RemoteFile:
-    """An SFTP file whose content arrives also when the plugin forgets to close it; `with` closes it."""
-
-    def __init__(self, file: paramiko.SFTPFile, name: str, client: object) -> None:
-        """`client` is kept, for a client that nobody has any more closes its connection."""
-        self.name = name
-        self._file, self._client = file, client
-
-    def write(self, data: str | bytes) -> None:
-        self._file.write(data)
-        self._file.flush()
-
-    def writelines(self, lines: Iterable[str | bytes]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def read(self, size: int | None = None) -> str:
-        """The text from here on, or `size` bytes of it."""
-        return self._file.read(size).decode("utf-8", "replace")
-
-    def readlines(self) -> list[str]:
-        return self.read().splitlines(keepends=True)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.readlines())
-
-    def chmod(self, mode: int) -> None:
-        self._file.chmod(mode)
-
-    def chown(self, uid: int, gid: int) -> None:
-        self._file.chown(uid, gid)
-
-    def stat(self) -> paramiko.SFTPAttributes:
-        return self._file.stat()
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> RemoteFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
 class RemoteFiles(_Base):
     def remote_file(self, file: str, mode: str = "w") -> RemoteFile:
-        """Open a file on the node; it exists from here on when opened for writing."""
-        opened = self.sftp.open(file, mode)
-        if "w" in mode or "a" in mode:
-            opened.flush()
-        return RemoteFile(opened, file, self)
+        """Open a file on the node; it exists from here on when opened for writing. With `b` in the mode it is bytes."""
+        opened = RemoteFile(self.sftp.open(file, mode), file, self, binary="b" in mode)
+        self._left_open.add(opened)
+        return opened
+
+    @cached_property
+    def _left_open(self) -> weakref.WeakSet[RemoteFile]:
+        return weakref.WeakSet()
+
+    def close_files(self) -> None:
+        """Close what remote_file has opened and nobody has closed."""
+        for opened in list(self._left_open):
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                opened.close()
+        self._left_open.clear()
+
+    @property
+    def scp(self) -> Scp:
+        """Copies under the names that the scp module gave them."""
+        return Scp(self)
 
     def path_exists(self, path: str) -> bool:
         return self._stat(path) is not None
@@ -213,6 +183,31 @@ class RemoteFiles(_Base):
         else:
             self.sftp.get(source, target)
         os.chmod(target, stat_module.S_IMODE(self.sftp.stat(source).st_mode or 0o644))
+
+
+class Scp:
+    """What `ssh.scp` is to plugins; folders are copied whole in any case, with their modes."""
+
+    def __init__(self, files: RemoteFiles) -> None:
+        self._files = files
+
+    def put(
+        self,
+        files: str | Sequence[str],
+        remote_path: str = ".",
+        recursive: bool = False,
+        preserve_times: bool = False,
+    ) -> None:
+        self._files.put(files, remote_path)
+
+    def get(
+        self,
+        remote_path: str | Sequence[str],
+        local_path: str = "",
+        recursive: bool = False,
+        preserve_times: bool = False,
+    ) -> None:
+        self._files.get(remote_path, local_path)
 
 
 def _shell_pattern(pattern: str) -> str:

@@ -143,6 +143,21 @@ def get_rsa_key(
     return paramiko.RSAKey.from_private_key_file(os.path.expanduser(key_location or ""), passphrase)
 
 
+def get_dsa_key(
+    key_location: str | None = None, key_file_obj: io.TextIOBase | None = None, passphrase: str | None = None
+) -> paramiko.PKey:
+    """A DSA key from a path or an open text file, where paramiko still knows them; SSHError where it does not."""
+    kind: type[paramiko.PKey] | None = getattr(paramiko, "DSSKey", None)
+    if kind is None:
+        raise exception.SSHError(
+            "DSA keys are no longer supported: OpenSSH, EC2 and paramiko have given them up",
+            hint="make an RSA or ED25519 key: starcluster createkey",
+        )
+    if key_file_obj is not None:
+        return kind.from_private_key(key_file_obj, passphrase)
+    return kind.from_private_key_file(os.path.expanduser(key_location or ""), passphrase)
+
+
 def get_private_rsa_fingerprint(key_location: str) -> str:
     """The fingerprint that EC2 shows for an RSA key which EC2 made."""
     return _private_sha1(_rsa(key_location))

@@ -187,6 +187,11 @@ class FakeInstances:
         self.ec2.note("instances.console", instance_id)
         return self.consoles.get(instance_id, "")
 
+    def user_data(self, instance_id: str) -> str:
+        self.ec2.note("instances.user_data", instance_id)
+        token = self.all[instance_id].client_token
+        return self.requests[token].user_data.decode() if token in self.requests else ""
+
     def checks(self, instance_id: str) -> str:
         self.ec2.note("instances.checks", instance_id)
         return "system ok, instance ok"

@@ -50,6 +50,12 @@ class FakeNetwork:
         self.ec2.note("network.group", name)
         return next((one for one in self.all_groups.values() if one.name == name), None)
 
+    def group_of(self, group_id: str) -> SecurityGroup:
+        self.ec2.note("network.group_of", group_id)
+        if group_id not in self.all_groups:
+            raise fake_error("InvalidGroup.NotFound")
+        return self.all_groups[group_id]
+
     def groups(self, prefix: str = "") -> list[SecurityGroup]:
         self.ec2.note("network.groups", prefix)
         return [one for one in self.all_groups.values() if one.name.startswith(prefix)]

@@ -8,6 +8,7 @@ from starcluster import exception
 from starcluster.cluster import lifecycle, record
 from starcluster.cluster.cluster import Clusters
 from starcluster.cluster.record import READY
+from starcluster.clustersetup import ClusterSetup
 from starcluster.model import InstanceState, Market
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.cluster.test_starting import begin
@@ -134,3 +135,36 @@ def test_a_name_means_its_instance_that_is_set_up_and_not_the_one_being_prepared
     ec2.instances.terminate([new.id])
     ec2.advance()
     assert clusters.get("c").get_node("node001").id == old.id
+
+
+class Saver(ClusterSetup):
+    def on_shutdown(self, *_: object) -> None:  # type: ignore[override]
+        raise exception.RemoteCommandFailed("the bucket is full")
+
+
+def test_terminate_ends_nothing_when_a_plugin_can_not_do_its_part(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    ec2.advance()
+    cluster.__dict__["plugins"] = [Saver()]
+    with pytest.raises(exception.PluginError, match="the bucket is full") as caught:
+        lifecycle.terminate(cluster)
+    assert "terminate -f c" in caught.value.hint
+    assert cluster.load().running_nodes
+    assert clusters.get("c").phase != record.PHASE_TERMINATING
+    lifecycle.terminate(cluster, force=True)
+    assert clusters.all() == []
+
+
+def test_the_root_volume_of_a_stopped_node_only_is_deleted(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    ec2.advance()
+    node = cluster.load().master_node
+    root = node.block_device_mapping[node.root_device_name].volume_id
+    with pytest.raises(exception.InvalidOperation, match="only a stopped node"):
+        node.delete_root_volume()
+    node.stop()
+    ec2.advance()
+    node.delete_root_volume()
+    assert root not in [one.id for one in ec2.volumes.find()]
+    assert node.block_device_mapping == {}
+    node.delete_root_volume()

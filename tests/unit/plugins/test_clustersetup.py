@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from starcluster import exception
-from starcluster.clustersetup import DefaultClusterSetup
+from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 
 VOLUMES = {"data": {"volume_id": "vol-1", "mount_path": "/data", "device": "", "partition": None}}
 
@@ -142,3 +142,46 @@ def test_a_node_that_goes_is_forgotten_by_the_others() -> None:
     assert ("node001", "remove_from_etc_hosts") in journal
     assert ("master", "stop_exporting_fs_to_nodes") in journal
     assert not [entry for entry in journal if entry[0] == "bob"]
+
+
+class OwnHook(DefaultClusterSetup):
+    """As old plugins do it: takes the arguments itself, forgets super().__init__, and calls steps by name."""
+
+    def __init__(self) -> None:
+        pass
+
+    def run(self, nodes: Any, master: Any, user: str, user_shell: str, volumes: Any) -> None:
+        self._nodes, self._master, self._user, self._user_shell = nodes, master, user, user_shell
+        self._volumes = volumes
+        self._setup_hostnames()
+        self._setup_etc_hosts(nodes=self.nodes)
+        self._setup_scratch(users=["bob", "eve"])
+        self._setup_nfs(start_server=False, export_paths=["/opt/tools"])
+        self._setup_passwordless_ssh()
+        self._setup_cluster_user("carol")
+        self._create_user(self.nodes[0])
+
+
+def test_steps_by_name_are_done_where_they_belong() -> None:
+    journal: list[tuple[str, str]] = []
+    OwnHook().run(
+        [Recorder("master", journal), Recorder("node001", journal)], Recorder("master", journal), "a", "b", {}
+    )
+    assert sorted(journal) == [
+        *[("master", step) for step in ("add_to_known_hosts", "add_user", "enable_passwordless_ssh")],
+        ("master", "export_fs_to_nodes"),
+        ("master", "generate_key_for_user"),
+        *[("master", "look")] * 2,
+        *[("master", "make")] * 2,
+        ("master", "set_hostname"),
+        *[("node001", step) for step in ("add_to_etc_hosts", "add_user", "add_user")],
+        *[("node001", "make")] * 2,
+        ("node001", "mount_nfs_shares"),
+        ("node001", "set_hostname"),
+    ]
+
+
+def test_a_hook_that_is_not_overridden_says_so() -> None:
+    for hook in ("run", "on_restart", "on_shutdown"):
+        with pytest.raises(NotImplementedError):
+            getattr(ClusterSetup(), hook)([], None, "u", "bash", {})

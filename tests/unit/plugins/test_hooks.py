@@ -6,7 +6,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.cluster.hooks import run_hook, run_hooks
-from starcluster.clustersetup import ClusterSetup
+from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 
 
 class Odd(ClusterSetup):
@@ -55,3 +55,69 @@ def test_force_goes_on_to_the_next() -> None:
     run_hooks([Odd()], "on_shutdown", (), force=True)
     with pytest.raises(exception.PluginError):
         run_hooks([Odd(), good], "on_shutdown", ())
+
+
+class Node:
+    """Notes that a hook has ended."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias, self.ended = alias, 0
+
+    def after_hook(self) -> None:
+        self.ended += 1
+
+
+class Broken(ClusterSetup):
+    def run(self, *args: object) -> None:  # type: ignore[override]
+        {}["no such key"]
+
+    def on_add_node(self, *args: object) -> None:  # type: ignore[override]
+        raise SystemExit(0)
+
+
+def test_a_fault_in_the_plugin_is_told_with_its_place() -> None:
+    with pytest.raises(exception.PluginError, match=r"KeyError: 'no such key' \(.*test_hooks.py line \d+\)"):
+        run_hook(Broken(), "run", ())
+
+
+def test_a_plugin_can_not_end_the_program() -> None:
+    with pytest.raises(exception.PluginError, match="on_add_node for node001: it ended the program"):
+        run_hook(Broken(), "on_add_node", (Node("node001"),))
+
+
+def test_each_node_is_told_once_that_the_hook_has_ended_also_by_a_failure() -> None:
+    one, two = Node("master"), Node("node001")
+    with pytest.raises(exception.PluginError):
+        run_hook(Broken(), "on_add_node", (two, [one, two], one, "u", "bash", {}))
+    assert (one.ended, two.ended) == (1, 1)
+
+
+class Silent(DefaultClusterSetup):
+    """Overrides nothing: what it inherits has been done."""
+
+
+class OwnStep(DefaultClusterSetup):
+    done = 0
+
+    def on_shutdown(self, *args: object) -> None:  # type: ignore[override]
+        self.done += 100
+
+    def _setup_ebs_volumes(self) -> None:
+        self.done += 1
+        raise NotImplementedError
+
+
+def test_what_the_default_set_up_does_is_not_done_again() -> None:
+    for hook in ("run", "on_add_node", "on_remove_node"):
+        run_hook(Silent(), hook, ())  # with these arguments it could not be called
+    run_hook(Silent(), "on_shutdown", (1, 2, 3, 4, 5))
+
+
+def test_a_step_of_its_own_is_done_within_the_default_ones_but_not_before_its_time() -> None:
+    plugin = OwnStep()
+    run_hook(plugin, "run", ([], None, "u", "bash", {}))
+    assert plugin.done == 1
+    run_hook(plugin, "run", ([], None, "u", "bash", {}), own_only=True)
+    assert plugin.done == 1
+    run_hook(plugin, "on_shutdown", (), own_only=True)
+    assert plugin.done == 101

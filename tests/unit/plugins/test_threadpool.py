@@ -51,3 +51,26 @@ def test_all_failures_are_gathered_and_the_rest_is_done() -> None:
         assert [jobid for _, _, jobid in caught.value.exceptions] == ["node1", "node3"]
         assert "ValueError: odd 1" in caught.value.format_excs()
         assert pool.map(lambda a, b: a + b, [1, 2], [10, 20]) == [11, 22]
+
+
+def test_a_job_without_an_id_is_called_by_its_node_or_its_function() -> None:
+    class Named:
+        alias = "node007"
+
+    def fail(*words: object) -> None:
+        raise ValueError("no")
+
+    pool = get_thread_pool(2)
+    pool.simple_job(fail, Named())
+    pool.simple_job(fail, ("word",))
+    with pytest.raises(exception.ThreadPoolException) as caught:
+        pool.wait(numtasks=2)
+    assert [job for _, _, job in caught.value.exceptions] == ["node007", "fail"]
+
+
+def test_the_bar_follows_the_jobs_when_somebody_asked_for_it() -> None:
+    pool = get_thread_pool(2)
+    bar = pool.progress_bar
+    pool.map(str, range(7))
+    assert (bar.currval, bar.maxval, bar.finished, bar.percentage()) == (7, 7, True, 100)
+    assert bar.reset().currval == 0

@@ -11,8 +11,9 @@ import paramiko
 import pytest
 
 from starcluster import exception
-from starcluster.ssh.client import SSHClient, _drain_patiently, with_profile
+from starcluster.ssh.client import SSHClient, with_profile
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
+from starcluster.ssh.streams import drain_patiently
 from tests.unit.ssh.server import FakeServer, PairDialer
 
 
@@ -81,7 +82,7 @@ class QuietChannel:
 
 def test_a_silent_stderr_ends_no_reader_with_a_traceback() -> None:
     parts: list[bytes] = []
-    _drain_patiently(QuietChannel(None, b"late", None, b""), parts)  # type: ignore[arg-type]
+    drain_patiently(QuietChannel(None, b"late", None, b""), parts)  # type: ignore[arg-type]
     assert parts == [b"late"]
 
 

@@ -1,0 +1,140 @@
+"""What old plugins ask of `node.ec2`, under the names that StarCluster and boto gave it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from starcluster import exception
+from starcluster.aws.api import Api
+from starcluster.aws.network import Network
+from starcluster.model import Permission, SecurityGroup
+
+_EVERYBODY = "0.0.0.0/0"
+
+
+class Group:
+    """A security group as plugins use it: what node.parent_cluster and get_security_group give."""
+
+    def __init__(self, *, id: str, name: str, network: Network) -> None:  # noqa: A002  the name that plugins read
+        self.id, self.name, self._network = id, name, network
+
+    def __repr__(self) -> str:
+        return f"SecurityGroup:{self.name}"
+
+    @property
+    def rules(self) -> tuple[Permission, ...]:
+        """What is let in now."""
+        return self._network.group_of(self.id).permissions
+
+    def authorize(
+        self,
+        ip_protocol: str | None = None,
+        from_port: int | None = None,
+        to_port: int | None = None,
+        cidr_ip: str | Sequence[str] | None = None,
+        src_group: Group | SecurityGroup | None = None,
+        dry_run: bool = False,
+    ) -> bool:
+        """Let traffic in, from addresses or from another group; a rule that is there already is as good."""
+        ports = {
+            "protocol": ip_protocol or "tcp",
+            "from_port": int(-1 if from_port is None else from_port),
+            "to_port": int(-1 if to_port is None else to_port),
+        }
+        if src_group is not None:
+            wanted = [Permission(**ports, group_id=src_group.id)]  # type: ignore[arg-type]
+        else:
+            sources = [cidr_ip] if isinstance(cidr_ip, str) else list(cidr_ip or [_EVERYBODY])
+            wanted = [Permission(**ports, cidr=one) for one in sources]  # type: ignore[arg-type]
+        if not dry_run:
+            self._network.authorize(self.id, wanted)
+        return True
+
+
+class Connection:
+    """The part of boto's EC2 connection that plugins use, as `node.ec2.conn`."""
+
+    def __init__(self, ec2: EasyEC2) -> None:
+        self._ec2 = ec2
+
+    @property
+    def aws_access_key_id(self) -> str:
+        return self._ec2.aws_access_key_id
+
+    @property
+    def aws_secret_access_key(self) -> str:
+        return self._ec2.aws_secret_access_key
+
+    def authorize_security_group(
+        self,
+        group_name: str | None = None,
+        src_security_group_name: str | None = None,
+        src_security_group_owner_id: str | None = None,
+        ip_protocol: str | None = None,
+        from_port: int | None = None,
+        to_port: int | None = None,
+        cidr_ip: str | Sequence[str] | None = None,
+        group_id: str | None = None,
+        src_security_group_group_id: str | None = None,
+        dry_run: bool = False,
+    ) -> bool:
+        """Let traffic into the group of that id or name; a rule that is there already is as good."""
+        group = self._find(group_id, group_name)
+        source = None
+        if src_security_group_group_id or src_security_group_name:
+            source = self._find(src_security_group_group_id, src_security_group_name)
+        return group.authorize(ip_protocol, from_port, to_port, cidr_ip, source, dry_run)
+
+    def _find(self, group_id: str | None, name: str | None) -> Group:
+        if group_id:
+            return self._ec2.group_with(self._ec2.network.group_of(group_id))
+        return self._ec2.get_security_group(name or "")
+
+
+class EasyEC2:
+    """Ec2 under its old names; it keeps them out of the way of the rest."""
+
+    api: Api
+    network: Network
+
+    @property
+    def conn(self) -> Connection:
+        return Connection(self)
+
+    @property
+    def aws_access_key_id(self) -> str:
+        """The key that calls are signed with, wherever it came from."""
+        return self.api.credentials()[0]
+
+    @property
+    def aws_secret_access_key(self) -> str:
+        return self.api.credentials()[1]
+
+    def get_security_group(self, groupname: str) -> Group:
+        """The group of that name, or SecurityGroupDoesNotExist."""
+        found = self.network.group(groupname)
+        if found is None:
+            raise exception.SecurityGroupDoesNotExist(f"security group '{groupname}' does not exist")
+        return self.group_with(found)
+
+    def group_with(self, found: SecurityGroup) -> Group:
+        return Group(id=found.id, name=found.name, network=self.network)
+
+    def has_permission(
+        self, group: Group | SecurityGroup, ip_protocol: str, from_port: int, to_port: int, cidr_ip: str
+    ) -> bool:
+        """Whether one of the group's rules lets all of that in, as the rules are now."""
+        wanted = Permission(protocol=ip_protocol, from_port=int(from_port), to_port=int(to_port), cidr=cidr_ip)
+        return any(covers(rule, wanted) for rule in self.network.group_of(group.id).permissions)
+
+
+def covers(rule: Permission, wanted: Permission) -> bool:
+    """Everything that `wanted` lets in from its addresses comes in by the rule."""
+    if rule.protocol not in ("-1", wanted.protocol) or not rule.cidr or not wanted.cidr:
+        return False
+    every_port = rule.protocol == "-1" or -1 in (rule.from_port, rule.to_port)
+    if not every_port and not rule.from_port <= wanted.from_port <= wanted.to_port <= rule.to_port:
+        return False
+    inner, outer = (ipaddress.ip_network(cidr, strict=False) for cidr in (wanted.cidr, rule.cidr))
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""One open file on a node, as `node.ssh.remote_file` gives it to plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from starcluster.ssh.lean import paramiko
+
+
+class RemoteFile:
+    """An SFTP file whose content arrives also when the plugin forgets to close it; `with` closes it.
+
+    Each write has been answered by the node before it returns, so there is nothing left to flush at the end. What
+    else paramiko's SFTPFile can do it does under the same names.
+    """
+
+    def __init__(self, file: paramiko.SFTPFile, name: str, client: object, *, binary: bool = False) -> None:
+        """`client` is kept, for a client that nobody has any more closes its connection."""
+        self.name = name
+        self._file, self._client, self._binary = file, client, binary
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._file, name)
+
+    def write(self, data: str | bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+
+    def writelines(self, lines: Iterable[str | bytes]) -> None:
+        """Write all of them in one go: each write waits for the node."""
+        self.write(b"".join(line.encode() if isinstance(line, str) else line for line in lines))
+
+    def read(self, size: int | None = None) -> Any:
+        """The text from here on, or `size` bytes of it."""
+        return self._told(self._file.read(size))
+
+    def readline(self, size: int | None = None) -> Any:
+        return self._told(self._file.readline(size))
+
+    def readlines(self, sizehint: int | None = None) -> list[Any]:
+        return list(self.read().splitlines(keepends=True))
+
+    xreadlines = readlines
+
+    def _told(self, data: str | bytes) -> str | bytes:
+        if isinstance(data, str):
+            return data.encode() if self._binary else data
+        return data if self._binary else data.decode("utf-8", "replace")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.readlines())
+
+    def chmod(self, mode: int) -> None:
+        self._file.chmod(mode)
+
+    def chown(self, uid: int, gid: int) -> None:
+        self._file.chown(uid, gid)
+
+    def stat(self) -> paramiko.SFTPAttributes:
+        return self._file.stat()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> RemoteFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

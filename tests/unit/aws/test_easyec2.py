@@ -1,0 +1,78 @@
+"""What old plugins ask of node.ec2: which rules let what in, and how more is let in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from starcluster import exception
+from starcluster.aws.easyec2 import EasyEC2, covers
+from starcluster.model import Permission
+from tests.fakes.ec2 import FakeEc2
+
+
+def rule(ports: tuple[int, int] = (80, 90), cidr: str = "10.0.0.0/8", protocol: str = "tcp", **more: Any) -> Permission:
+    return Permission(protocol=protocol, from_port=ports[0], to_port=ports[1], cidr=cidr, **more)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "answer"),
+    [
+        (rule(), rule(), True),
+        (rule(), rule((81, 82), "10.1.0.0/16"), True),
+        (rule(), rule((80, 91)), False),
+        (rule(), rule((79, 80)), False),
+        (rule(), rule(cidr="0.0.0.0/0"), False),
+        (rule(), rule(protocol="udp"), False),
+        (rule(protocol="-1", ports=(-1, -1)), rule(protocol="udp"), True),
+        (rule((-1, -1), protocol="icmp"), rule((8, 8), protocol="icmp"), True),
+        (rule(cidr="::/0"), rule(), False),
+        (rule(cidr="", group_id="sg-2"), rule(), False),
+    ],
+)
+def test_a_rule_covers_what_it_lets_in_wholly(there: Permission, wanted: Permission, answer: bool) -> None:
+    assert covers(there, wanted) is answer
+
+
+class Old(EasyEC2):
+    """The old names over EC2 in memory."""
+
+    def __init__(self) -> None:
+        self.network = FakeEc2().network  # type: ignore[assignment]
+        self.made = self.network.create_group("@sc-x", "", "vpc-1")
+
+
+@pytest.fixture
+def ec2() -> Old:
+    return Old()
+
+
+def test_the_idiom_of_plugins_that_open_a_port(ec2: Old) -> None:
+    group = ec2.get_security_group("@sc-x")
+    for _ in range(2):
+        if not ec2.has_permission(group, "tcp", 8888, 8888, "0.0.0.0/0"):
+            ec2.conn.authorize_security_group(
+                group_id=group.id, ip_protocol="tcp", from_port=8888, to_port=8888, cidr_ip="0.0.0.0/0"
+            )
+    assert list(group.rules) == [rule((8888, 8888), "0.0.0.0/0")]
+
+
+def test_a_group_lets_in_addresses_and_other_groups(ec2: Old) -> None:
+    group = ec2.get_security_group("@sc-x")
+    group.authorize("udp", 53, 53, ["10.0.0.0/8", "192.168.0.0/16"])
+    group.authorize("tcp", "80", "90", src_group=group)  # type: ignore[arg-type]
+    group.authorize("tcp", 1, 1, dry_run=True)
+    assert [(one.cidr, one.group_id, one.from_port) for one in group.rules] == [
+        ("10.0.0.0/8", "", 53),
+        ("192.168.0.0/16", "", 53),
+        ("", group.id, 80),
+    ]
+
+
+def test_a_group_by_its_name_or_not_at_all(ec2: Old) -> None:
+    assert ec2.get_security_group("@sc-x").id == ec2.made.id
+    ec2.conn.authorize_security_group("@sc-x", ip_protocol="tcp", from_port=1, to_port=2)
+    assert ec2.has_permission(ec2.made, "tcp", 1, 2, "203.0.113.0/24")
+    with pytest.raises(exception.SecurityGroupDoesNotExist):
+        ec2.get_security_group("@sc-y")
