@@ -18,8 +18,16 @@ class Network:
     # -- security groups
 
     def group(self, name: str) -> SecurityGroup | None:
-        """The group of that name, None when there is none."""
-        found = self._groups(group_name=name)
+        """The group of that name, None when there is none; UserMustAct when several VPCs have one."""
+        # EC2 takes * and ? in a filter for any letters
+        found = [one for one in self._groups(group_name=name) if one.name == name]
+        if len(found) > 1:
+            where = ", ".join(f"{one.id} in {one.vpc_id}" for one in found)
+            raise exception.UserMustAct(
+                f"{len(found)} security groups are named '{name}': {where}",
+                hint="a name can mean one cluster only: end the instances of the one that is not wanted, and delete its"
+                " group by its id (aws ec2 delete-security-group --group-id ...)",
+            )
         return found[0] if found else None
 
     def group_of(self, group_id: str) -> SecurityGroup:

@@ -36,6 +36,7 @@ PLUGINS = "@sc-plugins"
 VOLUMES = "@sc-volumes"
 
 CURRENT_SCHEMA = 1
+OLDEST_SCHEMA = 1
 PHASE_LAUNCHING = "launching"
 PHASE_UP = "up"
 PHASE_TERMINATING = "terminating"
@@ -146,6 +147,7 @@ def to_tags(record: ClusterRecord) -> dict[str, str]:
 
 def from_tags(tags: Mapping[str, str], *, tag: str) -> ClusterRecord:
     """The record of the cluster `tag`; IncompatibleCluster when there is none that can be read."""
+    _check_age(tags, tag)
     try:
         schema = int(tags[SCHEMA])
         words = {**_unpack(tags, CORE), **_unpack(tags, SETTINGS)}
@@ -160,6 +162,21 @@ def from_tags(tags: Mapping[str, str], *, tag: str) -> ClusterRecord:
             f"the record of cluster '{tag}' can not be read ({error})",
             hint=f"it was made by another program, or damaged; starcluster terminate --force {tag} removes it",
         ) from error
+
+
+def _check_age(tags: Mapping[str, str], tag: str) -> None:
+    """IncompatibleCluster for a record of StarCluster, or in a form that is not read any more."""
+    version = tags.get(VERSION, "")
+    if SCHEMA not in tags and version:
+        made_by, why = f"StarCluster {version}", "its record holds Python 2 pickles, which are not read here"
+    elif tags.get(SCHEMA, "").isdigit() and int(tags[SCHEMA]) < OLDEST_SCHEMA:
+        made_by, why = f"starcluster {version or '?'}", f"the form {tags[SCHEMA]} of its record is not read any more"
+    else:
+        return
+    raise exception.IncompatibleCluster(
+        f"cluster '{tag}' was made by {made_by}: {why}",
+        hint=f"look after it with that program, or end it: starcluster terminate --force {tag}",
+    )
 
 
 def resource_tags(tag: str, alias: str = "", extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -6,13 +6,17 @@ runs, do not take each other's rules away.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import socket
 from collections.abc import Sequence
 
+from starcluster.config.schema import PermissionSettings
 from starcluster.model import Permission
 
 SSH_PORT = 22
+OPEN = "opens SSH to the whole world"
+OPEN_HINT = "name the addresses that may, such as 203.0.113.0/24; without it SSH is open to this machine only"
 _SAID = "ssh from "
 _NOT_SAID = re.compile(r"[^A-Za-z0-9._-]")  # EC2 takes few signs in a description
 
@@ -31,3 +35,20 @@ def this_machine() -> str:
 
 def covers_ssh(permission: Permission) -> bool:
     return permission.protocol == "tcp" and permission.from_port <= SSH_PORT <= permission.to_port
+
+
+def rules_of(one: PermissionSettings) -> list[Permission]:
+    """The rules of a [permission]. One that does not say CIDR_IP is open to the world, but for SSH's port."""
+    whole = Permission(
+        protocol=one.ip_protocol, from_port=one.from_port, to_port=one.to_port, cidr=one.cidr, description=one.name
+    )
+    if one.cidr_ip or not covers_ssh(whole):
+        return [whole]
+    below = dataclasses.replace(whole, to_port=SSH_PORT - 1)
+    above = dataclasses.replace(whole, from_port=SSH_PORT + 1)
+    return [part for part in (below, above) if part.from_port <= part.to_port]
+
+
+def opens_to_world(one: PermissionSettings) -> bool:
+    """Whether somebody has written that all the world may ssh."""
+    return any(rule.cidr.endswith("/0") and covers_ssh(rule) for rule in rules_of(one))

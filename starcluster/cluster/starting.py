@@ -118,16 +118,7 @@ def _wanted_spec(wanted: ClusterRecord, node: WantedNode, zone: str) -> NodeSpec
 def permissions_of(wanted: Sequence[PermissionSettings], *, callers: Sequence[str], group_id: str) -> list[Permission]:
     """The group's rules: SSH from the callers, everything inside the group, and the config's own."""
     inside = Permission(protocol="-1", from_port=-1, to_port=-1, group_id=group_id)
-    own = [
-        Permission(
-            protocol=one.ip_protocol,
-            from_port=one.from_port,
-            to_port=one.to_port,
-            cidr=one.cidr_ip,
-            description=one.name,
-        )
-        for one in wanted
-    ]
+    own = [rule for one in wanted for rule in sshrules.rules_of(one)]
     covered = any(sshrules.covers_ssh(one) for one in own)
     return [inside, *([] if covered else sshrules.rules(callers)), *own]
 

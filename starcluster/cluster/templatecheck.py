@@ -42,14 +42,24 @@ def faults(template: ClusterTemplate, tag: str = "") -> Faults:
     yield from _root_volume(template)
 
 
-def file_faults(template: ClusterTemplate) -> Faults:
-    """What is wrong with the files that the template names: the private key, the user data scripts."""
+def key_faults(template: ClusterTemplate) -> Faults:
+    """What is wrong with the private key's file."""
     try:
         keys.read_private_key(template.key_location)
     except exception.BaseException as fault:
         yield fault
+
+
+def script_faults(template: ClusterTemplate) -> Faults:
+    """What is wrong with the user data scripts, with any of them and with their size in all."""
+    texts: list[str] = []
+    for path in template.userdata_scripts:
+        try:
+            texts += userdata.read_scripts([path])
+        except exception.BaseException as fault:
+            yield fault
     try:
-        userdata.build(_LONGEST_ALIAS, userdata.read_scripts(template.userdata_scripts))
+        userdata.build(_LONGEST_ALIAS, texts)
     except exception.BaseException as fault:
         yield fault
 
@@ -82,9 +92,9 @@ def _permission(permission: PermissionSettings) -> Faults:
         yield exception.InvalidPortRange(f"[{section}]: ports go from {lowest} to {_LAST_PORT}")
     if ports[0] > ports[1] and permission.ip_protocol != "icmp":
         yield exception.InvalidPortRange(f"[{section}]: FROM_PORT is greater than TO_PORT")
-    if not iptools.ipv4.validate_cidr(permission.cidr_ip):
+    if not iptools.ipv4.validate_cidr(permission.cidr):
         yield exception.ConfigSettingError(
-            f"'{permission.cidr_ip}' is not an address range",
+            f"'{permission.cidr}' is not an address range",
             section=section,
             setting="CIDR_IP",
             hint="such as 203.0.113.0/24",

@@ -54,6 +54,7 @@ VERBS: dict[str, Entry] = {
     "createkey": Entry(_OTHER, "Make a key pair, or import one", ("ck",)),
     "removekey": Entry(_OTHER, "Delete a key pair", ("rk",)),
     "listkeypairs": Entry(_OTHER, "Show key pairs", ("lk",)),
+    "config": Entry(_OTHER, "The config: what a template means, which permissions it needs, what is wrong"),
     "local": Entry(_OTHER, "The local cloud: up, down, status, interrupt and more"),
     "help": Entry(_OTHER, "Show help"),
 }

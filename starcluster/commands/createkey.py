@@ -10,10 +10,13 @@ import click
 
 from starcluster import exception
 from starcluster.logger import log
+from starcluster.permissions import OWN_TAG
 
 if TYPE_CHECKING:
     from starcluster.app import App
     from starcluster.model import KeyPair
+
+_TAGS = {OWN_TAG: "1"}  # what removekey may be allowed to delete
 
 
 @click.command()
@@ -30,7 +33,7 @@ def command(app: App, name: str, output_file: str | None, public_key: str | None
       starcluster createkey mykey -i ~/.ssh/id_ed25519.pub
     """
     if public_key:
-        pair = app.ec2.network.import_key(name, _public_key(Path(public_key).expanduser()))
+        pair = app.ec2.network.import_key(name, _public_key(Path(public_key).expanduser()), _TAGS)
         log.info("Imported key pair: %s", name)
     else:
         pair = _create(app, name, output_file)
@@ -50,7 +53,7 @@ def _public_key(path: Path) -> str:
 def _create(app: App, name: str, output_file: str | None) -> KeyPair:
     """The file is made before the key: EC2 tells the private key once only."""
     if output_file is None:
-        pair, secret = app.ec2.network.create_key(name)
+        pair, secret = app.ec2.network.create_key(name, tags=_TAGS)
         log.info("Created key pair: %s", name)
         click.echo(secret)
         return pair
@@ -63,7 +66,7 @@ def _create(app: App, name: str, output_file: str | None) -> KeyPair:
         raise exception.KeyFileError(f"can not write {path}: {error.strerror}") from error
     with os.fdopen(handle, "w") as file:
         try:
-            pair, secret = app.ec2.network.create_key(name)
+            pair, secret = app.ec2.network.create_key(name, tags=_TAGS)
         except BaseException:
             path.unlink()
             raise

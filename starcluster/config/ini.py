@@ -26,7 +26,7 @@ _NO_SECTION = "\n"  # [DEFAULT] is read as any other section, so that what a sec
 
 # how the first word of a section begins -> the kind that it is
 KINDS = {"key": "key", "vol": "volume", "cluster": "cluster", "plugin": "plugin", "permission": "permission"}
-_DEFAULTS = "DEFAULT"
+DEFAULTS = "DEFAULT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Document:
 
     def get(self, title: str) -> Section:
         """The section, an empty one when it is not written."""
-        defaults = self.sections[_DEFAULTS].raw if _DEFAULTS in self.sections else {}
+        defaults = self.sections[DEFAULTS].raw if DEFAULTS in self.sections else {}
         return self.sections.get(title) or Section(title=title, files={"": self.path}, defaults=defaults)
 
 
@@ -139,10 +139,9 @@ def _add(document: Document, path: str, text: str) -> None:
             hint="a section's first line is its name in brackets, such as [global]",
         ) from error
     except configparser.ParsingError as error:
-        number, line = error.errors[0]
-        raise ConfigError(
-            f"line {number}: {line} is no setting", file=path, hint="a setting is NAME = value"
-        ) from error
+        lines = text.splitlines()
+        told = "; ".join(f"line {number}: {lines[number - 1].strip()!r} is no setting" for number, _ in error.errors)
+        raise ConfigError(told, file=path, hint="a setting is NAME = value") from error
     for title in parser.sections():
         _merge(document, path, title, dict(parser.items(title)))
 
@@ -155,9 +154,9 @@ def _merge(document: Document, path: str, title: str, settings: Mapping[str, str
 
 def _new_section(document: Document, path: str, title: str) -> Section:
     """[DEFAULT] holds for all sections, also for those that come before it."""
-    if title == _DEFAULTS:
+    if title == DEFAULTS:
         return Section(title=title, files={"": path})
-    defaults = document.sections.setdefault(_DEFAULTS, Section(title=_DEFAULTS))
+    defaults = document.sections.setdefault(DEFAULTS, Section(title=DEFAULTS))
     return Section(title=" ".join(title.split()), files={"": path}, defaults=defaults.raw)
 
 

@@ -22,7 +22,7 @@ from starcluster.config.schema import (
     VolumeSettings,
 )
 from starcluster.config.sections import missing, specs, values
-from starcluster.config.unknown import unknown
+from starcluster.config.unknown import SECTIONS, unknown
 from starcluster.logger import log
 
 Named = TypeVar("Named", KeySettings, VolumeSettings, PluginSettings, PermissionSettings, ClusterTemplate)
@@ -42,7 +42,7 @@ def load(given: str | None = None, *, cloud: str | None = None) -> Config:
     for error in config.faults:
         if error in config.broken.values():
             log.warning("%s (matters only to what uses it)", error, extra=_ASIDE)
-    for line in [*unknown(document), *_open_secrets(document)]:
+    for line in [*unknown(document), *open_secrets(document)]:
         log.warning("%s", line, extra=_ASIDE)
     for error in config.fatal:
         raise error
@@ -184,7 +184,7 @@ def _from_environment(document: ini.Document) -> dict[str, str]:
     return texts
 
 
-def _open_secrets(document: ini.Document) -> Iterator[str]:
+def open_secrets(document: ini.Document) -> Iterator[str]:
     """Files with a secret that others on this machine can read."""
     for path in dict.fromkeys(file for section in document.sections.values() for file in section.files.values()):
         secret = next((name for name, text in _secrets_in(document, path) if text), "")
@@ -197,6 +197,15 @@ def _secrets_in(document: ini.Document, path: str) -> Iterator[tuple[str, str]]:
         for name, text in section.raw.items():
             if section.file(name) == path and is_secret(name):
                 yield name.upper(), text
+
+
+def defaults_of(kind: str) -> dict[str, str]:
+    """What holds for each setting of a kind of section that is not written, as one would write it."""
+    found = {}
+    for name, one in specs(SECTIONS[kind]).items():
+        value = one.default
+        found[name] = "" if value is None or value == () else str(value)
+    return found
 
 
 def is_secret(name: str) -> bool:

@@ -11,6 +11,7 @@ from starcluster import exception
 
 SHELLS = ("bash", "zsh", "csh", "ksh", "tcsh")
 ROOT_VOLUME_TYPES = ("gp3", "gp2", "io1", "io2")  # EC2 boots from no st1 or sc1
+WORLD = "0.0.0.0/0"
 PROTOCOLS = ("tcp", "udp", "icmp")
 
 
@@ -107,7 +108,12 @@ class PermissionSettings:
     from_port: int = setting(0, Kind.INTEGER, required=True)
     to_port: int = setting(0, Kind.INTEGER, required=True)
     ip_protocol: str = setting("tcp", choices=PROTOCOLS)
-    cidr_ip: str = setting("0.0.0.0/0")
+    cidr_ip: str = setting()
+
+    @property
+    def cidr(self) -> str:
+        """The whole world where nothing is said; never for SSH (cluster/sshrules.py)."""
+        return self.cidr_ip or WORLD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,14 @@ _LISTS = ("volumes", "plugins", "permissions")
 
 def template(document: ini.Document, config: Config, name: str) -> tuple[ClusterTemplate | None, list[ConfigError]]:
     """The template, None when it is wrong, and its faults; a fault of a section that it names is its own."""
+    found, faults = as_far_as_it_goes(document, config, name)
+    return (None if faults else found), faults
+
+
+def as_far_as_it_goes(
+    document: ini.Document, config: Config, name: str
+) -> tuple[ClusterTemplate | None, list[ConfigError]]:
+    """The template with defaults for what is wrong in it, None when what it EXTENDS is; and its faults."""
     try:
         section = extended(document, name)
     except ConfigError as error:
@@ -24,11 +32,7 @@ def template(document: ini.Document, config: Config, name: str) -> tuple[Cluster
     if "node_instance_type" in found:
         found, more = _with_runs(section, found)
         faults += more
-    for setting, known in (
-        ("volumes", config.volumes),
-        ("plugins", config.plugins),
-        ("permissions", config.permissions),
-    ):
+    for setting, known in _named_by(config).items():
         named = found.get(f"{setting.removesuffix('s')}_names", ())
         found[setting], more = _looked_up(section, setting, named, known, config.broken)
         faults += more
@@ -36,11 +40,15 @@ def template(document: ini.Document, config: Config, name: str) -> tuple[Cluster
         keys, more = _looked_up(section, "keyname", [found["keyname"]], config.keys, config.broken)
         found["key_location"] = next((key.key_location for key in keys), "")
         faults += more
-    if faults:
-        return None, faults
-    made = ClusterTemplate(name=name, **found)
-    faults = list(_counts(section, made))
-    return (None if faults else made), faults
+    if "cluster_size" in found:
+        faults += _counts(section, found["cluster_size"], found.get("type_runs", ()))
+    else:
+        found.pop("type_runs", None)
+    return ClusterTemplate(name=name, **found), faults
+
+
+def _named_by(config: Config) -> dict[str, Mapping[str, Any]]:
+    return {"volumes": config.volumes, "plugins": config.plugins, "permissions": config.permissions}
 
 
 def extended(document: ini.Document, name: str) -> ini.Section:
@@ -54,8 +62,8 @@ def extended(document: ini.Document, name: str) -> ini.Section:
         raw.update({setting: section.text(setting) or "" for setting in section.raw})
         files.update(section.files)
         titles.update(dict.fromkeys(section.raw, section.title))
-    own = {setting: chain[0].text(setting) or "" for setting in chain[0].defaults}
-    return dataclasses.replace(chain[0], raw={**own, **raw}, files=files, titles=titles, filled=True)
+    defaults = {setting: chain[0].text(setting) or "" for setting in chain[0].defaults}
+    return dataclasses.replace(chain[0], raw=raw, files=files, titles=titles, defaults=defaults, filled=True)
 
 
 def ancestry(document: ini.Document, name: str) -> Iterator[ini.Section]:
@@ -129,14 +137,10 @@ def _type_run(section: ini.Section, item: str) -> TypeRun:
     return TypeRun(instance_type=kind, image_id=image, count=count)
 
 
-def _counts(section: ini.Section, made: ClusterTemplate) -> Iterator[ConfigError]:
-    if made.cluster_size < 1:
+def _counts(section: ini.Section, size: int, runs: Iterable[TypeRun]) -> Iterator[ConfigError]:
+    if size < 1:
         yield fault(section, "cluster_size", "must be at least 1")
         return
-    wanted = sum(run.count for run in made.type_runs)
-    if wanted > made.cluster_size - 1:
-        yield fault(
-            section,
-            "node_instance_type",
-            f"names {wanted} workers, CLUSTER_SIZE {made.cluster_size} has {made.cluster_size - 1}",
-        )
+    wanted = sum(run.count for run in runs)
+    if wanted > size - 1:
+        yield fault(section, "node_instance_type", f"names {wanted} workers, CLUSTER_SIZE {size} has {size - 1}")

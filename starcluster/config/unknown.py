@@ -16,8 +16,8 @@ from starcluster.config.schema import (
 )
 from starcluster.config.sections import specs
 
-# a plugin's settings are its class's own
-_KINDS = {
+# the dataclass of each kind; a plugin's settings are its class's own
+SECTIONS = {
     "global": GlobalSettings,
     "aws info": AwsSettings,
     "key": KeySettings,
@@ -33,8 +33,8 @@ _NEAR = 0.7
 def unknown(document: ini.Document) -> Iterator[str]:
     """One sentence for each word that StarCluster dropped without one."""
     for title, section in document.sections.items():
-        kind = title if title in _ALONE else title.partition(" ")[0]
-        if kind in _KINDS:
+        kind = kind_of(title)
+        if kind in SECTIONS:
             yield from _settings(section, known(kind))
         elif kind not in _NAMED:
             yield from _section(section)
@@ -43,9 +43,14 @@ def unknown(document: ini.Document) -> Iterator[str]:
             yield f"{section.file()} [{section.title}]: its name is {name}, what follows that is not read"
 
 
+def kind_of(title: str) -> str:
+    """`cluster` of `cluster small`, `global`, `aws info`."""
+    return title if title in _ALONE else ini.canonical(title).partition(" ")[0]
+
+
 def known(kind: str) -> list[str]:
     """The settings of a kind of section."""
-    return [*specs(_KINDS[kind]), *(["extends"] if kind == "cluster" else [])]
+    return [*specs(SECTIONS[kind]), *(["extends"] if kind == "cluster" else [])]
 
 
 def _settings(section: ini.Section, known: list[str]) -> Iterator[str]:

@@ -71,3 +71,17 @@ def test_resource_tags_name_the_node() -> None:
     tags = record.resource_tags("c", "node001", {"User": "me"})
     assert (tags["alias"], tags["Name"], tags["@sc-cluster"], tags["User"]) == ("node001", "node001", "c", "me")
     assert tags["@sc-schema"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ({"@sc-version": "0.95.6", "@sc-core": "abc"}, "was made by StarCluster 0.95.6: .* Python 2 pickles"),
+        ({"@sc-version": "0.1", "@sc-schema": "0"}, "was made by starcluster 0.1: the form 0 of its record"),
+        ({}, "can not be read"),
+    ],
+)
+def test_a_cluster_of_another_age_says_whose_it_is(tags: dict[str, str], told: str) -> None:
+    with pytest.raises(exception.IncompatibleCluster, match=told) as caught:
+        record.from_tags(tags, tag="old")
+    assert "starcluster terminate --force old" in caught.value.hint
