@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from starcluster import logger
+from tests import calls_seen
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
@@ -21,6 +25,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 ALLOWED_SKIPS = Path(__file__).with_name("allowed-skips")
 _OURS = ("AWS_", "STARCLUSTER_", "EC2_")
 _unplanned: list[str] = []
+_unplanned_calls: list[str] = []
 
 
 def allowed_skips() -> set[str]:
@@ -32,8 +37,6 @@ def allowed_skips() -> set[str]:
 @pytest.fixture(autouse=True, scope="session")
 def _no_user_environment(tmp_path_factory: pytest.TempPathFactory):
     """An own HOME and none of the user's AWS settings: a test can not reach the real AWS or a real cluster."""
-    import os
-
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(_OURS):
@@ -61,17 +64,36 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _unplanned.append(report.nodeid)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that hands out the work gathers what was asked of AWS, from the workers too."""
+    if not hasattr(config, "workerinput"):
+        os.environ[calls_seen.FOLDER] = tempfile.mkdtemp(prefix="calls-seen-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(calls_seen.FOLDER), ignore_errors=True)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if _unplanned and exitstatus == pytest.ExitCode.OK:
+    if exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput"):
+        seen = calls_seen.gathered(Path(os.environ[calls_seen.FOLDER]))
+        _unplanned_calls.extend(calls_seen.faults(seen, whole=False))
+    if (_unplanned or _unplanned_calls) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _unplanned:
-        terminalreporter.section("skips that tests/allowed-skips does not name", red=True)
-        for nodeid in _unplanned:
-            terminalreporter.line(nodeid)
+    _tell(terminalreporter, "skips that tests/allowed-skips does not name", _unplanned)
+    _tell(terminalreporter, "starcluster/permissions.py is not what was asked of AWS", _unplanned_calls)
+
+
+def _tell(reporter: pytest.TerminalReporter, title: str, lines: list[str]) -> None:
+    if lines:
+        reporter.section(title, red=True)
+        for line in lines:
+            reporter.line(line)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,4 +1,4 @@
-"""starcluster config check"""
+"""starcluster config check|policy"""
 
 from __future__ import annotations
 
@@ -51,6 +51,33 @@ def check(app: App, /, *, template: str | None, as_json: bool) -> int:
     else:
         _show(found)
     return 1 if found.problems else 0
+
+
+@command.command()
+@click.option("-f", "--feature", "features", multiple=True, metavar="NAME", help="Only what this needs; repeatable.")
+@click.option("--features", "listed", is_flag=True, help="Show the features and what each is for.")
+@click.option("--partition", type=click.Choice(["aws", "aws-cn", "aws-us-gov"]), default="aws", show_default=True)
+def policy(*, features: tuple[str, ...], listed: bool, partition: str) -> None:
+    """Print the IAM policy for whoever runs this program: what its verbs ask of AWS, and nothing else.
+
+    \b
+    Examples:
+      starcluster config policy > iam-policy.json
+      starcluster config policy --feature look --feature ssh
+      starcluster config policy --features
+    """
+    from starcluster.permissions import FEATURES
+    from starcluster.policy import document
+
+    for name in features:
+        if name not in FEATURES:
+            raise click.UsageError(f"there is no feature '{name}'; --features shows them")
+    if listed:
+        width = max(len(name) for name in FEATURES)
+        for one in FEATURES.values():
+            click.echo(f"{one.name.ljust(width)}  {one.what}")
+        return
+    click.echo(json.dumps(document(features, partition=partition), indent=2))
 
 
 def _as_words(found: Report) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests import calls_seen
 from tests.leftovers import hold_namespaces, left_of
 
 _CAP_SYS_RESOURCE = 24
@@ -100,6 +101,7 @@ class Stage:
             process.kill()
             process.wait()
         held = hold_namespaces(self.cloud)
+        calls_seen.hand_in(self.cloud / "log" / "calls.jsonl")
         self.run("starcluster", "local", "down", "--delete", expect=None)
         left = left_of(self.cloud, held)
         if left:

@@ -29,12 +29,19 @@ class CallLog:
         if path is not None:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def call(self, *, action: str, began: float, ids: list[str], error: str | None, service: str, status: int) -> None:
-        """One API call: seconds since the epoch, the ids it named, its error code."""
+    def call(
+        self, *, action: str, began: float, ids: list[str], error: str | None, service: str, status: int, client: str,
+        tags: dict[str, list[str]],
+    ) -> None:  # fmt: skip
+        """One API call: seconds since the epoch, the ids it named, its error code, which program asked.
+
+        `tags`: the keys that it gives to what it makes, by kind of resource.
+        """
         ended = time.time()
+        made = {"tags": tags} if tags else {}
         self._add(
             kind="call", at=began, ended=ended, seconds=round(ended - began, 6), service=service, action=action,
-            ids=ids, error=error, status=status,
+            ids=ids, error=error, status=status, client=client, **made,
         )  # fmt: skip
 
     def command(self, *, text: str, given: str, began: float, ids: list[str], error: str | None) -> None:

@@ -27,6 +27,7 @@ from starcluster.localcloud.api.wire import (
     read_action,
     read_head,
     read_request,
+    read_tags,
     status_line,
 )
 
@@ -113,6 +114,7 @@ class Gate:
         self._log.call(
             action=call.action if call else "", service=call.service if call else "", began=began,
             ids=call.ids if call else [], error=reply.error, status=reply.status,
+            client=call.client if call else "", tags=call.tags if call else {},
         )  # fmt: skip
         headers = [(name, value) for name, value in reply.headers if name.lower() != "content-length"]
         start(status_line(reply.status), [*headers, ("Content-Length", str(reply.length))])
@@ -132,7 +134,7 @@ class Gate:
         if scope.service == S3 and S3 in self._services:
             return self._of_s3(environ, request, scope, caller)
         action, ids = read_action(request)
-        call = Call(request=request, service=scope.service, action=action, ids=ids)
+        call = Call(request=request, service=scope.service, action=action, ids=ids, tags=read_tags(request))
         return self._served(environ, call, scope, caller), call
 
     def _signed_by(self, request: SignedRequest) -> tuple[Scope, Caller]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import secrets
 import select
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,6 +17,7 @@ from xml.sax.saxutils import escape
 from starcluster.localcloud.api.signature import SignedRequest
 
 Environ = dict[str, Any]
+_TAG_OF_A_KIND = re.compile(r"TagSpecification\.(\d+)\.Tag\.\d+\.Key")
 BODY_LIMIT = 64 * 1024 * 1024
 
 
@@ -27,6 +29,13 @@ class Call:
     service: str
     action: str
     ids: list[str]
+    tags: dict[str, list[str]] = field(default_factory=dict)  # kind of what is made -> keys that it is given at once
+
+    @property
+    def client(self) -> str:
+        """The program that asks, by the first word of what it says of itself, or by its own addition at the end."""
+        words = self.request.headers.get("user-agent", "").split()
+        return (words[-1] if words[-1].startswith("starcluster") else words[0]) if words else ""
 
 
 def read_request(environ: Environ) -> SignedRequest:
@@ -53,8 +62,7 @@ def read_action(request: SignedRequest) -> tuple[str, list[str]]:
     target = request.headers.get("x-amz-target", "")
     if target:
         return target.rpartition(".")[2], []
-    form = parse_qs(request.body.decode("utf-8", "replace")) if b"Action=" in request.body else {}
-    form = form or parse_qs(request.query)
+    form = _form(request)
     action = (form.get("Action") or [""])[0]
     if not action:
         return f"{request.method} {request.path}", []
@@ -65,6 +73,24 @@ def read_action(request: SignedRequest) -> tuple[str, list[str]]:
         if name.split(".")[0].endswith(("Id", "Ids", "Name", "Resource", "ResourceId", "ClientToken"))
     ]
     return action, ids
+
+
+def _form(request: SignedRequest) -> dict[str, list[str]]:
+    """The parameters of a call in the query protocol."""
+    form = parse_qs(request.body.decode("utf-8", "replace")) if b"Action=" in request.body else {}
+    return form or parse_qs(request.query)
+
+
+def read_tags(request: SignedRequest) -> dict[str, list[str]]:
+    """The keys of the tags that a call gives to what it makes, by the kind of resource."""
+    form = _form(request)
+    found: dict[str, list[str]] = {}
+    for name, values in form.items():
+        match = _TAG_OF_A_KIND.fullmatch(name)
+        if match:
+            kind = (form.get(f"TagSpecification.{match.group(1)}.ResourceType") or [""])[0]
+            found.setdefault(kind, []).extend(values)
+    return found
 
 
 def error_body(service: str, code: str, message: str) -> tuple[str, bytes]:

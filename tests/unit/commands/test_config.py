@@ -10,6 +10,7 @@ import pytest
 
 from starcluster import app
 from starcluster.config import files
+from starcluster.policy import document
 from tests.unit.commands.conftest import Run
 from tests.unit.config.test_load import CLUSTER, KEY
 
@@ -180,3 +181,15 @@ def test_a_file_that_can_not_be_read_names_all_its_bad_lines(run: Run, path: Pat
     assert result.code == 1
     assert "line 2: 'nonsense' is no setting" in result.err
     assert "line 4: 'more nonsense" in result.err
+
+
+def test_the_policy_is_printed_whole_or_for_a_feature(run: Run) -> None:
+    whole = run("config", "policy")
+    assert json.loads(whole.out) == document()
+    some = run("config", "policy", "--feature", "keys", "--partition", "aws-cn")
+    assert json.loads(some.out) == document(["keys"], partition="aws-cn")
+    assert "arn:aws-cn:ec2:*:*:key-pair/*" in some.out
+    assert "ec2:RunInstances" not in some.out
+    assert "keys" in run("config", "policy", "--features").out
+    wrong = run("config", "policy", "--feature", "keyz")
+    assert (wrong.code, "there is no feature 'keyz'" in wrong.err) == (2, True)
