@@ -15,10 +15,11 @@ from urllib.parse import quote
 from starcluster import exception
 from starcluster.aws import regions
 from starcluster.config import files
-from starcluster.config.addresses import AUTO
-from starcluster.config.schema import AwsSettings, CloudName, Config, GlobalSettings
+from starcluster.config.addresses import AUTO, SSM, parts
+from starcluster.config.schema import AwsSettings, CloudName, Config
 from starcluster.logger import log
 from starcluster.ssh.dialer import Dialer, LocalDialer, TcpDialer
+from starcluster.ssh.proxy import BastionDialer, SsmDialer
 
 LOCAL_ADDRESS = "127.0.0.1/32"
 _WHO_AM_I = "https://checkip.amazonaws.com"
@@ -71,9 +72,9 @@ def _local(config: Config, region: str | None) -> Cloud:
         access_key=facts["access_key"],
         secret_key=facts["secret_key"],
         clock_scale=float(facts["speed"]),
-        dialer=LocalDialer(folder),
+        dialer=_proxy(config, facts["region"]) or LocalDialer(folder),
         public=False,
-        callers=lambda: ssh_callers(config.globals, lambda: LOCAL_ADDRESS),
+        callers=lambda: ssh_callers(config, lambda: LOCAL_ADDRESS),
         folder=folder,
         node_environment={"AWS_ENDPOINT_URL_S3": facts["node_s3_endpoint"]},
     )
@@ -95,17 +96,18 @@ def start_local(folder: Path, **options: Any) -> dict[str, Any]:
 
 def _aws(config: Config, region: str | None) -> Cloud:
     aws = config.aws
+    where = regions.choose(region, aws.aws_region_name, aws.aws_profile or None)
     return Cloud(
         name=CloudName.AWS,
-        region=regions.choose(region, aws.aws_region_name, aws.aws_profile or None),
+        region=where,
         endpoint_url=aws_endpoint(aws),
         access_key=aws.aws_access_key_id or None,
         secret_key=aws.aws_secret_access_key or None,
         session_token=aws.aws_session_token or None,
         profile=aws.aws_profile or None,
-        dialer=TcpDialer(),
+        dialer=_proxy(config, where) or TcpDialer(),
         public=True,
-        callers=lambda: ssh_callers(config.globals, _ask_caller_cidr),
+        callers=lambda: ssh_callers(config, _ask_caller_cidr),
         proxies=aws_proxies(aws),
         verify=aws.aws_validate_certs,
     )
@@ -130,10 +132,54 @@ def aws_proxies(aws: AwsSettings) -> dict[str, str] | None:
     return {"http": url, "https": url}
 
 
-def ssh_callers(main: GlobalSettings, here: Callable[[], str]) -> tuple[str, ...]:
-    """SSH_CIDR, `auto` where it is not set; `here` asks for this machine's own address."""
-    wanted = main.ssh_cidr or (AUTO,)
-    return tuple(dict.fromkeys(here() if one == AUTO else one for one in wanted))
+def ssh_callers(config: Config, here: Callable[[], str]) -> tuple[str, ...]:
+    """SSH_CIDR, `auto` where it is not set; `here` asks for this machine's own address.
+
+    Behind SSH_PROXY it is the bastion that calls; the Session Manager comes from inside the node.
+    """
+    proxy = config.globals.ssh_proxy
+    wanted = config.globals.ssh_cidr or (() if proxy == SSM else (AUTO,))
+    ask = _ask_bastion(bastion(config)) if proxy and proxy != SSM else here
+    return tuple(dict.fromkeys(ask() if one == AUTO else one for one in wanted))
+
+
+def _ask_bastion(dialer: BastionDialer) -> Callable[[], str]:
+    def ask() -> str:
+        try:
+            return f"{dialer.address()}/32"
+        except OSError as error:
+            raise exception.UserMustAct(
+                f"the address of the bastion {dialer.host} can not be found: {error}",
+                hint="set SSH_CIDR in [global] to the address from which it reaches the nodes",
+            ) from error
+
+    return ask
+
+
+def bastion(config: Config) -> BastionDialer:
+    """The SSH server that SSH_PROXY names."""
+    user, host, port = parts(config.globals.ssh_proxy)
+    key_file = Path(config.globals.ssh_proxy_key) if config.globals.ssh_proxy_key else None
+    return BastionDialer(host=host, user=user, port=port, key_file=key_file, strict=config.globals.ssh_strict)
+
+
+def _proxy(config: Config, region: str) -> Dialer | None:
+    """The dialer that SSH_PROXY asks for; None when it is not set."""
+    if not config.globals.ssh_proxy:
+        return None
+    if config.globals.ssh_proxy != SSM:
+        return bastion(config)
+    if config.cloud is CloudName.LOCAL:
+        raise exception.UserMustAct(
+            "SSH_PROXY = ssm is AWS's Session Manager, which the local cloud does not have",
+            hint="leave SSH_PROXY out there, or name a bastion",
+        )
+    if config.aws.aws_access_key_id and "AWS_ACCESS_KEY_ID" not in config.from_environment:
+        raise exception.UserMustAct(
+            "SSH_PROXY = ssm runs the aws program, which does not know the keys in [aws info]",
+            hint="put them into a profile (aws configure --profile NAME) and name that by AWS_PROFILE",
+        )
+    return SsmDialer(region=region, profile=config.aws.aws_profile)
 
 
 def _ask_caller_cidr() -> str:

@@ -32,6 +32,7 @@ class Instances:
         states: Iterable[InstanceState] = (),
         token: str = "",
         group_id: str | Sequence[str] = "",
+        addresses: Sequence[str] = (),
     ) -> list[Instance]:
         """All instances that fit every given word (of several groups: one of them); unknown ids are left out."""
         wanted: dict[str, Any] = {
@@ -39,6 +40,7 @@ class Instances:
             "instance-state-name": [str(state) for state in states],
             "client-token": token,
             "instance.group-id": group_id,
+            "ip-address": addresses,
         }
         if not ids:
             return self._describe(wanted)

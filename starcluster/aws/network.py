@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -81,7 +82,9 @@ class Network:
         """Take rules back; those that are not there are no error."""
         for permission in permissions:
             try:
-                self._rule("revoke_security_group_ingress", group_id, permission)
+                # a rule is what it lets in; what is said of it counts for nothing
+                plain = dataclasses.replace(permission, description="")
+                self._rule("revoke_security_group_ingress", group_id, plain)
             except exception.ConflictError as error:
                 if error.code != "InvalidPermission.NotFound":
                     raise

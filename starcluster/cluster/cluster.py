@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from starcluster import exception, names, pluginloader
 from starcluster.clock import Clock
 from starcluster.cluster import record
+from starcluster.cluster.letin import Door
 from starcluster.cluster.node import Node, volumes_argument
 from starcluster.cluster.record import ClusterRecord
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
 from starcluster.model import InstanceState, SecurityGroup, SpotRequest, Subnet
 from starcluster.ssh.access import Access
+from starcluster.ssh.dialer import Dialer, GuardedDialer
+from starcluster.ssh.proxy import SsmDialer
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
@@ -128,10 +131,17 @@ class Cluster:
         """How its nodes are reached."""
         return Access(
             key_file=self._key_file(),
-            dialer=self.cloud.dialer,
+            dialer=self._dialer(),
             clock=self.clock,
             strict=bool(self.config.globals.ssh_strict),
         )
+
+    def _dialer(self) -> Dialer:
+        """The cloud's, which lets this machine in first; the Session Manager needs no rule."""
+        if isinstance(self.cloud.dialer, SsmDialer):
+            return self.cloud.dialer
+        door = Door(self.group, ec2=self.ec2, cloud=self.cloud, clock=self.clock)
+        return GuardedDialer(self.cloud.dialer, door.keep)
 
     def _key_file(self) -> Path:
         return Path(self.config.key(self.record.keyname).key_location).expanduser()

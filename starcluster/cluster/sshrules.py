@@ -1,4 +1,4 @@
-"""Who may ssh to a cluster's nodes: the rules of its group that this machine made, and keeps in step. Pure functions.
+"""Who may ssh to a cluster's nodes: the rules of its group that this machine made. Pure functions.
 
 A rule carries the name of the machine that made it, so that two people, or a laptop and the machine where the driver
 runs, do not take each other's rules away.
@@ -34,7 +34,23 @@ def this_machine() -> str:
 
 
 def covers_ssh(permission: Permission) -> bool:
+    if permission.protocol == "-1":
+        return True
     return permission.protocol == "tcp" and permission.from_port <= SSH_PORT <= permission.to_port
+
+
+def changes(there: Sequence[Permission], callers: Sequence[str]) -> tuple[list[Permission], list[Permission]]:
+    """What is to be added to a group's rules and what to be taken away, so that these callers may ssh.
+
+    Where a [permission] decides who may, nothing is; the rules of other machines stay.
+    """
+    open_to = [one for one in there if one.cidr and covers_ssh(one)]
+    ours = [one for one in open_to if one.description == _SAID + this_machine()]
+    if not ours and any(not one.description.startswith(_SAID) for one in open_to):
+        return [], []
+    known = {one.cidr for one in open_to}
+    added = [one for one in rules(callers) if one.cidr not in known]
+    return added, [one for one in ours if one.cidr not in callers]
 
 
 def rules_of(one: PermissionSettings) -> list[Permission]:

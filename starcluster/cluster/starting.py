@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from starcluster import __version__, exception, names
-from starcluster.cluster import record, sshrules, userdata, waiting
+from starcluster.cluster import letin, record, sshrules, userdata, waiting
 from starcluster.cluster.launching import NodeSpec, launch_nodes
 from starcluster.cluster.record import ClusterRecord, NodeKind, PluginRecord, VolumeRecord
 from starcluster.cluster.setup import set_up_cluster
@@ -165,7 +165,7 @@ def _group(
     else:
         log.info("Going on with the start of %s that did not end", tag)
         check_same(found, wanted)
-    callers = clusters.cloud.callers()
+    callers = letin.callers(clusters.cloud, clusters.ec2)
     clusters.ec2.network.authorize(
         found.group.id, permissions_of(permissions, callers=callers, group_id=found.group.id)
     )

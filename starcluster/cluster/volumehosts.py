@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from starcluster import __version__, exception, names
 from starcluster.clock import wait_until
-from starcluster.cluster import attaching, record, sshrules, waiting
+from starcluster.cluster import attaching, letin, record, sshrules, waiting
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.launching import launch_request
 from starcluster.cluster.node import Node
@@ -267,7 +267,7 @@ def _helpers_group(clusters: Clusters, wish: HostWish) -> Cluster:
     cluster = clusters.find(HELPERS) or _create_group(clusters, wanted)
     if cluster.record != wanted:
         cluster.save(wanted)
-    clusters.ec2.network.authorize(cluster.group.id, sshrules.rules(clusters.cloud.callers()))
+    clusters.ec2.network.authorize(cluster.group.id, sshrules.rules(letin.callers(clusters.cloud, clusters.ec2)))
     return cluster
 
 

@@ -117,7 +117,7 @@ def _checks(node: Node) -> str:
 
 def _port_open(node: Node) -> bool:
     try:
-        node.access.dialer.dial(node.dns_name, 22, 10).close()
+        node.access.way_to(node.id).dial(node.dns_name, 22, 10).close()
     except OSError:
         return False
     return True

@@ -103,13 +103,15 @@ def ssh_status(app: App, nodes: Sequence[Instance]) -> dict[str, str]:
 
 def _answers(app: App, node: Instance) -> bool:
     """An SSH server greets first: a mere open port is not enough."""
+    from starcluster.ssh.access import Access
+
     if not node.state.is_alive or not node.address:
         return False
     try:
-        with app.cloud.dialer.dial(node.address, 22, _SSH_LIMIT) as sock:
+        with Access(key_file=None, dialer=app.cloud.dialer).way_to(node.id).dial(node.address, 22, _SSH_LIMIT) as sock:
             sock.settimeout(_SSH_LIMIT)
             return sock.recv(4) == b"SSH-"
-    except OSError:
+    except (OSError, exception.BaseException):
         return False
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starcluster.clock import Clock
 from starcluster.ssh.dialer import Dialer, TcpDialer
 from starcluster.ssh.hostkeys import KnownHosts
+from starcluster.ssh.proxy import SsmDialer
 
 if TYPE_CHECKING:
     from starcluster.ssh.client import SSHClient
@@ -24,6 +25,10 @@ class Access:
     clock: Clock = field(default_factory=Clock)
     strict: bool = False
 
+    def way_to(self, instance_id: str) -> Dialer:
+        """The dialer for that instance: the Session Manager knows no addresses."""
+        return self.dialer.to(instance_id) if isinstance(self.dialer, SsmDialer) else self.dialer
+
     def client(self, instance_id: str, host: str, *, user: str = "root", label: str = "") -> SSHClient:
         """A client for that instance, not yet connected."""
         from starcluster.ssh.client import SSHClient
@@ -32,7 +37,7 @@ class Access:
             host,
             username=user,
             private_key=str(self.key_file) if self.key_file else None,
-            dialer=self.dialer,
+            dialer=self.way_to(instance_id),
             known=self.known,
             instance_id=instance_id,
             strict=self.strict,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,21 @@ class LocalDialer:
         from starcluster.localcloud import control
 
         return control.proxy_command(self.folder)
+
+
+class GuardedDialer:
+    """Another dialer, before whose every use `before` is called: it may have to open the way first."""
+
+    def __init__(self, dialer: Dialer, before: Callable[[], None]) -> None:
+        self.dialer, self._before = dialer, before
+
+    def dial(self, host: str, port: int, timeout: float) -> socket.socket:
+        self._before()
+        return self.dialer.dial(host, port, timeout)
+
+    def proxy_command(self) -> str | None:
+        self._before()
+        return self.dialer.proxy_command()
 
 
 def _watched(sock: socket.socket) -> socket.socket:

@@ -31,7 +31,7 @@ def options(access: Access, instance_id: str) -> list[str]:
         "ServerAliveCountMax=4",
         "ConnectTimeout=30",
     ]
-    proxy = access.dialer.proxy_command()
+    proxy = access.way_to(instance_id).proxy_command()
     if proxy:
         words += [f"ProxyCommand={proxy}", "ControlPath=none"]
     return [piece for word in words for piece in ("-o", word)]

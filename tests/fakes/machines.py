@@ -62,6 +62,7 @@ class FakeInstances:
         states: Iterable[InstanceState] = (),
         token: str = "",
         group_id: str | Sequence[str] = "",
+        addresses: Sequence[str] = (),
     ) -> list[Instance]:
         self.ec2.note("instances.find", cluster or tuple(ids) or token)
         self.ec2.tick()
@@ -75,6 +76,7 @@ class FakeInstances:
             and (not wanted or one.state in wanted)
             and (not token or one.client_token == token)
             and (not groups or groups & set(one.group_ids))
+            and (not addresses or one.public_ip in addresses)
         ]
         if self.ec2.lag:
             self.ec2.lag -= 1
