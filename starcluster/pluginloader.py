@@ -1,6 +1,7 @@
 """From a plugin's section in the config to the plugin: import, check, construct.
 
-Strangers' plugins lie in ~/.starcluster/plugins; their folder comes first on Python's path.
+Strangers' plugins lie in ~/.starcluster/plugins, whose folder comes first on Python's path, or are entry points of
+installed packages. How Python 2 files become Python 3 is plugincode's matter.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ import difflib
 import functools
 import importlib
 import inspect
-import sys
 import traceback
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from starcluster import exception
 from starcluster.clustersetup import ClusterSetup
-from starcluster.logger import log, logs_folder
+from starcluster.logger import log
+from starcluster.plugincode import importing
+
+GROUP = "starcluster.plugins"
 
 
 def load(name: str, setup_class: str, settings: Mapping[str, str]) -> ClusterSetup:
@@ -29,8 +33,7 @@ def load(name: str, setup_class: str, settings: Mapping[str, str]) -> ClusterSet
         raise
     except Exception as error:
         raise exception.PluginLoadError(
-            f"plugin '{name}' refuses its settings: {type(error).__name__}: {error}",
-            hint=f"see the section [plugin {name}]",
+            f"plugin '{name}' refuses its settings: {_told(error)}", hint=f"see the section [plugin {name}]"
         ) from error
     if "__name__" not in vars(plugin) and not isinstance(getattr(type(plugin), "__name__", ""), property):
         plugin.__name__ = name  # type: ignore[attr-defined]
@@ -38,16 +41,34 @@ def load(name: str, setup_class: str, settings: Mapping[str, str]) -> ClusterSet
 
 
 def find_class(name: str, setup_class: str) -> type[ClusterSetup]:
-    """The class that SETUP_CLASS means."""
+    """The class that SETUP_CLASS means: module.Class, or the name of an entry point."""
+    entry = installed().get(setup_class)
+    if entry is not None:
+        return _checked(name, setup_class, getattr(_import(name, entry.module), entry.attr, None), entry.module)
     module_name, _, class_name = setup_class.rpartition(".")
     if not module_name:
         raise exception.PluginError(
-            f"plugin '{name}': SETUP_CLASS = {setup_class} has no module", hint="write it as module.Class"
+            f"plugin '{name}': SETUP_CLASS = {setup_class} has no module, and no installed package offers that name",
+            hint="write it as module.Class; `starcluster plugin list` shows what there is",
         )
     module = _import(name, module_name)
-    kind = getattr(module, class_name, None)
+    return _checked(name, setup_class, getattr(module, class_name, None), module_name)
+
+
+def installed() -> dict[str, EntryPoint]:
+    """The plugins that installed packages offer, by name."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _checked(name: str, setup_class: str, kind: object, module_name: str) -> type[ClusterSetup]:
     if kind is None:
-        raise exception.PluginError(f"plugin '{name}': {module_name} has no class {class_name}")
+        module = importlib.import_module(module_name)
+        known = ", ".join(classes_of(module))
+        where = getattr(module, "__file__", None) or "built into Python"
+        raise exception.PluginError(
+            f"plugin '{name}': {module_name} has no class {setup_class.rpartition('.')[2]}",
+            hint=f"{module_name} is {where}; its plugins: {known or 'none'}",
+        )
     if not (isinstance(kind, type) and issubclass(kind, ClusterSetup)):
         raise exception.PluginError(
             f"plugin '{name}': {setup_class} is not a kind of starcluster.clustersetup.ClusterSetup"
@@ -55,34 +76,50 @@ def find_class(name: str, setup_class: str) -> type[ClusterSetup]:
     return kind
 
 
+def classes_of(module: ModuleType) -> list[str]:
+    """Names of the plugin classes that the module itself defines."""
+    return [
+        name
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, ClusterSetup) and kind.__module__ == module.__name__
+    ]
+
+
 def _import(name: str, module_name: str) -> ModuleType:
-    folder = str(logs_folder().parent / "plugins")
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    importing.prepare()
     try:
         return importlib.import_module(module_name)
+    except exception.PluginError as error:
+        raise type(error)(f"plugin '{name}': {error.msg}", hint=error.hint) from error
     except SyntaxError as error:
         raise exception.PluginSyntaxError(
             f"plugin '{name}' is not valid Python: {error.filename} line {error.lineno}: {error.msg}",
-            hint=_python2_hint(error),
+            hint="is it Python 2 all the same? Then write `# python2` into its first line",
         ) from error
     except ImportError as error:
         raise exception.PluginLoadError(
-            f"plugin '{name}': {module_name} can not be imported: {error}",
-            hint=f"plugins of your own lie in {folder}",
+            f"plugin '{name}': {module_name} can not be imported: {error}{_place(error)}",
+            hint=f"plugins of your own lie in {importing.plugins_folder()}",
         ) from error
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
         raise exception.PluginLoadError(
-            f"plugin '{name}': {module_name} fails when imported: {type(error).__name__}: {error} "
-            f"({where.filename} line {where.lineno})"
+            f"plugin '{name}': {module_name} fails when imported: {_told(error)}"
         ) from error
 
 
-def _python2_hint(error: SyntaxError) -> str:
-    if "print" in (error.msg or "") or "multiple exception" in (error.msg or ""):
-        return "it is written for Python 2; `python -m lib2to3` style changes are needed (print(...), except X as e)"
-    return ""
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """Where it happened: the last line that is neither Python's nor ours."""
+    ours = str(importlib.import_module("starcluster").__path__[0])
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<", ours)) and "importlib" not in frame.filename
+    ]
+    return f" ({frames[-1].filename} line {frames[-1].lineno})" if frames else ""
 
 
 def _arguments(name: str, kind: type[ClusterSetup], settings: Mapping[str, str]) -> dict[str, str]:
@@ -90,14 +127,12 @@ def _arguments(name: str, kind: type[ClusterSetup], settings: Mapping[str, str])
     given = {key.lower(): value for key, value in settings.items()}
     found: dict[str, str] = {}
     missing: list[str] = []
-    every = list(inspect.signature(kind.__init__).parameters.values())[1:]
-    parameters = [one for one in every if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    for parameter in parameters:
+    for parameter in parameters_of(kind):
         if parameter.name.lower() in given:
             found[parameter.name] = given[parameter.name.lower()]
         elif parameter.default is parameter.empty:
             missing.append(parameter.name)
-    known = {parameter.name.lower() for parameter in parameters}
+    known = {parameter.name.lower() for parameter in parameters_of(kind)}
     for key in sorted(set(given) - known):
         near = difflib.get_close_matches(key, known, 1)
         _warn_unknown(name, key.upper(), near[0].upper() if near else "")
@@ -106,6 +141,12 @@ def _arguments(name: str, kind: type[ClusterSetup], settings: Mapping[str, str])
             f"plugin '{name}' needs {', '.join(missing)}", hint=f"set it in the section [plugin {name}]"
         )
     return found
+
+
+def parameters_of(kind: type[ClusterSetup]) -> list[inspect.Parameter]:
+    """The settings that the plugin's constructor takes."""
+    every = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    return [one for one in every if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import pytest
 from starcluster import exception, pluginloader
 from starcluster.plugins.spotworker import SpotWorker
 
-GOOD = """
+GOOD = """# python3
 from starcluster.clustersetup import ClusterSetup
 
 class Good(ClusterSetup):
@@ -65,7 +65,7 @@ def test_missing_arguments_are_listed(folder: Path) -> None:
     ("setup_class", "told"),
     [
         ("Good", "has no module"),
-        ("own_plugin.None", "has no class None"),
+        ("own_plugin.Absent", "has no class Absent"),
         ("own_plugin.Foreign", "is not a kind of"),
         ("no_such_plugin.X", "can not be imported"),
     ],
@@ -76,7 +76,7 @@ def test_wrong_classes_are_told(folder: Path, setup_class: str, told: str) -> No
 
 
 def test_broken_files_are_told_with_their_line(folder: Path) -> None:
-    (folder / "bad_syntax.py").write_text("x = 1\nprint 'x'\n")
+    (folder / "bad_syntax.py").write_text("# python3\nprint 'x'\n")
     with pytest.raises(exception.PluginSyntaxError, match=r"bad_syntax\.py line 2") as caught:
         pluginloader.load("mine", "bad_syntax.X", {})
     assert "Python 2" in caught.value.hint
@@ -86,7 +86,7 @@ def test_broken_files_are_told_with_their_line(folder: Path) -> None:
 
 
 def test_a_constructor_that_fails_is_told(folder: Path) -> None:
-    with pytest.raises(exception.PluginLoadError, match="ValueError"):
+    with pytest.raises(exception.PluginLoadError, match=r"ValueError: invalid literal.*own_plugin\.py line 10"):
         pluginloader.load("mine", "own_plugin.Refusing", {"number": "many"})
 
 

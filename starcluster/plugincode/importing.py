@@ -1,0 +1,190 @@
+"""Imports from the user's own plugin folders: Python 2 files are converted as they are loaded.
+
+Own folders are STARCLUSTER_HOME/plugins and those of PYTHONPATH that are neither this program's nor an installation's.
+Everything else is imported as ever, and so is a Python 3 file in an own folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import os
+import sys
+import sysconfig
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from starcluster import exception, python2
+from starcluster.config.files import home
+from starcluster.logger import log
+from starcluster.plugincode import cache
+from starcluster.plugincode.convert import VERSION, Converted, Neighbours, convert
+from starcluster.plugincode.language import Language, Verdict, decide
+from starcluster.plugincode.source import read
+
+_importer: ContextVar[Language | None] = ContextVar("importer", default=None)
+_told: set[str] = set()
+
+
+def plugins_folder() -> Path:
+    return home() / "plugins"
+
+
+def own_folders() -> list[str]:
+    """The plugin folder first, as on Python's path."""
+    installed = {Path(path).resolve() for path in sysconfig.get_paths().values()}
+    ours = Path(__file__).resolve().parents[2]
+    named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    known = {*installed, ours}
+    return [
+        str(plugins_folder()),
+        *(path for path in named if not {Path(path).resolve(), *Path(path).resolve().parents} & known),
+    ]
+
+
+def prepare() -> None:
+    """The plugin folder comes first on Python's path, and imports from own folders go through here."""
+    folder = str(plugins_folder())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())
+    importlib.invalidate_caches()
+
+
+class Finder:
+    """Finds Python 2 files in own folders; leaves all others to Python."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name.partition(".")[0] == "starcluster" or name in sys.builtin_module_names:
+            return None
+        folders = own_folders()
+        spec = PathFinder.find_spec(name, path if path is not None else [one for one in folders if one in sys.path])
+        if spec is None or not spec.origin or type(spec.loader) is not SourceFileLoader:
+            return None
+        if path is not None and not any(_is_below(spec.origin, folder) for folder in folders):
+            return None
+        return _spec(name, spec)
+
+
+def _is_below(file: str, folder: str) -> bool:
+    return os.path.commonpath([os.path.abspath(folder), os.path.abspath(file)]) == os.path.abspath(folder)
+
+
+def _spec(name: str, spec: ModuleSpec) -> ModuleSpec | None:
+    file = str(spec.origin)
+    loader: SourceFileLoader
+    if language_of(file, importer=_importer.get()).language is Language.PYTHON2:
+        loader = Python2Loader(name, file)
+    else:
+        loader = Python3Loader(name, file)
+    return spec_from_file_location(
+        name, file, loader=loader, submodule_search_locations=spec.submodule_search_locations
+    )
+
+
+def language_of(file: str, *, importer: Language | None = None) -> Verdict:
+    return decide(read(Path(file).read_bytes(), file), importer=importer)
+
+
+class Python3Loader(SourceFileLoader):
+    """A file as it is; what it imports is not asked for by a Python 2 file."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        with _imported_by(Language.PYTHON3):
+            super().exec_module(module)
+
+
+class Python2Loader(SourceFileLoader):
+    """A file that is converted, and has Python 2's functions as builtins."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        text = read(Path(self.path).read_bytes(), self.path)
+        return compile_converted(converted(text, self.path), self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        code = self.get_code(module.__name__)
+        _tell(self.path)
+        module.__dict__["__builtins__"] = {**vars(builtins), **python2.BUILTINS, "__import__": _import}
+        exec(code, module.__dict__)
+
+
+def _import(*words: Any, **named: Any) -> ModuleType:
+    with _imported_by(Language.PYTHON2):
+        return builtins.__import__(*words, **named)
+
+
+@contextmanager
+def _imported_by(language: Language) -> Iterator[None]:
+    token = _importer.set(language)
+    try:
+        yield
+    finally:
+        _importer.reset(token)
+
+
+def converted(text: str, file: str) -> Converted:
+    """From the cache if it is there."""
+    around = _neighbours(Path(file))
+    name = cache.key(VERSION, sys.version, text, str(around.package), *sorted(around.names))
+    found = cache.look_up(name)
+    if found is None:
+        found = convert(text, file, around)
+        cache.keep(name, found)
+    return found
+
+
+def _neighbours(file: Path) -> Neighbours:
+    """The modules and packages in its folder."""
+    names = {one.stem for one in file.parent.glob("*.py")}
+    names |= {one.parent.name for one in file.parent.glob("*/__init__.py")}
+    package = "__init__" in names
+    return Neighbours(names=frozenset(names - {"__init__"}), package=package)
+
+
+def compile_converted(source: Converted, file: str) -> CodeType:
+    """Code whose lines are those of the user's file; PluginSyntaxError where Python 3 can not take it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            tree = ast.parse(source.text, file)
+        except (SyntaxError, ValueError, RecursionError) as error:
+            line = getattr(error, "lineno", None) or 1
+            raise _refuse(file, source.lines[min(line, len(source.lines)) - 1], error) from error
+        for node in ast.walk(tree):
+            _place(node, source.lines)
+        try:
+            return compile(tree, file, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError) as error:
+            raise _refuse(file, getattr(error, "lineno", None) or 1, error) from error
+
+
+def _refuse(file: str, line: int, error: Exception) -> exception.PluginSyntaxError:
+    return exception.PluginSyntaxError(
+        f"{file} line {line} is Python 2 that can not be converted: {getattr(error, 'msg', None) or error}",
+        hint=f"`starcluster plugin port {file}` writes what came of it, to be mended by hand",
+    )
+
+
+def _place(node: Any, lines: Sequence[int]) -> None:
+    """Columns are dropped: they would point into the converted text."""
+    if hasattr(node, "lineno"):
+        node.lineno = lines[node.lineno - 1]
+        node.end_lineno = max(lines[(node.end_lineno or 1) - 1], node.lineno)
+        node.col_offset = node.end_col_offset = -1
+
+
+def _tell(file: str) -> None:
+    """Once in a run for a file."""
+    if file not in _told:
+        _told.add(file)
+        log.warning("%s is Python 2 and was converted; to keep the result: starcluster plugin port %s", file, file)

@@ -1,0 +1,7 @@
+"""Python 2's sha."""
+
+from __future__ import annotations
+
+from starcluster.python2.hashlib import sha1
+
+new = sha = sha1

