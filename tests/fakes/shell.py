@@ -10,7 +10,7 @@ from pathlib import Path
 from starcluster import exception
 
 _NOTE = '#!/bin/sh\necho "${{0##*/}}${{1:+ $*}}" >> {log}\n{body}\n'
-_REAL = "bash sh awk grep readlink mktemp rmdir rm cat sleep setsid kill head ls mkdir touch printf cut".split()  # noqa: SIM905
+_REAL = "bash sh awk grep readlink mktemp rmdir rm cat sleep setsid kill head ls mkdir touch printf cut".split()
 
 
 class Shell:
