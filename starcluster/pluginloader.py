@@ -44,14 +44,14 @@ def find_class(name: str, setup_class: str) -> type[ClusterSetup]:
     """The class that SETUP_CLASS means: module.Class, or the name of an entry point."""
     entry = installed().get(setup_class)
     if entry is not None:
-        return _checked(name, setup_class, getattr(_import(name, entry.module), entry.attr, None), entry.module)
+        return _checked(name, setup_class, getattr(load_module(name, entry.module), entry.attr, None), entry.module)
     module_name, _, class_name = setup_class.rpartition(".")
     if not module_name:
         raise exception.PluginError(
             f"plugin '{name}': SETUP_CLASS = {setup_class} has no module, and no installed package offers that name",
             hint="write it as module.Class; `starcluster plugin list` shows what there is",
         )
-    module = _import(name, module_name)
+    module = load_module(name, module_name)
     return _checked(name, setup_class, getattr(module, class_name, None), module_name)
 
 
@@ -85,7 +85,8 @@ def classes_of(module: ModuleType) -> list[str]:
     ]
 
 
-def _import(name: str, module_name: str) -> ModuleType:
+def load_module(name: str, module_name: str) -> ModuleType:
+    """The module of plugin `name`; PluginError says what keeps it from being imported, and where."""
     importing.prepare()
     try:
         return importlib.import_module(module_name)

@@ -33,6 +33,7 @@ VERBS: dict[str, Entry] = {
     "addnode": Entry(_NODES, "Add nodes to a cluster", ("an",)),
     "removenode": Entry(_NODES, "Take nodes out of a cluster", ("rn",)),
     "runplugin": Entry(_NODES, "Run a plugin on a running cluster", ("rp",)),
+    "plugin": Entry(_NODES, "Plugins: list, show, new, port, test"),
     "createvolume": Entry(_VOLUMES, "Make a formatted volume that outlives clusters", ("cv",)),
     "listvolumes": Entry(_VOLUMES, "Show volumes", ("lv",)),
     "resizevolume": Entry(_VOLUMES, "Let a volume and its file system grow", ("res",)),

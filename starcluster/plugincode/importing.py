@@ -32,6 +32,7 @@ from starcluster.plugincode.source import read
 
 _importer: ContextVar[Language | None] = ContextVar("importer", default=None)
 _told: set[str] = set()
+_more: list[str] = []
 
 
 def plugins_folder() -> Path:
@@ -45,9 +46,19 @@ def own_folders() -> list[str]:
     named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     known = {*installed, ours}
     return [
+        *_more,
         str(plugins_folder()),
         *(path for path in named if not {Path(path).resolve(), *Path(path).resolve().parents} & known),
     ]
+
+
+def own_folder(folder: Path) -> None:
+    """Take one more folder as the user's own, before all others: that of a file which is named."""
+    _more[:] = [str(folder), *(one for one in _more if one != str(folder))]
+    if str(folder) in sys.path:
+        sys.path.remove(str(folder))
+    prepare()
+    sys.path.insert(0, str(folder))
 
 
 def prepare() -> None:
@@ -71,12 +82,12 @@ class Finder:
         spec = PathFinder.find_spec(name, path if path is not None else [one for one in folders if one in sys.path])
         if spec is None or not spec.origin or type(spec.loader) is not SourceFileLoader:
             return None
-        if path is not None and not any(_is_below(spec.origin, folder) for folder in folders):
+        if path is not None and not any(is_below(spec.origin, folder) for folder in folders):
             return None
         return _spec(name, spec)
 
 
-def _is_below(file: str, folder: str) -> bool:
+def is_below(file: str, folder: str) -> bool:
     return os.path.commonpath([os.path.abspath(folder), os.path.abspath(file)]) == os.path.abspath(folder)
 
 
@@ -134,7 +145,7 @@ def _imported_by(language: Language) -> Iterator[None]:
 
 def converted(text: str, file: str) -> Converted:
     """From the cache if it is there."""
-    around = _neighbours(Path(file))
+    around = neighbours(Path(file))
     name = cache.key(VERSION, sys.version, text, str(around.package), *sorted(around.names))
     found = cache.look_up(name)
     if found is None:
@@ -143,7 +154,7 @@ def converted(text: str, file: str) -> Converted:
     return found
 
 
-def _neighbours(file: Path) -> Neighbours:
+def neighbours(file: Path) -> Neighbours:
     """The modules and packages in its folder."""
     names = {one.stem for one in file.parent.glob("*.py")}
     names |= {one.parent.name for one in file.parent.glob("*/__init__.py")}
@@ -171,7 +182,7 @@ def compile_converted(source: Converted, file: str) -> CodeType:
 def _refuse(file: str, line: int, error: Exception) -> exception.PluginSyntaxError:
     return exception.PluginSyntaxError(
         f"{file} line {line} is Python 2 that can not be converted: {getattr(error, 'msg', None) or error}",
-        hint=f"`starcluster plugin port {file}` writes what came of it, to be mended by hand",
+        hint="write that line in a way that Python 2 and Python 3 both know",
     )
 
 

@@ -1,0 +1,158 @@
+"""Keeping what the conversion makes of a Python 2 plugin: the text of the ported file, and the old one beside it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import re
+import symtable
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from starcluster import exception, python2
+from starcluster.plugincode.convert import VERSION, Neighbours, convert
+from starcluster.plugincode.importing import compile_converted, neighbours
+from starcluster.plugincode.language import STAMP, Language, Verdict, decide
+from starcluster.plugincode.source import read
+
+_CODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+.*$")
+_SAYS_2 = re.compile(r"^#[ \t]*python[ \t]?2[ \t]*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A file as it is and as it would be; `text` is "" where there is nothing to do."""
+
+    path: Path
+    original: bytes
+    verdict: Verdict
+    text: str = ""
+
+
+def look(path: Path) -> Port:
+    """Read and convert; PluginError where the file can not be read or converted."""
+    try:
+        path = path.resolve(strict=True)
+        original = path.read_bytes()
+    except OSError as error:
+        raise exception.PluginError(
+            f"{path} can not be read: {error.strerror}", hint="`starcluster plugin list` shows the files of yours"
+        ) from error
+    text = read(original, str(path))
+    verdict = decide(text)
+    if verdict.language is Language.PYTHON3 and not _undecided(text):
+        return Port(path=path, original=original, verdict=verdict)
+    return Port(path=path, original=original, verdict=verdict, text=ported(text, original, str(path), neighbours(path)))
+
+
+def _undecided(text: str) -> bool:
+    """Only who imports it says which language it is; a wish to port it says 2."""
+    return decide(text, importer=Language.PYTHON2).language is Language.PYTHON2
+
+
+def ported(text: str, original: bytes, file: str, around: Neighbours) -> str:
+    """The Python 3 file: stamped, and importing what it needs of starcluster.python2."""
+    converted = convert(text, file, around)
+    compile_converted(converted, file)
+    lines = converted.text.split("\n")
+    at = _line_for_imports(converted.text)
+    needed = needed_names(converted.text)
+    if needed:
+        lines[at:at] = list(_import(needed))
+    lines = [
+        line for number, line in enumerate(lines) if not (number < 2 and (_CODING.match(line) or _SAYS_2.match(line)))
+    ]
+    digest = hashlib.sha256(original).hexdigest()
+    stamp = f"{STAMP} (conversion {VERSION}) from Python 2 with SHA-256 {digest}"
+    lines.insert(1 if lines and lines[0].startswith("#!") else 0, stamp)
+    return "\n".join(lines)
+
+
+def _import(names: list[str]) -> Iterator[str]:
+    line = f"from starcluster.python2 import {', '.join(names)}"
+    if len(line) <= 100:
+        yield line
+        return
+    yield "from starcluster.python2 import ("
+    yield from (f"    {name}," for name in names)
+    yield ")"
+
+
+def _line_for_imports(text: str) -> int:
+    """Behind the docstring and what is imported from the future; comments at the top stay there."""
+    body = ast.parse(text).body
+    at = 0
+    for number, node in enumerate(body):
+        docstring = number == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if docstring or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            at = node.end_lineno or node.lineno
+    if at == 0 and body:
+        first = body[0]
+        at = min([first.lineno, *(one.lineno for one in getattr(first, "decorator_list", ()))]) - 1
+    return at
+
+
+def needed_names(text: str) -> list[str]:
+    """The functions of starcluster.python2 that the file uses and does not define itself."""
+    top = symtable.symtable(text, "<plugin>", "exec")
+    own = {one.get_name() for one in top.get_symbols() if one.is_assigned() or one.is_imported() or one.is_namespace()}
+    used = {name for scope in _scopes(top) for name in _globals_used(scope)}
+    return sorted((used - own) & {*python2.NAMES})
+
+
+def _scopes(scope: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield scope
+    for child in scope.get_children():
+        yield from _scopes(child)
+
+
+def _globals_used(scope: symtable.SymbolTable) -> set[str]:
+    top = scope.get_type() == "module"
+    return {
+        one.get_name()
+        for one in scope.get_symbols()
+        if one.is_referenced() and (one.is_global() or (top and not one.is_assigned()))
+    }
+
+
+def write(port: Port) -> Path:
+    """Put the ported text into the file's place; the old file stays beside it, and this is its path."""
+    kept = port.path.with_suffix(".py2")
+    _keep_original(port, kept)
+    mode = port.path.stat().st_mode & 0o7777
+    handle, temporary = tempfile.mkstemp(dir=port.path.parent, prefix=f".{port.path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(port.text)
+            os.fchmod(file.fileno(), mode)
+        os.replace(temporary, port.path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return kept
+
+
+def _keep_original(port: Port, kept: Path) -> None:
+    """Never over another file; a port that was interrupted goes on."""
+    try:
+        with open(kept, "xb") as file:
+            file.write(port.original)
+        kept.chmod(port.path.stat().st_mode & 0o7777)
+    except FileExistsError:
+        if kept.read_bytes() != port.original:
+            raise exception.PluginError(
+                f"{kept} is there already and holds something else: {port.path} stays as it is",
+                hint="move it away, or print the result: starcluster plugin port -o - FILE",
+            ) from None
+
+
+def write_elsewhere(port: Port, target: Path) -> None:
+    """Into a file that is not there yet."""
+    try:
+        with open(target, "x", encoding="utf-8", newline="") as file:
+            file.write(port.text)
+    except FileExistsError:
+        raise exception.PluginError(f"{target} is there already", hint="name another file") from None
