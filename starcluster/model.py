@@ -295,6 +295,8 @@ class InstanceType:
     memory_mib: int
     architectures: tuple[str, ...]
     usage_classes: tuple[str, ...]
+    virtualizations: tuple[str, ...] = ()
+    root_devices: tuple[str, ...] = ()
     gpus: int = 0
 
 

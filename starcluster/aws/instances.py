@@ -260,5 +260,7 @@ def _instance_type(answer: Mapping[str, Any]) -> InstanceType:
         memory_mib=int(answer["MemoryInfo"]["SizeInMiB"]),
         architectures=tuple(answer.get("ProcessorInfo", {}).get("SupportedArchitectures", ())),
         usage_classes=tuple(answer.get("SupportedUsageClasses", ())),
+        virtualizations=tuple(answer.get("SupportedVirtualizationTypes", ())),
+        root_devices=tuple(answer.get("SupportedRootDeviceTypes", ())),
         gpus=sum(int(gpu.get("Count", 0)) for gpu in gpus),
     )

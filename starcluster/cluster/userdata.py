@@ -5,7 +5,9 @@ The same settings give the same bytes, because a launch that is repeated with it
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import re
 from collections.abc import Sequence
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
@@ -14,6 +16,12 @@ from pathlib import Path
 from starcluster import exception
 
 _MOST_BYTES = 16 * 1024
+_SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|aws_secret_access_key\s*[=:]\s*['\"]?[A-Za-z0-9/+]{20}",
+    re.IGNORECASE,
+)
 _BOUNDARY = "===============starcluster=="
 _CLOUD_CONFIG = """#cloud-config
 disable_root: false
@@ -50,6 +58,19 @@ def _part(text: str, kind: str, name: str) -> MIMEText:
 def read_scripts(paths: Sequence[str]) -> tuple[str, ...]:
     """The texts of USERDATA_SCRIPTS; ConfigError for one that cloud-init would not run."""
     return tuple(_read_script(Path(path).expanduser()) for path in paths)
+
+
+def secrets_in(paths: Sequence[str]) -> list[str]:
+    """A sentence for each script that seems to hold a secret; one that can not be read is told elsewhere."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if _SECRET.search(Path(path).expanduser().read_text(encoding="utf-8")):
+                found.append(
+                    f"the user data script {path} seems to hold a secret: everybody on the node can read it, and"
+                    " everybody who may describe the instance or its cluster"
+                )
+    return found
 
 
 def _read_script(path: Path) -> str:

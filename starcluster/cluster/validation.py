@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starcluster import exception, names, pluginloader
-from starcluster.cluster import launching, record, rootvolume, starting, templatecheck, userdata
+from starcluster.cluster import launching, record, rootvolume, sshrules, starting, templatecheck, userdata
 from starcluster.cluster.record import ClusterRecord, VolumeRecord
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
-from starcluster.model import Image, Volume
+from starcluster.model import Image, Market, Volume
 from starcluster.ssh import keys
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A cluster that may be started: its record, its plugins, its rules."""
+    """A cluster that may be started: its record, its plugins, its rules; `doubts` are to be told."""
 
     tag: str
     record: ClusterRecord
     plugins: tuple[ClusterSetup, ...]
     permissions: tuple[PermissionSettings, ...]
     key_file: str
+    doubts: tuple[str, ...] = ()
 
 
 def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared:
@@ -61,12 +62,14 @@ def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared
         plugins=plugins,
         permissions=tuple(template.permissions),
         key_file=template.key_location or clusters.config.key(template.keyname).key_location,
+        doubts=tuple(userdata.secrets_in(template.userdata_scripts)),
     )
 
 
 def validate(clusters: Clusters, prepared: Prepared) -> None:
     """Compare with EC2: key pair, zone, volumes, images, types, user data."""
     log.info("Validating cluster template settings...")
+    _warn(prepared)
     ec2, wanted = clusters.ec2, prepared.record
     check_key(ec2, wanted.keyname, prepared.key_file)
     if wanted.zone:
@@ -75,12 +78,22 @@ def validate(clusters: Clusters, prepared: Prepared) -> None:
         _check_volume_free(clusters, prepared.tag, ec2.volumes.get(volume.volume_id))
     specs = starting.specs_of(wanted, prepared.plugins, zone=wanted.zone)
     _check_aliases(specs)
-    for instance_type, image in dict.fromkeys((spec.instance_type, spec.image) for spec in specs):
+    for instance_type, image, market in dict.fromkeys((spec.instance_type, spec.image, spec.market) for spec in specs):
         found = _check_machine(ec2, instance_type, image, wanted.zone)
+        _check_market(ec2, instance_type, market)
         rootvolume.check(wanted.root_volume, least=found.root_size)
     userdata.build(max((spec.alias for spec in specs), key=len), wanted.userdata_scripts)
     record.to_tags(wanted)
     log.info("Cluster template settings are valid")
+
+
+def _warn(prepared: Prepared) -> None:
+    """Of what is allowed and hardly wanted."""
+    for line in prepared.doubts:
+        log.warning("%s", line)
+    for one in prepared.permissions:
+        if sshrules.opens_to_world(one):
+            log.warning("[permission %s] %s: %s", one.name, sshrules.OPEN, sshrules.OPEN_HINT)
 
 
 def check_key(ec2: Ec2, name: str, key_file: str) -> None:
@@ -169,15 +182,28 @@ def _check_machine(ec2: Ec2, instance_type: str, image: str, zone: str) -> Image
     found: Image = launching.find_image(ec2, image, instance_type)
     if found.state != "available":
         raise exception.ClusterValidationError(f"image {image} ({found.id}) is {found.state}")
-    if found.architecture not in kind.architectures:
-        raise exception.ClusterValidationError(
-            f"image {image} is for {found.architecture}, {instance_type} is {' or '.join(kind.architectures)}",
-            hint="choose an image for that architecture, or another instance type",
-        )
+    for what, has, takes in (
+        ("for", found.architecture, kind.architectures),
+        ("virtualized as", found.virtualization, kind.virtualizations),
+        ("with a root volume on", found.root_device_type, kind.root_devices),
+    ):
+        if takes and has not in takes:
+            raise exception.ClusterValidationError(
+                f"image {image} is {what} {has}, {instance_type} takes {' or '.join(takes)}",
+                hint="choose another image, or another instance type",
+            )
     if zone and zone not in ec2.instances.offered_zones(instance_type):
         zones = ", ".join(sorted(ec2.instances.offered_zones(instance_type))) or "nowhere in this region"
         raise exception.InvalidZone(f"{instance_type} is not offered in {zone}", hint=f"it is offered in {zones}")
     return found
+
+
+def _check_market(ec2: Ec2, instance_type: str, market: Market) -> None:
+    sold = ec2.instances.type_info(instance_type).usage_classes
+    if market is Market.SPOT and sold and "spot" not in sold:
+        raise exception.ClusterValidationError(
+            f"{instance_type} is not sold on spot", hint="choose another type, or leave the bid out"
+        )
 
 
 def with_options(template: ClusterTemplate, **given: object) -> ClusterTemplate:

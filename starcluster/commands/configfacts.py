@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from starcluster import exception, permissions, pluginloader
-from starcluster.cluster import sshrules, templatecheck
+from starcluster.cluster import sshrules, templatecheck, userdata
 from starcluster.clustersetup import ClusterSetup
 from starcluster.config import files, ini, load, templates
 from starcluster.config.addresses import SSM
@@ -281,6 +281,11 @@ def _tell_template(config: Config, template: ClusterTemplate, tell: _Told) -> No
             tell.fault(fault, f"key {template.keyname}", "KEY_LOCATION")
     for fault in templatecheck.script_faults(template):
         tell.fault(fault, f"cluster {template.name}", "USERDATA_SCRIPTS")
+    for line in userdata.secrets_in(template.userdata_scripts):
+        tell.line(line)
+    if config.globals.ssh_proxy == SSM and not template.iam_profile:
+        role = exception.BaseException("is missing: with SSH_PROXY = ssm the nodes need a role of their own")
+        tell.fault(role, f"cluster {template.name}", "IAM_PROFILE")
     for one in template.permissions:
         if sshrules.opens_to_world(one):
             section = f"permission {one.name}"

@@ -149,3 +149,84 @@ def test_an_unknown_key_pair_is_refused(clusters: Clusters, template: ClusterTem
 def test_options_of_the_command_line_beat_the_template(template: ClusterTemplate) -> None:
     changed = validation.with_options(template, cluster_size=9, spot_bid=None)
     assert (changed.cluster_size, changed.spot_bid) == (9, template.spot_bid)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "told"),
+    [
+        ({"architecture": "arm64"}, {"architectures": ("x86_64",)}, "is for arm64, t3.micro takes x86_64"),
+        (
+            {"virtualization": "paravirtual"},
+            {"virtualizations": ("hvm",)},
+            "virtualized as paravirtual, t3.micro takes hvm",
+        ),
+        ({"root_device_type": "instance-store"}, {"root_devices": ("ebs",)}, "on instance-store, t3.micro takes ebs"),
+        ({"state": "pending"}, {}, "is pending"),
+        ({}, {"usage_classes": ("on-demand",)}, "t3.micro is not sold on spot"),
+    ],
+)
+def test_what_a_type_can_not_run(
+    clusters: Clusters,
+    template: ClusterTemplate,
+    ec2: FakeEc2,
+    monkeypatch: pytest.MonkeyPatch,
+    image: dict[str, Any],
+    kind: dict[str, Any],
+    told: str,
+) -> None:
+    found, known = ec2.images.get("ami-1"), ec2.instances.type_info("t3.micro")
+    monkeypatch.setattr(ec2.images, "resolve", lambda *_, **__: dataclasses.replace(found, **image))
+    monkeypatch.setattr(ec2.instances, "type_info", lambda _: dataclasses.replace(known, **kind))
+    with pytest.raises(exception.ClusterValidationError, match=told):
+        check(clusters, template, spot_bid=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_secret"),
+    [
+        ("#!/bin/sh\nexport AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n", True),
+        ("#!/bin/sh\nkey=AKIAIOSFODNN7EXAMPLE\n", True),
+        ("#!/bin/sh\ncat > k <<E\n-----BEGIN OPENSSH PRIVATE KEY-----\n", True),
+        ("#!/bin/sh\napt-get install -y git # AWS_SECRET_ACCESS_KEY comes from the role\n", False),
+    ],
+)
+def test_a_secret_in_user_data_is_told(
+    clusters: Clusters,
+    template: ClusterTemplate,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    is_secret: bool,
+) -> None:
+    script = tmp_path / "script"
+    script.write_text(text)
+    check(clusters, template, userdata_scripts=(str(script),))
+    assert (f"script {script} seems to hold a secret" in capsys.readouterr().out) is is_secret
+
+
+def test_ssh_that_is_open_to_the_world_is_told(
+    clusters: Clusters, template: ClusterTemplate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = PermissionSettings(name="wide", from_port=22, to_port=22, cidr_ip="0.0.0.0/0")
+    check(clusters, template, permissions=(wide,))
+    assert "[permission wide] opens SSH to the whole world" in capsys.readouterr().out
+
+
+def test_user_data_and_tags_hold_no_secret(
+    clusters: Clusters, template: ClusterTemplate, ec2: FakeEc2, key_file: Path
+) -> None:
+    """Neither the private key nor where it lies, nor the user's keys, go to EC2 with a launch."""
+    from starcluster.cluster import starting
+
+    settings = dataclasses.replace(clusters.config.aws, aws_secret_access_key="sesame-sesame")
+    config = dataclasses.replace(clusters.config, aws=settings)
+    mine = Clusters(ec2, config, clusters.clock, clusters.cloud)  # type: ignore[arg-type]
+    prepared = check(mine, template)
+    starting.start(mine, "c", prepared.record, prepared.plugins, create_only=True)
+    [group] = ec2.network.all_groups.values()
+    secret = key_file.read_text().splitlines()[1]
+    for request in ec2.instances.requests.values():
+        told = f"{request.user_data!r} {request.tags} {group.tags} {prepared.record}"
+        assert secret not in told
+        assert str(key_file) not in told
+        assert "sesame-sesame" not in told

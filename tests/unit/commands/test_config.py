@@ -193,3 +193,17 @@ def test_the_policy_is_printed_whole_or_for_a_feature(run: Run) -> None:
     assert "keys" in run("config", "policy", "--features").out
     wrong = run("config", "policy", "--feature", "keyz")
     assert (wrong.code, "there is no feature 'keyz'" in wrong.err) == (2, True)
+
+
+def test_the_session_manager_needs_a_role_and_its_permission(run: Run, path: Path, key: str) -> None:
+    text = "[global]\nSSH_PROXY = ssm\n" + key + CLUSTER
+    found = checked(run, path, text, code=1)
+    assert "[cluster c] IAM_PROFILE: is missing" in problems(found)[0]
+    found = checked(run, path, text + "IAM_PROFILE = nodes\n", code=0)
+    assert "ssm:StartSession" in actions(found, "c")
+
+
+def test_a_secret_in_user_data_is_a_problem(run: Run, path: Path, key: str, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text("#!/bin/sh\nkey=AKIAIOSFODNN7EXAMPLE\n")
+    found = checked(run, path, key + CLUSTER + f"USERDATA_SCRIPTS = {tmp_path}/script\n", code=1)
+    assert "seems to hold a secret" in problems(found)[0]
