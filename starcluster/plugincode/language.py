@@ -24,7 +24,9 @@ _GONE_MODULES = frozenset(
     "BaseHTTPServer ConfigParser Cookie HTMLParser Queue SimpleHTTPServer SocketServer StringIO UserDict __builtin__"
     " cPickle cStringIO commands cookielib httplib md5 popen2 sets sha thread urllib2 urlparse xmlrpclib".split()
 )
-_GONE_NAMES = frozenset("StandardError basestring cmp execfile file long raw_input reduce unichr unicode xrange".split())
+_GONE_NAMES = frozenset(
+    "StandardError basestring cmp execfile file long raw_input reduce unichr unicode xrange".split()
+)
 _GONE_METHODS = frozenset("has_key iteritems iterkeys itervalues".split())
 _BOTH = re.compile(r"\b(?:ImportError|NameError|version_info|PY2|PY3|six)\b")
 _NEW_BASE = re.compile(
