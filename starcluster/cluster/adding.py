@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starcluster.cluster import lifecycle, waiting
-from starcluster.cluster.launching import NodeSpec
-from starcluster.model import Market
+from starcluster.cluster import pools, waiting
+from starcluster.cluster.joining import Joined, Joining
+from starcluster.cluster.launching import NodeSpec, named_subnet
+from starcluster.cluster.places import words
+from starcluster.cluster.setup import set_up_node
+from starcluster.cluster.starting import market_of, zones_from
 
 if TYPE_CHECKING:
     from starcluster.cluster.cluster import Cluster
-    from starcluster.cluster.node import Node
+    from starcluster.cluster.record import ClusterRecord
 
 
-def add(
-    cluster: Cluster,
-    aliases: Sequence[str],
-    *,
-    instance_type: str = "",
-    image: str = "",
-    zone: str = "",
-    bid: float | None = None,
-) -> list[Node]:
-    """Launch and set up nodes of these names; on spot with a bid, here or in the cluster's record."""
-    wanted = cluster.record
-    price = bid if bid is not None else wanted.spot_bid
-    place = zone or wanted.zone or cluster.running_master().placement
-    specs = [
-        NodeSpec(
-            alias=alias,
-            instance_type=instance_type or wanted.node_type,
-            image=image or wanted.node_image,
-            zone=place,
-            market=Market.ON_DEMAND if price is None else Market.SPOT,
-            max_price=price or None,
-        )
-        for alias in aliases
-    ]
-    return lifecycle.add_nodes(cluster, specs)
+@dataclass(frozen=True, kw_only=True)
+class AddWish:
+    """What the command line says of the new nodes; "" and None: as the cluster's record has it.
+
+    `instance_type` may be several with commas. `max_wait` in minutes. `keep`: a node whose set-up failed stays.
+    """
+
+    instance_type: str = ""
+    image: str = ""
+    zone: str = ""
+    subnet_id: str = ""
+    bid: float | None = None
+    on_demand: bool = False
+    max_wait: float | None = None
+    fallback: str = ""
+    keep: bool = False
+
+
+def add(cluster: Cluster, aliases: Sequence[str], wish: AddWish) -> Joined:
+    """Launch and set up nodes of these names, all side by side; who failed is in the answer."""
+    cluster.record.check_writable(cluster.tag)
+    master = cluster.running_master()
+    zone = named_subnet(cluster, wish.subnet_id).zone if wish.subnet_id else wish.zone
+    specs = specs_of(cluster.record, aliases, wish, zone=zone, home=master.placement)
+    return Joining(cluster, keep=wish.keep).join(specs)
+
+
+def specs_of(record: ClusterRecord, aliases: Sequence[str], wish: AddWish, *, zone: str, home: str) -> list[NodeSpec]:
+    """`zone`: where they have to be, "" = as the record says; `home`: the master's zone."""
+    first, *others = words(wish.instance_type) or (record.node_type,)
+    bid = None if wish.on_demand else wish.bid if wish.bid is not None else record.spot_bid
+    here = dataclasses.replace(
+        record,
+        spot_max_wait=record.spot_max_wait if wish.max_wait is None else wish.max_wait,
+        fallback=wish.fallback or record.fallback,
+    )
+    like = NodeSpec(
+        alias="",
+        instance_type=first,
+        other_types=tuple(others)
+        if wish.instance_type
+        else pools.types_for(first, default=first, others=record.other_types),
+        image=wish.image or record.node_image,
+        zone=zone or record.zone or home,
+        zones=() if zone else zones_from(record.zone or home, record.zones),
+        subnet_id=wish.subnet_id,
+        **market_of(here, bid),
+    )
+    return [dataclasses.replace(like, alias=alias) for alias in aliases]
 
 
 def set_up_again(cluster: Cluster, aliases: Sequence[str]) -> None:
@@ -47,4 +76,4 @@ def set_up_again(cluster: Cluster, aliases: Sequence[str]) -> None:
     for alias in aliases:
         node = cluster.get_node(alias)
         waiting.wait_running(cluster.ec2, [node.id], clock=cluster.clock)
-        lifecycle.set_up_node(cluster.load(), cluster.get_node(alias))
+        set_up_node(cluster.load(), cluster.get_node(alias))

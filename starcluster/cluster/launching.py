@@ -1,33 +1,30 @@
-"""Launches: from an alias and a machine type to one RunInstances call that may be repeated."""
+"""From an alias and a machine type to one RunInstances call that may be repeated; asking.py makes the calls."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starcluster import exception, names
+from starcluster import exception
 from starcluster.cluster import userdata
-from starcluster.logger import log
-from starcluster.model import Image, Instance, LaunchRequest, Market, Subnet
-from starcluster.threadpool import get_thread_pool
+from starcluster.model import Image, LaunchRequest, Market, Subnet
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
     from starcluster.cluster.cluster import Cluster
 
-_TRIES = 8
-_FIRST_PAUSE = 2.0
-_MOST_PAUSE = 30.0
-# a token that belongs to a dead instance is given up for the next one: so often at most
-_TOKENS = 100
-_THREADS = 8
 _SUBNET_AGE = 60.0  # EC2's seconds; how many addresses are free changes
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSpec:
-    """One node to launch; `may_lack`: a shortage of it does not fail the whole."""
+    """One node to launch; `may_lack`: a shortage of it does not fail the whole.
+
+    `other_types`: what will do as well as `instance_type`; `zones`: where it may live, in place of `zone`.
+    `max_wait`: for so many of EC2's seconds a shortage of spot machines is waited out; then, with
+    `then_on_demand`, the node is asked for on demand.
+    """
 
     alias: str
     instance_type: str
@@ -36,6 +33,15 @@ class NodeSpec:
     market: Market = Market.ON_DEMAND
     max_price: float | None = None
     may_lack: bool = False
+    other_types: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    subnet_id: str = ""
+    max_wait: float = 0.0
+    then_on_demand: bool = False
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return (self.instance_type, *self.other_types)
 
 
 def launch_request(
@@ -49,10 +55,11 @@ def launch_request(
     tags: Mapping[str, str] | None = None,
     max_price: float | None = None,
     image: str | None = None,
+    subnet_id: str = "",
 ) -> LaunchRequest:
     """The RunInstances call for one node of the cluster: image, key, group, the zone's subnet, user data, tags."""
     record = cluster.record
-    subnet = _subnet(cluster, zone)
+    subnet = named_subnet(cluster, subnet_id) if subnet_id else _subnet(cluster, zone)
     return LaunchRequest(
         image_id=_image_id(cluster, image or record.node_image, instance_type),
         instance_type=instance_type,
@@ -92,6 +99,19 @@ def _subnet(cluster: Cluster, zone: str) -> Subnet | None:
         return known[1]
 
 
+def named_subnet(cluster: Cluster, subnet_id: str) -> Subnet:
+    """The subnet of that id, in the cluster's VPC."""
+    found = cluster.ec2.network.subnets(ids=[subnet_id])
+    if not found:
+        raise exception.SubnetDoesNotExist(f"subnet {subnet_id} does not exist in {cluster.ec2.region}")
+    if found[0].vpc_id != cluster.group.vpc_id:
+        raise exception.ClusterValidationError(
+            f"subnet {subnet_id} is in {found[0].vpc_id}, cluster '{cluster.tag}' in {cluster.group.vpc_id}",
+            hint="the nodes of a cluster are in one VPC: choose a subnet of that one",
+        )
+    return found[0]
+
+
 def _choose_subnet(cluster: Cluster, zone: str) -> Subnet | None:
     """The cluster's own subnet, or the one of the zone with the most room; None lets EC2 choose zone and subnet."""
     chosen = cluster.record.subnet_id
@@ -111,62 +131,3 @@ def _choose_subnet(cluster: Cluster, zone: str) -> Subnet | None:
             hint="choose another AVAILABILITY_ZONE, or make a subnet there in the cluster's VPC",
         )
     return max(subnets, key=lambda one: (one.default_for_zone, one.free_addresses))
-
-
-def launch_nodes(cluster: Cluster, specs: Sequence[NodeSpec]) -> list[Instance]:
-    """Launch all specs side by side, each with its own token; repeated, it finds what it launched before.
-
-    Raises the first failure after the others have ended; what was launched is then in the cluster.
-    """
-    pool = get_thread_pool(min(_THREADS, len(specs) or 1))
-    for spec in specs:
-        pool.simple_job(_launch, (cluster, spec), jobid=spec.alias)
-    try:
-        launched = pool.wait()
-    except exception.ThreadPoolException as error:
-        raise error.exceptions[0][0] from error
-    finally:
-        pool.shutdown()
-    return [instance for instance in launched if instance is not None]
-
-
-def _launch(cluster: Cluster, spec: NodeSpec) -> Instance | None:
-    for number in range(_TOKENS):
-        token = names.launch_token(owner=cluster.group.id, alias=spec.alias, generation=0, attempt=number)
-        request = launch_request(
-            cluster,
-            alias=spec.alias,
-            instance_type=spec.instance_type,
-            zone=spec.zone,
-            market=spec.market,
-            token=token,
-            max_price=spec.max_price,
-            image=spec.image,
-        )
-        try:
-            instance = _patiently(cluster, request)
-        except exception.TokenSpent:
-            continue
-        except exception.ShortageError as error:
-            if not spec.may_lack:
-                raise
-            log.warning("%s is not launched: %s", spec.alias, error)
-            return None
-        if instance.state.is_in_cluster:
-            return instance
-    raise exception.TransientError(
-        f"no launch token is left for {spec.alias}", hint="remove the node under another name"
-    )
-
-
-def _patiently(cluster: Cluster, request: LaunchRequest) -> Instance:
-    """The launch, asked again while EC2 has passing troubles; the token keeps it from happening twice."""
-    pause = _FIRST_PAUSE
-    for _ in range(_TRIES - 1):
-        try:
-            return cluster.ec2.instances.launch(request)[0]
-        except exception.TransientError as error:
-            log.debug("launch of %s: %s", request.tags.get("alias"), error)
-            cluster.clock.sleep(pause)
-            pause = min(pause * 2, _MOST_PAUSE)
-    return cluster.ec2.instances.launch(request)[0]

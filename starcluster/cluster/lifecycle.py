@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from starcluster import exception
 from starcluster.clock import wait_until
 from starcluster.cluster import record, waiting
+from starcluster.cluster.asking import launch_nodes
 from starcluster.cluster.cluster import Cluster
 from starcluster.cluster.hooks import run_hooks
-from starcluster.cluster.launching import NodeSpec, launch_nodes, launch_request
+from starcluster.cluster.launching import NodeSpec, launch_request
 from starcluster.cluster.node import Node
 from starcluster.cluster.setup import (
     forget_node,
@@ -24,14 +25,12 @@ from starcluster.cluster.setup import (
 from starcluster.cluster.starting import resume, start
 from starcluster.clustersetup import DefaultClusterSetup
 from starcluster.logger import log
-from starcluster.model import Instance, InstanceState
+from starcluster.model import InstanceState
 from starcluster.ssh.hostkeys import KnownHosts
 from starcluster.threadpool import get_thread_pool
 
 __all__ = [
     "NodeSpec",
-    "add_named_node",
-    "add_nodes",
     "forget_node",
     "is_ready",
     "launch_nodes",
@@ -59,25 +58,6 @@ _STOPPED = (InstanceState.STOPPED, InstanceState.TERMINATED)
 # --- nodes
 
 
-def add_nodes(cluster: Cluster, specs: Sequence[NodeSpec]) -> list[Node]:
-    """Launch nodes and set them up one after another; each that was set up stays, whatever befalls the next."""
-    cluster.record.check_writable(cluster.tag)
-    cluster.running_master()
-    instances = launch_nodes(cluster, specs)
-    log.info("Waiting for %s", ", ".join(f"{one.alias} ({one.id})" for one in instances))
-    return [add_named_node(cluster, instance.alias, instance) for instance in instances]
-
-
-def add_named_node(cluster: Cluster, alias: str, instance: Instance) -> Node:
-    """Wait for one launched instance and set it up under its alias; may be repeated."""
-    running = waiting.wait_running(cluster.ec2, [instance.id], clock=cluster.clock)[0]
-    cluster.load()
-    node = next((one for one in cluster.nodes if one.id == running.id), None) or cluster.node_of(running)
-    log.info("Setting up %s (%s)", alias, node.id)
-    set_up_node(cluster, node)
-    return node
-
-
 def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate: bool = True) -> None:
     """Hooks in reverse order, then the instance and its spot request; a dead node is not waited for.
 
@@ -88,10 +68,7 @@ def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate:
         raise exception.InvalidOperation(
             "the master can not be removed", hint=f"starcluster terminate {cluster.tag} ends the whole cluster"
         )
-    alive = node.is_running() and node.is_ssh_up()
-    if not alive:
-        why = "does not answer" if node.is_running() else f"is {node.state}"
-        log.warning("%s %s: it is removed without its own hooks", node.alias, why)
+    alive = _answers(node)
     heir = next((one for one in cluster.nodes if one.alias == node.alias and one.id != node.id), None)
     if heir is None:
         _leave(cluster, node, force=force or not alive)
@@ -99,12 +76,29 @@ def remove_node(cluster: Cluster, node: Node, *, force: bool = False, terminate:
         log.debug("%s goes on on %s: what belongs to the name stays", node.alias, heir.id)
         _close_to(cluster, node)
     if terminate:
-        log.info("Terminating node: %s (%s)", node.alias, node.id)
         if alive:
             _free_volumes(node, force=force)
-        node.terminate()
+        if node.state.is_in_cluster:
+            log.info("Terminating node: %s (%s)", node.alias, node.id)
+            node.terminate()
         cluster.access.known.forget([node.id])
     cluster.load()
+
+
+def _answers(node: Node) -> bool:
+    """Whether it can be talked to; EC2 is asked first, and one that can not is waited for by nobody any more."""
+    node.update()
+    if not node.is_running():
+        why = f"is {node.state}"
+    elif "impaired" in node.ec2.instances.checks(node.id):
+        why = "fails EC2's checks"
+    elif node.is_ssh_up():
+        return True
+    else:
+        why = "does not answer"
+    log.warning("%s %s: nothing is done on it any more", node.alias, why)
+    node.give_up(why)
+    return False
 
 
 def _leave(cluster: Cluster, node: Node, *, force: bool) -> None:

@@ -56,6 +56,7 @@ class Node(Facts, Accounts, Shares):
         self._ssh: SSHClient | None = None
         self._lock = threading.Lock()
         self._bundled = threading.local()
+        self._silent = ""
 
     def __repr__(self) -> str:
         return f"<Node: {self.alias} ({self.id})>"
@@ -105,6 +106,11 @@ class Node(Facts, Accounts, Shares):
             return self.ssh.get_status("true", source_profile=False) == 0
         except exception.SSHError:
             return False
+
+    def give_up(self, why: str) -> None:
+        """Nobody is to wait for its SSH any more: whoever asks for it gets an SSHConnectionError at once."""
+        self.forget_connection()
+        self._silent = why
 
     def is_up(self) -> bool:
         """EC2 says that it runs, and SSH lets us in."""
@@ -213,6 +219,8 @@ class Node(Facts, Accounts, Shares):
     @property
     def ssh(self) -> SSHClient:
         """The connection as root; its host key is asked of the console before the first use."""
+        if self._silent or self.state.is_gone:
+            raise exception.SSHConnectionError(f"{self.alias} ({self.id}) {self._silent or f'is {self.state}'}")
         bundle = getattr(self._bundled, "bundle", None)
         if bundle is not None:
             return cast("SSHClient", bundle)  # it takes scripts only; whatever else is asked for is a fault of ours

@@ -74,6 +74,9 @@ class NodeKind:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterRecord:
+    """What the cluster was started with. `zone`: where it is, "" = where its master is; `zones`: where else workers
+    may be; `spot_max_wait` in minutes."""
+
     keyname: str
     cluster_size: int = 1
     master_image: str = ""
@@ -81,7 +84,9 @@ class ClusterRecord:
     node_image: str = ""
     node_type: str = ""
     node_kinds: tuple[NodeKind, ...] = ()
+    other_types: tuple[str, ...] = ()
     zone: str = ""
+    zones: tuple[str, ...] = ()
     subnet_id: str = ""
     public_ips: bool | None = None
     iam_profile: str = ""
@@ -93,6 +98,9 @@ class ClusterRecord:
     disable_queue: bool = False
     force_spot_master: bool = False
     spot_bid: float | None = None
+    master_spot_bid: float | None = None
+    spot_max_wait: float | None = None
+    fallback: str = "fail"
     cluster_user: str = "sgeadmin"
     cluster_shell: str = "bash"
     userdata_scripts: tuple[str, ...] = ()
@@ -125,6 +133,7 @@ class ClusterRecord:
             )
 
 
+_LISTS = ("other_types", "zones", "userdata_scripts")
 _SETTINGS_KEYS = ("keyname", "spot_bid", "cluster_user", "cluster_shell", "userdata_scripts")
 
 
@@ -153,7 +162,7 @@ def from_tags(tags: Mapping[str, str], *, tag: str) -> ClusterRecord:
         words = {**_unpack(tags, CORE), **_unpack(tags, SETTINGS)}
         words = _known(ClusterRecord, words)
         words["node_kinds"] = tuple(NodeKind(**_known(NodeKind, one)) for one in words.get("node_kinds", ()))
-        words["userdata_scripts"] = tuple(words.get("userdata_scripts", ()))
+        words |= {key: tuple(words.get(key, ())) for key in _LISTS}
         words["plugins"] = tuple(PluginRecord(**_known(PluginRecord, one)) for one in _unpack(tags, PLUGINS))
         words["volumes"] = tuple(VolumeRecord(**_known(VolumeRecord, one)) for one in _unpack(tags, VOLUMES))
         return ClusterRecord(**{**words, "schema": schema, "version": tags.get(VERSION, "?")})
@@ -189,7 +198,8 @@ def resource_tags(tag: str, alias: str = "", extra: Mapping[str, str] | None = N
 
 def _pack(key: str, value: object) -> dict[str, str]:
     text = base64.b64encode(zlib.compress(json.dumps(value, sort_keys=True).encode(), 9)).decode()
-    pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
+    # the last piece is a short one, be it empty: what follows it is left from an older and longer value
+    pieces = [text[start : start + _PIECE] for start in range(0, len(text) + 1, _PIECE)]
     return {f"{key}-{number}": piece for number, piece in enumerate(pieces, 1)}
 
 
@@ -197,6 +207,8 @@ def _unpack(tags: Mapping[str, str], key: str) -> Any:
     pieces: list[str] = []
     while (piece := tags.get(f"{key}-{len(pieces) + 1}")) is not None:
         pieces.append(piece)
+        if len(piece) < _PIECE:
+            break
     if not pieces:
         raise KeyError(key)
     return json.loads(zlib.decompress(base64.b64decode("".join(pieces), validate=True)))

@@ -96,8 +96,7 @@ def set_up_node(
     waiting.wait_ssh(node)
     progress("ssh up")
     cluster.load()  # others may have come up while this one booted
-    nodes = [one for one in cluster.running_nodes if one.id != node.id and one.alias != node.alias]
-    arguments = (node, *cluster.hook_arguments([*nodes, node]))
+    arguments = (node, *cluster.hook_arguments([*_ready_beside(cluster, node), node]))
     DefaultClusterSetup(introduce=introduce).on_add_node(*arguments)
     progress("mounted /home")
     for plugin in cluster.plugins:
@@ -105,6 +104,12 @@ def set_up_node(
     last()
     mark_ready(node)
     progress("set up")
+
+
+def _ready_beside(cluster: Cluster, node: Node) -> list[Node]:
+    """The master, and who else was set up once: one that still boots, or hangs, would hold up this one."""
+    others = [one for one in cluster.running_nodes if one.id != node.id and one.alias != node.alias]
+    return [one for one in others if one.is_master() or record.READY in one.tags]
 
 
 def prepare_node(cluster: Cluster, node: Node, *, plugins: bool, progress: Progress = _silent) -> None:
@@ -117,8 +122,7 @@ def prepare_node(cluster: Cluster, node: Node, *, plugins: bool, progress: Progr
     waiting.wait_ssh(node)
     progress("ssh up")
     cluster.load()
-    nodes = [one for one in cluster.running_nodes if one.alias != node.alias]
-    arguments = (node, *cluster.hook_arguments([*nodes, node]))
+    arguments = (node, *cluster.hook_arguments([*_ready_beside(cluster, node), node]))
     DefaultClusterSetup(introduce=False, stands_by=True).on_add_node(*arguments)
     progress("mounted /home")
     for plugin in cluster.plugins if plugins else []:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starcluster import __version__, exception, names
-from starcluster.cluster import letin, record, sshrules, userdata, waiting
-from starcluster.cluster.launching import NodeSpec, launch_nodes
+from starcluster.cluster import letin, pools, record, sshrules, userdata, waiting
+from starcluster.cluster.asking import launch_nodes
+from starcluster.cluster.launching import NodeSpec
 from starcluster.cluster.record import ClusterRecord, NodeKind, PluginRecord, VolumeRecord
 from starcluster.cluster.setup import set_up_cluster
 from starcluster.clustersetup import ClusterSetup, WantedNode
+from starcluster.config.schema import ON_DEMAND
 from starcluster.logger import log
 from starcluster.model import Instance, InstanceState, Market, Permission
 
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
     from starcluster.cluster.cluster import Cluster, Clusters
     from starcluster.config.schema import ClusterTemplate, PermissionSettings
 
+DEFAULT_WAIT = 30.0  # minutes, as in a train.cfg
 
-def record_of(template: ClusterTemplate, tag: str, *, zone: str, volumes: Sequence[VolumeRecord]) -> ClusterRecord:
+
+def record_of(
+    template: ClusterTemplate, tag: str, *, zone: str, volumes: Sequence[VolumeRecord], zones: Sequence[str] = ()
+) -> ClusterRecord:
     """What is kept of a template for as long as the cluster lives."""
     return ClusterRecord(
         keyname=template.keyname,
@@ -34,7 +40,9 @@ def record_of(template: ClusterTemplate, tag: str, *, zone: str, volumes: Sequen
         node_image=template.node_image_id,
         node_type=template.node_instance_type,
         node_kinds=tuple(_kinds(template)),
+        other_types=template.node_instance_types_or,
         zone=zone,
+        zones=tuple(zones),
         subnet_id=template.subnet_id,
         public_ips=template.public_ips,
         dns_prefix=tag if template.dns_prefix else "",
@@ -46,6 +54,9 @@ def record_of(template: ClusterTemplate, tag: str, *, zone: str, volumes: Sequen
         root_volume_throughput=template.root_volume_throughput,
         force_spot_master=template.force_spot_master,
         spot_bid=template.spot_bid,
+        master_spot_bid=template.master_spot_bid,
+        spot_max_wait=template.spot_max_wait,
+        fallback=template.fallback,
         cluster_user=template.cluster_user,
         cluster_shell=template.cluster_shell,
         userdata_scripts=userdata.read_scripts(template.userdata_scripts),
@@ -78,28 +89,51 @@ def _alias(wanted: ClusterRecord, base: str) -> str:
 
 
 def _master_spec(wanted: ClusterRecord, zone: str) -> NodeSpec:
-    spot = wanted.spot_bid is not None and wanted.force_spot_master
+    """On demand, unless it has a bid of its own or is forced to go with the workers'."""
+    bid = wanted.master_spot_bid
+    if bid is None and wanted.force_spot_master:
+        bid = wanted.spot_bid
     return NodeSpec(
         alias=_alias(wanted, names.MASTER),
         instance_type=wanted.master_type,
         image=wanted.master_image,
         zone=zone,
-        market=Market.SPOT if spot else Market.ON_DEMAND,
-        max_price=(wanted.spot_bid or None) if spot else None,
+        zones=() if zone else wanted.zones,
+        **market_of(wanted, bid),
     )
 
 
 def _worker_spec(wanted: ClusterRecord, number: int, zone: str) -> NodeSpec:
     kind = wanted.node_kinds[number - 1] if number <= len(wanted.node_kinds) else NodeKind(instance_type="")
-    spot = wanted.spot_bid is not None
+    instance_type = kind.instance_type or wanted.node_type
     return NodeSpec(
         alias=_alias(wanted, names.node_alias(number)),
-        instance_type=kind.instance_type or wanted.node_type,
+        instance_type=instance_type,
+        other_types=pools.types_for(instance_type, default=wanted.node_type, others=wanted.other_types),
         image=kind.image or wanted.node_image,
         zone=zone,
-        market=Market.SPOT if spot else Market.ON_DEMAND,
-        max_price=(wanted.spot_bid or None) if spot else None,
+        zones=zones_from(zone, wanted.zones),
+        **market_of(wanted, wanted.spot_bid),
     )
+
+
+def market_of(wanted: ClusterRecord, bid: float | None) -> dict[str, Any]:
+    """What a NodeSpec says of its market; None = on demand, 0 = on spot, at most the price on demand."""
+    if bid is None:
+        return {"market": Market.ON_DEMAND}
+    fallback = wanted.fallback == ON_DEMAND
+    minutes = wanted.spot_max_wait if wanted.spot_max_wait is not None else DEFAULT_WAIT if fallback else 0
+    return {
+        "market": Market.SPOT,
+        "max_price": bid or None,
+        "max_wait": minutes * 60,
+        "then_on_demand": fallback,
+    }
+
+
+def zones_from(zone: str, zones: Sequence[str]) -> tuple[str, ...]:
+    """Where a worker may be: all the zones, the master's first; () where there is nothing to choose."""
+    return tuple(dict.fromkeys([zone, *zones])) if zone and zones else tuple(zones)
 
 
 def _wanted_spec(wanted: ClusterRecord, node: WantedNode, zone: str) -> NodeSpec:
@@ -134,9 +168,10 @@ def start(
     extra_tags: Mapping[str, str] | None = None,
 ) -> Cluster:
     """Make the cluster; the caller has validated. What could not be launched leaves nothing behind."""
-    cluster = _group(clusters, tag, wanted, permissions, extra_tags)
+    found = clusters.find(tag)
+    cluster = _group(clusters, found, tag, wanted, permissions, extra_tags)
     try:
-        instances = _launch(cluster, plugins)
+        instances = _launch(cluster, plugins, again=found is not None)
     except exception.AWSError:
         _undo(cluster)
         raise
@@ -151,13 +186,13 @@ def start(
 
 def _group(
     clusters: Clusters,
+    found: Cluster | None,
     tag: str,
     wanted: ClusterRecord,
     permissions: Sequence[PermissionSettings],
     extra_tags: Mapping[str, str] | None,
 ) -> Cluster:
     """The new cluster's group with its record and rules; that of a start which did not end, as it is."""
-    found = clusters.find(tag)
     if found is None:
         found = _create_group(clusters, tag, wanted, extra_tags)
     elif found.phase != record.PHASE_LAUNCHING:
@@ -238,17 +273,29 @@ def _remove_first(cluster: Cluster) -> str:
     return f"starcluster terminate {cluster.tag} removes what is left (volumes stay), then start makes it anew"
 
 
-def _launch(cluster: Cluster, plugins: Sequence[ClusterSetup]) -> list[Instance]:
-    """The master first where no zone is fixed: the others go to its zone."""
+def _launch(cluster: Cluster, plugins: Sequence[ClusterSetup], *, again: bool) -> list[Instance]:
+    """The master first where no zone is fixed: the others go to its zone, or are near it."""
     wanted = cluster.record
+    present = {names.fold(node.alias): node.instance for node in cluster.load().nodes} if again else {}
     specs = specs_of(wanted, plugins, zone=wanted.zone)
     log.info("Launching a %d-node cluster...", len(specs))
-    master = launch_nodes(cluster, specs[:1])
+    first = specs[0]
+    if first.zones:
+        first = dataclasses.replace(first, zones=_zones_of_workers(cluster, specs[1:]) or first.zones)
+    master = launch_nodes(cluster, [first], present=present)
     zone = wanted.zone or master[0].zone
-    rest = launch_nodes(cluster, [dataclasses.replace(spec, zone=zone) for spec in specs[1:]])
+    rest = launch_nodes(cluster, specs_of(wanted, plugins, zone=zone)[1:], present=present)
     for instance in [*master, *rest]:
         log.info("Launched %s: %s (%s, %s)", instance.alias, instance.id, instance.instance_type, instance.market)
     return [*master, *rest]
+
+
+def _zones_of_workers(cluster: Cluster, workers: Sequence[NodeSpec]) -> tuple[str, ...]:
+    """The master's zones, the one where the first worker is cheapest first."""
+    if not workers:
+        return ()
+    first, offers = workers[0], pools.Offers(cluster.ec2, cluster.clock)
+    return tuple(pools.cheapest_zones(first.zones, offers.prices(first.types, first.zones, first.market)))
 
 
 def _undo(cluster: Cluster) -> None:

@@ -69,8 +69,10 @@ def _fault(template: ClusterTemplate, setting: str, what: str, hint: str = "") -
 
 
 def _numbers(template: ClusterTemplate) -> Faults:
-    if template.spot_bid is not None and template.spot_bid < 0:
-        yield _fault(template, "SPOT_BID", f"{template.spot_bid} is less than 0")
+    for setting in ("spot_bid", "master_spot_bid", "spot_max_wait"):
+        value = getattr(template, setting)
+        if value is not None and value < 0:
+            yield _fault(template, setting.upper(), f"{value:g} is less than 0")
     if template.cluster_size < 1:
         yield _fault(template, "CLUSTER_SIZE", f"{template.cluster_size} is less than 1")
     others = sum(run.count for run in template.type_runs)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starcluster import exception, names, pluginloader
-from starcluster.cluster import launching, record, rootvolume, sshrules, starting, templatecheck, userdata
+from starcluster.cluster import launching, places, record, rootvolume, sshrules, starting, templatecheck, userdata
 from starcluster.cluster.record import ClusterRecord, VolumeRecord
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
@@ -55,10 +55,10 @@ def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared
         for one, volume in found
     ]
     wanted = [clusters.ec2.volumes.get(one.volume) for plugin in plugins for one in plugin.wanted_volumes()]
-    zone = _zone(clusters.ec2, template, [volume for _, volume in found] + wanted)
+    zone, zones = places.zones_of(clusters.ec2, template, [volume for _, volume in found], wanted)
     return Prepared(
         tag=tag,
-        record=starting.record_of(template, tag, zone=zone, volumes=volumes),
+        record=starting.record_of(template, tag, zone=zone, zones=zones, volumes=volumes),
         plugins=plugins,
         permissions=tuple(template.permissions),
         key_file=template.key_location or clusters.config.key(template.keyname).key_location,
@@ -72,16 +72,16 @@ def validate(clusters: Clusters, prepared: Prepared) -> None:
     _warn(prepared)
     ec2, wanted = clusters.ec2, prepared.record
     check_key(ec2, wanted.keyname, prepared.key_file)
-    if wanted.zone:
-        _check_zone(ec2, wanted.zone)
+    places.check_zones(ec2, [wanted.zone, *wanted.zones])
     for volume in wanted.volumes:
         _check_volume_free(clusters, prepared.tag, ec2.volumes.get(volume.volume_id))
     specs = starting.specs_of(wanted, prepared.plugins, zone=wanted.zone)
     _check_aliases(specs)
-    for instance_type, image, market in dict.fromkeys((spec.instance_type, spec.image, spec.market) for spec in specs):
-        found = _check_machine(ec2, instance_type, image, wanted.zone)
-        _check_market(ec2, instance_type, market)
-        rootvolume.check(wanted.root_volume, least=found.root_size)
+    for spec in dict.fromkeys(dataclasses.replace(spec, alias="") for spec in specs):
+        for instance_type in spec.types:
+            found = _check_machine(ec2, instance_type, spec.image, spec.zones or (spec.zone,))
+            _check_market(ec2, instance_type, spec.market)
+            rootvolume.check(wanted.root_volume, least=found.root_size)
     userdata.build(max((spec.alias for spec in specs), key=len), wanted.userdata_scripts)
     record.to_tags(wanted)
     log.info("Cluster template settings are valid")
@@ -106,48 +106,6 @@ def check_key(ec2: Ec2, name: str, key_file: str) -> None:
             hint=f"make it (starcluster createkey {name} -o FILE) or import yours (createkey {name} -i FILE.pub)",
         )
     keys.check_same_key(key_file, name, public_key=pair.public_key, fingerprint=pair.fingerprint)
-
-
-def _zone(ec2: Ec2, template: ClusterTemplate, volumes: Sequence[Volume]) -> str:
-    """Where the cluster must be: as the template says, else where its subnet or its volumes are."""
-    zones = sorted({volume.zone for volume in volumes})
-    if len(zones) > 1:
-        told = ", ".join(f"{volume.name or volume.id} in {volume.zone}" for volume in volumes)
-        raise exception.VolumesZoneError(
-            f"the volumes are in several zones: {told}",
-            hint="a volume can be used in its own zone only; a snapshot can be restored in another",
-        )
-    zone = template.availability_zone or (zones[0] if zones else "")
-    if zones and zone != zones[0]:
-        raise exception.VolumesZoneError(
-            f"AVAILABILITY_ZONE is {zone}, but the volumes are in {zones[0]}",
-            hint=f"set AVAILABILITY_ZONE = {zones[0]}, or leave it out",
-        )
-    if template.subnet_id:
-        found = ec2.network.subnets(ids=[template.subnet_id])
-        if not found:
-            raise exception.SubnetDoesNotExist(f"subnet {template.subnet_id} does not exist in {ec2.region}")
-        if zone and found[0].zone != zone:
-            raise exception.InvalidZone(
-                f"subnet {template.subnet_id} is in {found[0].zone}, the cluster has to be in {zone}"
-            )
-        if found[0].free_addresses < template.cluster_size:
-            raise exception.ClusterValidationError(
-                f"subnet {template.subnet_id} has {found[0].free_addresses} free addresses, "
-                f"{template.cluster_size} are needed"
-            )
-        zone = found[0].zone
-    return zone
-
-
-def _check_zone(ec2: Ec2, zone: str) -> None:
-    known = {one.name: one for one in ec2.network.zones()}
-    if zone not in known:
-        raise exception.InvalidZone(
-            f"zone '{zone}' does not exist in {ec2.region}", hint=f"zones: {', '.join(sorted(known))}"
-        )
-    if known[zone].state != "available":
-        raise exception.InvalidZone(f"zone {zone} is {known[zone].state}")
 
 
 def _check_volume_free(clusters: Clusters, tag: str, volume: Volume) -> None:
@@ -176,8 +134,8 @@ def _check_aliases(specs: Sequence[NodeSpec]) -> None:
         seen.add(names.fold(spec.alias))
 
 
-def _check_machine(ec2: Ec2, instance_type: str, image: str, zone: str) -> Image:
-    """The image; its type exists, is offered in the zone, and can run it."""
+def _check_machine(ec2: Ec2, instance_type: str, image: str, zones: Sequence[str]) -> Image:
+    """The image; its type exists, is offered in one of the zones, and can run it."""
     kind = ec2.instances.type_info(instance_type)
     found: Image = launching.find_image(ec2, image, instance_type)
     if found.state != "available":
@@ -192,9 +150,12 @@ def _check_machine(ec2: Ec2, instance_type: str, image: str, zone: str) -> Image
                 f"image {image} is {what} {has}, {instance_type} takes {' or '.join(takes)}",
                 hint="choose another image, or another instance type",
             )
-    if zone and zone not in ec2.instances.offered_zones(instance_type):
-        zones = ", ".join(sorted(ec2.instances.offered_zones(instance_type))) or "nowhere in this region"
-        raise exception.InvalidZone(f"{instance_type} is not offered in {zone}", hint=f"it is offered in {zones}")
+    offered = ec2.instances.offered_zones(instance_type) if any(zones) else set()
+    if any(zones) and not offered & set(zones):
+        known = ", ".join(sorted(offered)) or "nowhere in this region"
+        raise exception.InvalidZone(
+            f"{instance_type} is not offered in {', '.join(zones)}", hint=f"it is offered in {known}"
+        )
     return found
 
 

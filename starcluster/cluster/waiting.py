@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,11 +42,29 @@ _SSH_PAUSE = 1.0  # costs EC2 nothing
 T = TypeVar("T")
 
 
-def wait_running(ec2: Ec2, ids: Sequence[str], *, clock: Clock, limit: float = RUNNING_LIMIT) -> list[Instance]:
+class Watch:
+    """A cluster's instances for all who wait for theirs at the same time: one call of one of them serves the others."""
+
+    def __init__(self, ec2: Ec2, tag: str, clock: Clock) -> None:
+        self._ec2, self._tag, self._clock = ec2, tag, clock
+        self._lock = threading.Lock()
+        self._seen: tuple[float, list[Instance]] = (-math.inf, [])
+
+    def find(self, ids: Sequence[str]) -> list[Instance]:
+        """Those of them that EC2 knew a moment ago."""
+        with self._lock:
+            if self._clock.monotonic() - self._seen[0] > _PAUSE / 2:
+                self._seen = (self._clock.monotonic(), self._ec2.instances.find(cluster=self._tag))
+            return [one for one in self._seen[1] if one.id in ids]
+
+
+def wait_running(
+    ec2: Ec2, ids: Sequence[str], *, clock: Clock, limit: float = RUNNING_LIMIT, watch: Watch | None = None
+) -> list[Instance]:
     """Until all instances run; InstanceNotRunning as soon as one of them ends."""
 
     def look() -> list[Instance] | None:
-        found = ec2.instances.find(ids=ids)
+        found = watch.find(ids) if watch else ec2.instances.find(ids=ids)
         for instance in found:
             if not instance.state.is_alive:
                 raise exception.InstanceNotRunning(_ended(instance), code=instance.reason_code)

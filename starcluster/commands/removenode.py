@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from starcluster.app import App
     from starcluster.cluster.cluster import Cluster
     from starcluster.cluster.node import Node
+    from starcluster.model import Instance
 
 
 @click.command()
@@ -51,7 +52,7 @@ def command(
     if aliases and num_nodes not in (1, len(aliases)):
         raise exception.UsageError(f"{len(aliases)} aliases for {num_nodes} nodes")
     cluster = app.clusters.get(tag)
-    nodes = [cluster.get_node(alias) for alias in aliases] if aliases else _last(cluster, num_nodes)
+    nodes = [_named(cluster, alias) for alias in aliases] if aliases else _last(cluster, num_nodes)
     if any(node.is_master() for node in nodes):
         raise exception.UsageError("the master can not be removed", hint=f"starcluster terminate {tag} ends it all")
     if not confirmed(f"Remove {', '.join(node.alias for node in nodes)} from {tag}", sure=confirm):
@@ -61,6 +62,21 @@ def command(
         log.info("Removed %s", node.alias)
     if not keep_instance:
         _count_costs(app, tag, [node.alias for node in nodes])
+
+
+def _named(cluster: Cluster, alias: str) -> Node:
+    """The node, be it dead: the others may still know it, and EC2 knows it for a while."""
+    try:
+        return cluster.get_node(alias)
+    except exception.NodeDoesNotExist:
+        gone = [one for one in cluster.ec2.instances.find(cluster=cluster.tag) if _fits(one, alias)]
+        if not gone:
+            raise
+        return cluster.node_of(gone[-1])
+
+
+def _fits(instance: Instance, alias: str) -> bool:
+    return names.fold(alias) in (names.fold(instance.alias), instance.id)
 
 
 def _count_costs(app: App, tag: str, aliases: list[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from starcluster import exception
+from starcluster.config.schema import FALLBACKS
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ _LEFT = "what was launched is left running and costs money: starcluster terminat
 @click.option(
     "-b", "--bid", "spot_bid", type=float, metavar="PRICE", help="Workers on spot, at most this much an hour."
 )
+@click.option("--master-bid", "master_spot_bid", type=float, metavar="PRICE", help="The master on spot, at most so.")
+@click.option(
+    "--spot-max-wait", type=click.FloatRange(min=0), metavar="MINUTES", help="Wait so long for spot machines."
+)
+@click.option("--fallback", type=click.Choice(FALLBACKS), help="And then: on demand, or give up.")
 @click.option("-d", "--description", metavar="TEXT", help="A note, kept as the tag Description.")
 @click.option("-s", "--cluster-size", type=click.IntRange(min=1), help="Number of nodes, the master too.")
 @click.option("-u", "--cluster-user", metavar="USER", help="Name of the user that the cluster gets.")
@@ -43,7 +50,8 @@ _LEFT = "what was launched is left running and costs money: starcluster terminat
 @click.option("-n", "--node-image-id", metavar="IMAGE", help="Image of the nodes.")
 @click.option("-I", "--master-instance-type", metavar="TYPE", help="Instance type of the master.")
 @click.option("-i", "--node-instance-type", metavar="TYPE", help="Instance type of the nodes.")
-@click.option("-a", "--availability-zone", metavar="ZONE", help="Zone of the cluster.")
+@click.option("--or-type", "node_instance_types_or", multiple=True, metavar="TYPE", help="Would do for nodes as well.")
+@click.option("-a", "--availability-zone", metavar="ZONE", help="Zone of the cluster; several with commas, or any.")
 @click.option("-k", "--keyname", metavar="NAME", help="Key pair.")
 @click.option("-K", "--key-location", metavar="FILE", help="Private key file of that key pair.")
 @click.option(
@@ -95,6 +103,8 @@ def _prepare(app: App, tag: str, name: str | None, settings: dict[str, Any], *, 
     from starcluster.cluster import validation
 
     template = _with_key(app, validation.with_options(app.config.template(name or ""), **_given(settings)), settings)
+    if settings.get("force_spot_master") is False:
+        template = dataclasses.replace(template, master_spot_bid=None)
     prepared = validation.prepare(app.clusters, tag, template)
     _refuse_existing(app, tag)
     if validate:
@@ -109,8 +119,6 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _with_key(app: App, template: ClusterTemplate, settings: dict[str, Any]) -> ClusterTemplate:
     """-k without -K takes the key's file from the config."""
-    import dataclasses
-
     if settings.get("key_location"):
         return template
     return dataclasses.replace(template, key_location=app.config.key(template.keyname).key_location)

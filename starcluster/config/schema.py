@@ -13,6 +13,8 @@ SHELLS = ("bash", "zsh", "csh", "ksh", "tcsh")
 ROOT_VOLUME_TYPES = ("gp3", "gp2", "io1", "io2")  # EC2 boots from no st1 or sc1
 WORLD = "0.0.0.0/0"
 PROTOCOLS = ("tcp", "udp", "icmp")
+ON_DEMAND = "on-demand"
+FALLBACKS = ("fail", ON_DEMAND)
 
 
 class CloudName(StrEnum):
@@ -147,7 +149,11 @@ class ClusterTemplate:
     cluster_shell: str = setting("bash", choices=SHELLS)
     master_image_id: str = setting()
     master_instance_type: str = setting()
+    node_instance_types_or: tuple[str, ...] = setting((), Kind.LIST)
     spot_bid: float | None = setting(None, Kind.FLOAT)
+    master_spot_bid: float | None = setting(None, Kind.FLOAT)
+    spot_max_wait: float | None = setting(None, Kind.FLOAT)
+    fallback: str = setting("fail", choices=FALLBACKS)
     availability_zone: str = setting()
     subnet_id: str = setting()
     public_ips: bool | None = setting(None, Kind.BOOLEAN)

@@ -25,6 +25,7 @@ from starcluster.ssh.streams import drain, drain_patiently
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KEEPALIVE = 10
+_SESSIONS = 8  # at once on one connection: OpenSSH's server takes ten
 
 
 def with_profile(command: str) -> str:
@@ -75,6 +76,7 @@ class SSHClient(RemoteFiles):
         self._transport: paramiko.Transport | None = None
         self._sftp: paramiko.SFTPClient | None = None
         self._lock = threading.RLock()
+        self._sessions = threading.BoundedSemaphore(_SESSIONS)
         self._last_status: int | None = None
         self._hanging_up: weakref.finalize[..., SSHClient] | None = None
 
@@ -267,6 +269,10 @@ class SSHClient(RemoteFiles):
         self, command: str, *, data: bytes = b"", echo: bool = False, timeout: float | None = None
     ) -> tuple[int, bytes, bytes]:
         """Run a command as it is: (exit status, stdout, stderr). `timeout`: seconds without a sign of life."""
+        with self._sessions:
+            return self._run(command, data, echo, timeout)
+
+    def _run(self, command: str, data: bytes, echo: bool, timeout: float | None) -> tuple[int, bytes, bytes]:
         channel = self._channel()
         channel.settimeout(timeout)
         try:

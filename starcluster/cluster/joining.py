@@ -1,0 +1,167 @@
+"""Nodes that come to a running cluster, each in a thread of its own: a slow one holds up nobody.
+
+One that fails is tried once more, and then taken away again with all that it left in the cluster.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starcluster import exception
+from starcluster.cluster import lifecycle, waiting
+from starcluster.cluster.asking import obtain, take_back
+from starcluster.cluster.launching import NodeSpec
+from starcluster.cluster.pools import Offers
+from starcluster.cluster.record import READY
+from starcluster.cluster.setup import forget_node, set_up_node
+from starcluster.logger import log
+from starcluster.model import Instance
+from starcluster.threadpool import get_thread_pool
+
+if TYPE_CHECKING:
+    from starcluster.cluster.cluster import Cluster
+    from starcluster.cluster.node import Node
+
+_THREADS = 40
+_MACHINE_IS_BAD = (exception.InstanceNotRunning, exception.WaitTimeout, exception.SSHConnectionError)
+_HOOKS_FROM = "mounted /home"  # the stage after which plugins may have done something for the node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """Who was set up, and by alias why the others were not; `kept`: those of them that are still there."""
+
+    nodes: Sequence[Node] = ()
+    failed: Mapping[str, exception.BaseException] = field(default_factory=dict)
+    kept: Sequence[str] = ()
+
+
+class Joining:
+    """`keep`: a node whose set-up failed stays as it is, for `addnode -x`."""
+
+    def __init__(self, cluster: Cluster, *, keep: bool = False) -> None:
+        self._cluster, self._keep = cluster, keep
+        self._offers = Offers(cluster.ec2, cluster.clock)
+        self._watch = waiting.Watch(cluster.ec2, cluster.tag, cluster.clock)
+        self._lock = threading.Lock()
+        self._introducing = False
+        self._news: list[Node] = []
+        self._ready = [node for node in cluster.running_nodes if not node.is_master() and READY in node.tags]
+        self._kept: list[str] = []
+
+    def join(self, specs: Sequence[NodeSpec]) -> Joined:
+        """Launch and set up all of them."""
+        log.info("Adding %s", ", ".join(spec.alias for spec in specs))
+        nodes: list[Node] = []
+        failed: dict[str, exception.BaseException] = {}
+        with get_thread_pool(min(_THREADS, len(specs))) as pool:
+            for spec in specs:
+                pool.simple_job(self._one, (spec, nodes, failed), jobid=spec.alias)
+            pool.wait(return_results=False)
+        self._cluster.load()
+        return Joined(nodes=nodes, failed=failed, kept=self._kept)
+
+    def _one(self, spec: NodeSpec, nodes: list[Node], failed: dict[str, exception.BaseException]) -> None:
+        try:
+            node = self._with_one_more_try(spec)
+        except exception.BaseException as error:
+            told = error.explain()
+            log.error("%s", told if spec.alias in told else f"{spec.alias}: {told}")
+            failed[spec.alias] = error
+            return
+        log.info("%s is set up (%s)", spec.alias, node.id)
+        nodes.append(node)
+        self._introduce(node)
+
+    def _with_one_more_try(self, spec: NodeSpec) -> Node:
+        instance = self._obtain(spec)
+        stages: list[str] = []
+        try:
+            return self._set_up(spec, instance, stages)
+        except exception.BaseException as error:
+            log.warning("%s (%s) is tried once more: %s", spec.alias, instance.id, error.explain())
+            if isinstance(error, _MACHINE_IS_BAD):
+                self._take_away(spec.alias, instance, stages)
+                instance, stages = self._obtain(spec), []
+        try:
+            return self._set_up(spec, instance, stages)
+        except exception.BaseException:
+            if self._keep:
+                self._kept.append(spec.alias)
+            else:
+                self._take_away(spec.alias, instance, stages)
+            raise
+
+    def _obtain(self, spec: NodeSpec) -> Instance:
+        instance = obtain(self._cluster, spec, self._offers)
+        if instance is None:
+            raise exception.ShortageError(f"there is no machine for {spec.alias}")
+        log.info("Launched %s: %s (%s, %s)", spec.alias, instance.id, instance.instance_type, instance.market)
+        return instance
+
+    def _set_up(self, spec: NodeSpec, instance: Instance, stages: list[str]) -> Node:
+        cluster = self._cluster
+        running = waiting.wait_running(cluster.ec2, [instance.id], clock=cluster.clock, watch=self._watch)[0]
+        node = cluster.node_of(running)
+        log.info("Setting up %s (%s)", spec.alias, node.id)
+        set_up_node(cluster, node, introduce=False, progress=stages.append)
+        return node
+
+    def _take_away(self, alias: str, instance: Instance, stages: Sequence[str]) -> None:
+        """Terminated, its request cancelled, forgotten by the others; what can not be done is told."""
+        cluster = self._cluster
+        log.info("Taking %s (%s) away again", alias, instance.id)
+        try:
+            take_back(cluster, alias)
+            node = cluster.node_of(instance)
+            if _HOOKS_FROM in stages:
+                node.update()
+                lifecycle.remove_node(cluster, node, force=True)
+            else:
+                forget_node(cluster, alias)
+                node.terminate()
+                cluster.access.known.forget([node.id])
+        except exception.BaseException as error:
+            log.error("%s (%s) could not be taken away: %s", alias, instance.id, error.explain())
+
+    # --- the others are told of those who came
+
+    def _introduce(self, node: Node) -> None:
+        """All that became ready meanwhile in one go, by whoever comes first; who can not be told is named."""
+        with self._lock:
+            self._news.append(node)
+            if self._introducing:
+                return
+            self._introducing = True
+        while True:
+            with self._lock:
+                news, self._news = self._news, []
+                self._introducing = bool(news)
+                if not news:
+                    return
+                before, self._ready = self._ready, [*self._ready, *news]
+            self._tell(before, news)
+
+    def _tell(self, before: Sequence[Node], news: Sequence[Node]) -> None:
+        with get_thread_pool(_THREADS) as pool:
+            for node in before:
+                pool.simple_job(_acquaint, (node, news), jobid=node.alias)
+            for node in news:
+                others = [one for one in [*before, *news] if one.id != node.id]
+                pool.simple_job(_acquaint, (node, others), jobid=node.alias)
+            try:
+                pool.wait(return_results=False)
+            except exception.ThreadPoolException as error:
+                for failure, _, alias in error.exceptions:
+                    log.warning("%s did not learn of %s: %s", alias, ", ".join(one.alias for one in news), failure)
+
+
+def _acquaint(node: Node, others: Sequence[Node]) -> None:
+    if not others:
+        return
+    with node.together():
+        node.add_to_etc_hosts(others)
+        node.add_to_known_hosts("root", others, add_self=False)
