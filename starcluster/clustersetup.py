@@ -317,7 +317,7 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
 
     def _end(self) -> None:
         try:
-            self.pool.wait(return_results=False)
+            self.pool.wait()  # its results are nobody's, least of all those of a plugin's next jobs in this pool
         except exception.ThreadPoolException as error:
             if len(error.exceptions) == 1:
                 raise error.exceptions[0][0] from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,7 +172,7 @@ class Cluster:
                 node.forget_connection()
             node.instance = instance
             nodes.append(node)
-        self._nodes = sorted(nodes, key=lambda node: (not node.is_master(), node.alias, node.launch_time, node.id))
+        self._nodes = in_order(nodes)
         return self
 
     def node_of(self, instance: Any) -> Node:
@@ -249,7 +249,7 @@ class Cluster:
 
     def hook_arguments(self, nodes: Sequence[Node] | None = None) -> tuple[list[Node], Node, str, str, dict[str, Any]]:
         """(nodes, master, user, user_shell, volumes), as hooks take them."""
-        alive = list(nodes) if nodes is not None else self.running_nodes
+        alive = in_order(nodes) if nodes is not None else self.running_nodes
         return alive, self.master_node, self.cluster_user, self.user_shell, self.volumes
 
     # --- names
@@ -264,6 +264,11 @@ class Cluster:
         numbers = [int(node.alias[-3:]) for node in self.nodes if names.is_numbered(node.alias.rpartition("-")[2])]
         first = max(numbers, default=0) + 1
         return [self.alias_of(names.node_alias(number)) for number in range(first, first + count)]
+
+
+def in_order(nodes: Iterable[Node]) -> list[Node]:
+    """The master first, then by alias: the order in which plugins and lists have them."""
+    return sorted(nodes, key=lambda node: (not node.is_master(), node.alias, node.launch_time, node.id))
 
 
 _SHELL = "bash"

@@ -112,9 +112,11 @@ class Disks(FileSystems):
 
     def get_partition_map(self, device: str | None = None) -> dict[str, int]:
         """Partition -> size in bytes, of one device or all."""
-        command = f"lsblk -bnrpo NAME,SIZE,TYPE {shlex.quote(device) if device else ''}"
-        rows = [line.split() for line in self.ssh.execute(command, source_profile=False) or []]
-        return {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[2] == "part"}
+        command = f"readlink -f {shlex.quote(device or '/')}; lsblk -bnrpo NAME,SIZE,TYPE"
+        disk, *lines = self.ssh.execute(command, source_profile=False) or [""]
+        rows = [line.split() for line in lines]
+        parts = {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[2] == "part"}
+        return {name: size for name, size in parts.items() if not device or partition_of(name)[0] == disk}
 
     def mount_device(self, device: str, path: str, options: str = "defaults,nofail") -> None:
         """Mount a device for good (fstab); a device that is mounted there already is left alone."""

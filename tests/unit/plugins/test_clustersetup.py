@@ -185,3 +185,11 @@ def test_a_hook_that_is_not_overridden_says_so() -> None:
     for hook in ("run", "on_restart", "on_shutdown"):
         with pytest.raises(NotImplementedError):
             getattr(ClusterSetup(), hook)([], None, "u", "bash", {})
+
+
+def test_what_the_steps_return_is_not_among_a_plugins_results() -> None:
+    setup = DefaultClusterSetup()
+    setup._nodes = [Recorder("master", [], set_hostname="its answer")]  # type: ignore[list-item]
+    setup._setup_hostnames()
+    setup.pool.simple_job(len, "word")
+    assert setup.pool.wait() == [4]
