@@ -275,7 +275,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageDisk:
+    """One disk that an image gives its instances."""
+
+    device: str
+    snapshot_id: str = ""
+    size: int | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Image:
+    """`state`: pending, available, failed and more; `block_devices`: the names of all its disks."""
+
     id: str
     name: str = ""
     architecture: str = "x86_64"
@@ -286,6 +298,16 @@ class Image:
     state: str = "available"
     login_user: str = "ubuntu"
     block_devices: tuple[str, ...] = ()
+    disks: tuple[ImageDisk, ...] = ()
+    owner: str = ""
+    description: str = ""
+    created: str = ""
+    message: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def snapshot_ids(self) -> tuple[str, ...]:
+        return tuple(disk.snapshot_id for disk in self.disks if disk.snapshot_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,6 +367,21 @@ class Zone:
     name: str
     region: str
     state: str = "available"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    name: str
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """An object of a bucket; `size` in bytes."""
+
+    key: str
+    size: int
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

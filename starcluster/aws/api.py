@@ -78,12 +78,19 @@ class Api:
         return self._call("pricing", 1, "get_products", "read the price list", params)
 
     def pages(
-        self, operation: str, key: str, *, what: str, page_size: int | None = None, **params: Any
+        self,
+        operation: str,
+        key: str,
+        *,
+        what: str,
+        page_size: int | None = None,
+        service: str = "ec2",
+        **params: Any,
     ) -> list[Answer]:
         """Everything under `key` of all pages, or an error: never a part of the list."""
         config = {"PageSize": page_size} if page_size else {}
         try:
-            pages = self.client("ec2", 6).get_paginator(operation).paginate(PaginationConfig=config, **params)
+            pages = self.client(service, 6).get_paginator(operation).paginate(PaginationConfig=config, **params)
             return [one for page in pages for one in page.get(key, ())]
         except failures() as error:
             raise self._in_our_words(error, what, params) from error

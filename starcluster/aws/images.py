@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starcluster import exception
 from starcluster.aws import forms
 from starcluster.aws.api import Api
-from starcluster.model import Image
+from starcluster.model import Image, ImageDisk
 
 _CANONICAL = "099720109477"
 _DEBIAN = "136693071363"
 _DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "arm64": "arm64"}
 _UBUNTU = "/aws/service/canonical/ubuntu/server/{release}/stable/current/{deb}/hvm/ebs-{disk}/ami-id"
 _AMAZON = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{arch}"
+_ARCHITECTURES = ("x86_64", "arm64")
+_PARAMETERS_AT_ONCE = 10
+LOGIN_USER = "@sc-login-user"
 _GPU = "/aws/service/deeplearning/ami/{arch}/base-oss-nvidia-driver-gpu-ubuntu-{release}/latest/ami-id"
+
+_DEBIAN_PARAMETER = "/aws/service/debian/release/{release}/latest/{deb}"
 
 FRIENDLY: Mapping[str, str] = {
     "ubuntu-26.04": _UBUNTU.replace("{release}", "26.04").replace("{disk}", "gp3"),
     "ubuntu-24.04": _UBUNTU.replace("{release}", "24.04").replace("{disk}", "gp3"),
     "ubuntu-22.04": _UBUNTU.replace("{release}", "22.04").replace("{disk}", "gp2"),
+    "debian-13": _DEBIAN_PARAMETER.replace("{release}", "13"),
     "amazon-linux-2023": _AMAZON,
     "al2023": _AMAZON,
     "ubuntu-24.04-gpu": _GPU.replace("{release}", "24.04"),
@@ -49,16 +55,82 @@ class Images:
             return self.get(name_or_id)
         return self._own(name_or_id)
 
+    def own(self, *, names: Sequence[str] = ()) -> list[Image]:
+        """This account's images, by name."""
+        return self._sorted(Owners=["self"], Filters=forms.filters(name=names))
+
+    def executable(self) -> list[Image]:
+        """Images of others that this account was given the right to launch, by name."""
+        return self._sorted(ExecutableUsers=["self"])
+
+    def stock(self) -> list[tuple[str, Image]]:
+        """The images that the friendly names stand for in this region: (friendly name, image)."""
+        wanted = {
+            parameter_name(name, architecture): name
+            for name in reversed(list(FRIENDLY))
+            for architecture in _ARCHITECTURES
+        }
+        ids = self._parameters(list(wanted))
+        found = {one.id: one for one in self._describe(Filters=forms.filters(image_id=sorted(set(ids.values()))))}
+        known = [(wanted[parameter], found[ids[parameter]]) for parameter in wanted if ids.get(parameter) in found]
+        return sorted(known, key=lambda one: (one[0], one[1].architecture))
+
+    def find(self, image_id: str) -> Image | None:
+        """The image of that id, None when there is none that we may use."""
+        return next(iter(self._describe(Filters=forms.filters(image_id=image_id))), None)
+
     def get(self, image_id: str) -> Image:
         """The image of that id, or ImageDoesNotExist."""
-        answers = self._describe(Filters=forms.filters(image_id=image_id))
-        if not answers:
+        found = self.find(image_id)
+        if found is None:
             raise exception.ImageDoesNotExist(
                 f"image '{image_id}' does not exist in {self._api.access.region}, or you may not use it",
                 code="InvalidAMIID.NotFound",
                 hint=f"image ids differ between regions; friendly names: {', '.join(FRIENDLY)}",
             )
-        return answers[0]
+        return found
+
+    def create(
+        self, instance_id: str, name: str, *, description: str, without: Iterable[str], tags: Mapping[str, str]
+    ) -> str:
+        """Make an image of a running instance, which goes on; its id. The devices `without` are not in it.
+
+        Tried once: a name is given once in an account, so by it an image is found whose answer was lost.
+        """
+        answer = self._api.launch(
+            "create_image",
+            what=f"make an image of {instance_id}",
+            InstanceId=instance_id,
+            Name=name,
+            Description=description,
+            NoReboot=True,
+            BlockDeviceMappings=[{"DeviceName": device, "NoDevice": ""} for device in without],
+            TagSpecifications=forms.tag_specifications(tags, "image", "snapshot"),
+        )
+        return str(answer["ImageId"])
+
+    def deregister(self, image_id: str) -> None:
+        """Have the image no more; its snapshots stay. No error when it is gone."""
+        try:
+            self._api.change("deregister_image", what=f"deregister {image_id}", ImageId=image_id)
+        except exception.NotFoundError:
+            return
+
+    def untag(self, ids: Sequence[str], key: str) -> None:
+        """Take a tag off an image and its snapshots."""
+        self._api.change("delete_tags", what=f"untag {ids[0]}", Resources=list(ids), Tags=[{"Key": key}])
+
+    def _sorted(self, **params: Any) -> list[Image]:
+        return sorted(self._describe(**params), key=lambda one: (one.name, one.id))
+
+    def _parameters(self, names: Sequence[str]) -> dict[str, str]:
+        """The values of those of the parameters that this region has."""
+        values: dict[str, str] = {}
+        for start in range(0, len(names), _PARAMETERS_AT_ONCE):
+            some = list(names[start : start + _PARAMETERS_AT_ONCE])
+            answer = self._api.read("get_parameters", service="ssm", what="look up public images", Names=some)
+            values |= {one["Name"]: one["Value"] for one in answer["Parameters"]}
+        return values
 
     def _own(self, name: str) -> Image:
         answers = self._describe(Filters=forms.filters(name=name), Owners=["self"])
@@ -90,7 +162,12 @@ def parameter_name(name: str, architecture: str) -> str:
 
 
 def login_user(answer: Mapping[str, Any]) -> str:
-    """The user that stock images of this owner or name let in: root comes later, by cloud-config."""
+    """The user that stock images of this owner or name let in: root comes later, by cloud-config.
+
+    Our own images are tagged with what the image let in that they were made of.
+    """
+    if user := forms.tags_of(answer).get(LOGIN_USER):
+        return user
     words = f"{forms.text(answer, 'Name')} {forms.text(answer, 'Description')}".lower()
     if answer.get("OwnerId") == _DEBIAN or "debian" in words:
         return "admin"
@@ -111,6 +188,12 @@ def _image(answer: Mapping[str, Any]) -> Image:
         state=forms.text(answer, "State") or "available",
         login_user=login_user(answer),
         block_devices=tuple(forms.text(one, "DeviceName") for one in answer.get("BlockDeviceMappings", ())),
+        disks=tuple(_disk(one) for one in answer.get("BlockDeviceMappings", ()) if "Ebs" in one),
+        owner=forms.text(answer, "OwnerId"),
+        description=forms.text(answer, "Description"),
+        created=forms.text(answer, "CreationDate"),
+        message=forms.text(answer, "StateReason", "Message"),
+        tags=forms.tags_of(answer),
     )
 
 
@@ -123,3 +206,12 @@ def _root_size(answer: Mapping[str, Any]) -> int | None:
         if one.get("Ebs") and one.get("DeviceName") == root
     )
     return next(sizes, None)
+
+
+def _disk(answer: Mapping[str, Any]) -> ImageDisk:
+    return ImageDisk(
+        device=forms.text(answer, "DeviceName"),
+        snapshot_id=forms.text(answer, "Ebs", "SnapshotId"),
+        size=answer["Ebs"].get("VolumeSize"),
+        kind=forms.text(answer, "Ebs", "VolumeType"),
+    )

@@ -10,6 +10,7 @@ from starcluster.aws.easyec2 import EasyEC2
 from starcluster.aws.images import Images
 from starcluster.aws.instances import Instances
 from starcluster.aws.network import Network
+from starcluster.aws.objects import Objects
 from starcluster.aws.prices import Prices
 from starcluster.aws.snapshots import Snapshots
 from starcluster.aws.spot import Spot
@@ -28,6 +29,7 @@ class Ec2(EasyEC2):
         self.snapshots = Snapshots(self.api)
         self.network = Network(self.api)
         self.templates = Templates(self.api)
+        self.objects = Objects(self.api)
         self.prices = Prices(self.api)
 
     @property

@@ -77,7 +77,7 @@ class Spot:
         products: Iterable[str],
         place: Mapping[str, Any],
     ) -> list[SpotPrice]:
-        times = {"StartTime": start, "EndTime": end}
+        times: dict[str, Any] = {"StartTime": start, "EndTime": end}
         answers = self._api.pages(
             "describe_spot_price_history",
             "SpotPriceHistory",

@@ -178,12 +178,13 @@ def _given_host(clusters: Clusters, wish: HostWish, zone: str) -> Node:
             f"host instance {wish.host} is in {instance.zone}, the volume is to be in {zone}",
             hint="name an instance of that zone, or leave -H out",
         )
-    node = _node(clusters, instance, wish.keyname)
+    node = stranger(clusters, instance, wish.keyname)
     waiting.wait_ssh(node)
     return node
 
 
-def _node(clusters: Clusters, instance: Instance, keyname: str) -> Node:
+def stranger(clusters: Clusters, instance: Instance, keyname: str) -> Node:
+    """An instance of no cluster, reached with that key pair of the config."""
     access = Access(
         key_file=Path(clusters.config.key(keyname).key_location),
         dialer=clusters.cloud.dialer,
@@ -244,7 +245,7 @@ def _helper(clusters: Clusters, plan: HostPlan, owner: str) -> Iterator[Node]:
         log.info("Launching volume host %s (%s, %s)", alias, wish.instance_type, request.market)
         instance = ec2.instances.launch(request)[0]
         running = waiting.wait_running(ec2, [instance.id], clock=clusters.clock)[0]
-        node = _node(clusters, running, wish.keyname)
+        node = stranger(clusters, running, wish.keyname)
         log.info("Waiting for SSH on %s (%s)", alias, node.id)
         waiting.wait_ssh(node)
         yield node

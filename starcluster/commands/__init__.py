@@ -14,6 +14,7 @@ class Entry(NamedTuple):
 
 
 _CLUSTERS, _NODES, _WORK = "Clusters", "Nodes and files", "Named spot nodes"
+_IMAGES = "Machine images and S3"
 _VOLUMES, _EC2, _OTHER = "Volumes", "What EC2 has", "Keys, local cloud, help"
 
 VERBS: dict[str, Entry] = {
@@ -27,11 +28,13 @@ VERBS: dict[str, Entry] = {
     "logs": Entry(_WORK, "Show what a named node's command wrote"),
     "sshmaster": Entry(_NODES, "Log in to the master, or run a command there", ("sm",)),
     "sshnode": Entry(_NODES, "Log in to a node, or run a command there", ("sn",)),
+    "sshinstance": Entry(_NODES, "Log in to any instance, or run a command there", ("si",)),
     "put": Entry(_NODES, "Copy files to a cluster"),
     "get": Entry(_NODES, "Copy files from a cluster"),
     "sync": Entry(_NODES, "Push a node's folder to S3 now, or bring it back"),
     "addnode": Entry(_NODES, "Add nodes to a cluster", ("an",)),
     "removenode": Entry(_NODES, "Take nodes out of a cluster", ("rn",)),
+    "loadbalance": Entry(_NODES, "Not yet; says what to use instead", ("bal",)),
     "runplugin": Entry(_NODES, "Run a plugin on a running cluster", ("rp",)),
     "plugin": Entry(_NODES, "Plugins: list, show, new, port, test"),
     "createvolume": Entry(_VOLUMES, "Make a formatted volume that outlives clusters", ("cv",)),
@@ -52,6 +55,15 @@ VERBS: dict[str, Entry] = {
     "listzones": Entry(_EC2, "Show the region's zones", ("lz",)),
     "listregions": Entry(_EC2, "Show the regions", ("lr",)),
     "showconsole": Entry(_EC2, "Show what an instance printed while booting", ("sc",)),
+    "ebsimage": Entry(_IMAGES, "Make an image of a running instance", ("eimg",)),
+    "listimages": Entry(_IMAGES, "Show your images", ("li",)),
+    "listpublic": Entry(_IMAGES, "Show the stock images that have short names", ("lp",)),
+    "showimage": Entry(_IMAGES, "Show an image and its snapshots", ("shimg",)),
+    "removeimage": Entry(_IMAGES, "Remove images for good, with their snapshots", ("ri",)),
+    "listbuckets": Entry(_IMAGES, "Show S3 buckets", ("lb",)),
+    "showbucket": Entry(_IMAGES, "Show what is in an S3 bucket", ("sb",)),
+    "s3image": Entry(_IMAGES, "Of old; says what to use instead", ("simg", "createimage")),
+    "downloadimage": Entry(_IMAGES, "Of old; says what to use instead", ("di",)),
     "createkey": Entry(_OTHER, "Make a key pair, or import one", ("ck",)),
     "removekey": Entry(_OTHER, "Delete a key pair", ("rk",)),
     "listkeypairs": Entry(_OTHER, "Show key pairs", ("lk",)),

@@ -19,8 +19,9 @@ from starcluster.model import (
     LaunchRequest,
 )
 from tests.fakes.disks import FakeVolumes
+from tests.fakes.images import FakeImages
 from tests.fakes.machines import FakeInstances, FakeSpot
-from tests.fakes.records import FakeImages, FakeNetwork, FakePrices, FakeTemplates
+from tests.fakes.records import FakeNetwork, FakePrices, FakeTemplates
 from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.trouble import REGION, START, VPC, fake_error
 

@@ -1,4 +1,4 @@
-"""Images, groups, keys, launch templates and prices in memory."""
+"""Groups, keys, launch templates and prices in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from starcluster import exception
 from starcluster.model import (
-    Image,
     KeyPair,
     LaunchTemplate,
     Permission,
@@ -20,20 +19,6 @@ from tests.fakes.trouble import REGION, VPC, fake_error
 
 if TYPE_CHECKING:
     from tests.fakes.ec2 import FakeEc2
-
-
-class FakeImages:
-    def __init__(self, ec2: FakeEc2) -> None:
-        self.ec2 = ec2
-        self.all = {"ubuntu-24.04": "ami-00000000000002404", "amazon-linux-2023": "ami-00000000000002023"}
-
-    def resolve(self, name_or_id: str, *, architecture: str = "x86_64") -> Image:
-        return self.get(self.all.get(name_or_id, name_or_id))
-
-    def get(self, image_id: str) -> Image:
-        if not image_id.startswith("ami-"):
-            raise exception.ImageDoesNotExist(f"image '{image_id}' does not exist")
-        return Image(id=image_id, name=image_id)
 
 
 class FakeNetwork:

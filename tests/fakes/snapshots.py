@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class FakeSnapshots:
             if (not ids or one.id in ids)
             and (not names or one.name in names)
             and (not volume_ids or one.volume_id in volume_ids)
-            and all(one.tags.get(key.removeprefix("tag:")) == value for key, value in (filters or {}).items())
+            and all(_fits(one, key, value) for key, value in (filters or {}).items())
         ]
 
     def of_volumes(self, volume_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -97,3 +98,9 @@ class FakeSnapshots:
             raise fake_error("InvalidSnapshot.NotFound")
         if snapshot_id and self.all[snapshot_id].state is not SnapshotState.COMPLETED:
             raise fake_error("IncorrectState", f"{snapshot_id} is not completed")
+
+
+def _fits(snapshot: Snapshot, key: str, value: str | Iterable[str]) -> bool:
+    """EC2's filters by tag and by description, with * in the value."""
+    told = snapshot.description if key == "description" else snapshot.tags.get(key.removeprefix("tag:"))
+    return told is not None and fnmatch.fnmatchcase(told, str(value).replace("[", "[[]"))

@@ -12,7 +12,7 @@ from starcluster.localcloud.api import catalog, errors, filters, paging
 from starcluster.localcloud.api.answer import Answer
 from starcluster.localcloud.api.cloud import ACCOUNT
 from starcluster.localcloud.api.images import AMI_ID, CloudImage
-from starcluster.localcloud.api.machines import State
+from starcluster.localcloud.api.machines import CloudInstance, State
 from starcluster.localcloud.api.tagging import read_tag_specifications
 from starcluster.localcloud.api.views import tag_list, tags_of
 
@@ -52,6 +52,8 @@ class ImageAnswers(Answer):
         owners = {ACCOUNT if each == "self" else each for each in self._get_param("Owners", [])}
         if owners:
             found = [each for each in found if each.owner_id in owners or each.owner_alias in owners]
+        if allowed := self._get_param("ExecutableUsers", []):
+            found = [each for each in found if ("all" in allowed and each.is_public) or _lets_in(each, allowed)]
         wanted = filters.read_filters(self.params)
         found = filters.apply(found, wanted, IMAGE_FILTERS, lambda each: tags_of(backend, each.id))
         shown, token = paging.page(found, self.params, key=lambda each: each.id, lowest=1)
@@ -66,20 +68,12 @@ class ImageAnswers(Answer):
         return image
 
     def create_image(self) -> ActionResult:
-        """An image of the same kind as the instance's; what was changed on its root disk is not in it."""
-        backend = self.ec2_backend
-        instance = backend.get_instance(self._get_param("InstanceId"))
-        name = self._get_param("Name")
-        if not name:
-            raise errors.missing("Name")
-        if any(each.name == name and each.owner_id == ACCOUNT for each in backend.amis.values()):
-            raise errors.Refusal("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by another AMI")
-        if instance.now not in (State.RUNNING, State.STOPPED):
-            raise errors.Refusal("IncorrectInstanceState", f"Instance '{instance.id}' is not 'running' or 'stopped'.")
+        """An image of the instance's root disk; the instance reboots unless it is asked not to."""
+        instance, name = self._imaged(), self._get_param("Name")
         tags = read_tag_specifications(self._get_param("TagSpecifications", []), ["image", "snapshot"])
         self.error_on_dryrun()
         image = CloudImage(
-            backend,
+            self.ec2_backend,
             random_ami_id(),
             local_image=instance.local_image,
             default_user=instance.default_user,
@@ -91,16 +85,42 @@ class ImageAnswers(Answer):
             image_location=f"{ACCOUNT}/{name}",
             region_name=f"{self.region}a",
         )
-        backend.amis[image.id] = image
+        description = f"Created by CreateImage({instance.id}) for {image.id}"
+        snapshot = self.cloud.snapshots.take_root(instance, description, tags.get("snapshot", {}))
+        snapshot.from_ami = image.id
+        image.hold(snapshot, snapshot.began + snapshot.seconds)
+        self.ec2_backend.amis[image.id] = image
         image.add_tags(tags.get("image", {}))
-        image.ebs_snapshot.add_tags(tags.get("snapshot", {}))
+        if instance.now is State.RUNNING and not self._get_bool_param("NoReboot", False):
+            self.cloud.life.reboot(instance)
         return ActionResult({"ImageId": image.id})
+
+    def _imaged(self) -> CloudInstance:
+        """The instance that CreateImage is about, and whether it and the name will do."""
+        instance, name = self.ec2_backend.get_instance(self._get_param("InstanceId")), self._get_param("Name")
+        if not name:
+            raise errors.missing("Name")
+        if any(each.name == name and each.owner_id == ACCOUNT for each in self.ec2_backend.amis.values()):
+            raise errors.Refusal("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by another AMI")
+        if instance.now not in (State.RUNNING, State.STOPPED):
+            raise errors.Refusal("IncorrectInstanceState", f"Instance '{instance.id}' is not 'running' or 'stopped'.")
+        mappings = self._get_param("BlockDeviceMappings", [])
+        left_out = {each.get("DeviceName") for each in mappings if "NoDevice" in each}
+        data = set(instance.block_device_mapping) - {instance.root_device_name}
+        if data - left_out:
+            text = (
+                f"The local cloud makes images of root disks only: {', '.join(sorted(data - left_out))} needs NoDevice"
+            )
+            raise errors.Refusal("UnsupportedOperation", text)
+        found: CloudInstance = instance
+        return found
 
     def deregister_image(self) -> ActionResult:
         image = self._image(self._get_param("ImageId"))
         if image.owner_id != ACCOUNT:
             raise errors.Refusal("AuthFailure", f"Not authorized for image '{image.id}'")
         self.error_on_dryrun()
+        image.ebs_snapshot.from_ami = None  # now it can be deleted
         self.ec2_backend.amis.pop(image.id)
         self.ec2_backend.tags.pop(image.id, None)
         return EmptyResult()
@@ -130,6 +150,12 @@ class ImageAnswers(Answer):
         found = filters.apply(rows, filters.read_filters(self.params), OFFERING_FILTERS, lambda row: {})
         shown, token = paging.page(found, self.params, key=lambda row: f"{row['InstanceType']}/{row['Location']}")
         return ActionResult({"InstanceTypeOfferings": shown, "NextToken": token})
+
+
+def _lets_in(image: CloudImage, allowed: list[str]) -> bool:
+    """Whether one of these accounts was given the right to launch it; "self" is ours."""
+    accounts = {ACCOUNT if each == "self" else each for each in allowed}
+    return any(each.get("UserId") in accounts for each in image.launch_permissions)
 
 
 def _image_view(image: CloudImage) -> dict[str, Any]:

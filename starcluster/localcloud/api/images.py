@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import ipaddress
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,9 +84,12 @@ PARAMETERS = {name: image.image_id for image in STOCK for name in image.paramete
 
 
 class CloudImage(Ami):
-    """An image that the hosts can boot."""
+    """An image that the hosts can boot. One that was made of an instance has that one's root disk (`root_snapshot`)."""
 
     root_size_gib = 8
+    ebs_snapshot: Any
+    root_snapshot = ""
+    ready_at = 0.0  # seconds since the epoch
 
     def __init__(self, backend: Any, image_id: str, *, local_image: str, default_user: str, **options: Any) -> None:
         self.local_image = local_image
@@ -93,6 +97,22 @@ class CloudImage(Ami):
         super().__init__(backend, image_id, root_device_type="ebs", hypervisor="xen", **options)
         # EC2 marks the newer stock images so: their instances answer IMDSv2 only, unless asked otherwise.
         self.imds_support = None if local_image == "ubuntu-22.04" else "v2.0"
+
+    @property
+    def state(self) -> str:
+        if self.root_snapshot and self.ebs_snapshot.status == "error":
+            return "failed"
+        return "pending" if time.time() < self.ready_at else "available"
+
+    @state.setter
+    def state(self, value: str) -> None:
+        """moto's constructor says available; here time decides."""
+
+    def hold(self, snapshot: Any, ready_at: float) -> None:
+        """Boot from this snapshot of a root disk, from that time on."""
+        self.ec2_backend.snapshots.pop(self.ebs_snapshot.id, None)  # moto's own, which holds nothing
+        self.ebs_snapshot, self.root_snapshot, self.ready_at = snapshot, snapshot.id, ready_at
+        self.root_size_gib = snapshot.volume_size
 
     @property
     def metadata_defaults(self) -> dict[str, Any]:

@@ -354,6 +354,7 @@ def _make_instance(cloud: Cloud, plan: LaunchPlan, index: int) -> CloudInstance:
         lifecycle="spot" if plan.spot else None,
         local_image=plan.image.local_image,
         default_user=plan.image.default_user,
+        root_snapshot=plan.image.root_snapshot,
         **options,
     )
     if template:

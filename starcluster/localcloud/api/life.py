@@ -135,6 +135,7 @@ class Life:
             authorized_keys=authorized_keys(self._cloud, instance),
             default_user=instance.default_user,
             image=instance.local_image,
+            root_snapshot=instance.root_snapshot,
             metadata=metadata_tree(self._cloud, instance),
             boot_seconds=self._cloud.timing.boot_to_ssh,
             mac=instance.nics[0].mac_address,

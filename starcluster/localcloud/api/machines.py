@@ -75,10 +75,13 @@ TRANSITION_TEXTS = {
 class CloudInstance(Instance):
     """One instance. Its state changes only by `become` and `leave`."""
 
+    root_snapshot = ""  # what its root disk begins with
+
     def __init__(self, backend: Any, image_id: str, user_data: Any, groups: list[Any], **options: Any) -> None:
         self.placement_group = options.pop("placement_group", "")
         self.local_image = options.pop("local_image")
         self.default_user = options.pop("default_user")
+        self.root_snapshot = options.pop("root_snapshot", "")
         self.spot_instance_request_id: str | None = None
         self.usage_operation = "RunInstances"
         super().__init__(backend, image_id, user_data, groups, **options)

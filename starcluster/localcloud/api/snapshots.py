@@ -116,6 +116,22 @@ class Snapshots:
         cloud.log.event("snapshot", snapshot.id, volume=volume.id)
         return snapshot
 
+    def take_root(self, instance: Any, description: str, tags: dict[str, str]) -> CloudSnapshot:
+        """The instance's root disk at this moment, for an image. It can be booted; as a volume it is of no use."""
+        cloud = self._cloud
+        volume = cloud.backend.volumes[instance.block_device_mapping[instance.root_device_name].volume_id]
+        seconds = cloud.timing.snapshot_time(volume.size)
+        snapshot = CloudSnapshot(cloud.backend, random_snapshot_id(), volume, description, seconds)
+        try:
+            with cloud.unlocked():
+                cloud.hosts.snapshot_root(instance.id, snapshot.id)
+        except HostsError as error:
+            raise errors.Refusal("InternalError", f"The local cloud cannot store the image: {error}") from None
+        cloud.backend.snapshots[snapshot.id] = snapshot
+        snapshot.add_tags(tags)
+        cloud.log.event("snapshot", snapshot.id, volume=volume.id)
+        return snapshot
+
     def delete(self, snapshot: Any) -> None:
         if snapshot.from_ami:
             text = f"The snapshot {snapshot.id} is currently in use by {snapshot.from_ami}"

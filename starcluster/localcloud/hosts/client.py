@@ -87,6 +87,10 @@ class Hosts:
         """Copy a volume as it is at one moment, mounted or not."""
         self._ask("snapshot", volume_id=volume_id, snapshot_id=snapshot_id)
 
+    def snapshot_root(self, instance_id: str, snapshot_id: str) -> None:
+        """Copy a node's root disk as it is at one moment, whether it runs or not."""
+        self._ask("snapshot_root", instance_id=instance_id, snapshot_id=snapshot_id)
+
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot."""
         self._ask("delete_snapshot", snapshot_id=snapshot_id)

@@ -113,6 +113,10 @@ class Cloud:
         self.volumes.snapshot(volume_id, snapshot_id)
         return {}
 
+    def do_snapshot_root(self, instance_id: str, snapshot_id: str) -> Answer:
+        self.volumes.snapshot_root(self.nodes.get(instance_id), snapshot_id)
+        return {}
+
     def do_delete_snapshot(self, snapshot_id: str) -> Answer:
         self.volumes.delete_snapshot(snapshot_id)
         return {}

@@ -20,7 +20,7 @@ from typing import Any
 from starcluster.localcloud.hosts import mounts, network, room, syscalls, watch
 from starcluster.localcloud.hosts.disks import Disks
 from starcluster.localcloud.hosts.events import Events
-from starcluster.localcloud.hosts.files import GIB, make_sparse, read_json
+from starcluster.localcloud.hosts.files import GIB, make_sparse, read_json, sparse_copy
 from starcluster.localcloud.hosts.held import HolderClient
 from starcluster.localcloud.hosts.image import Image
 from starcluster.localcloud.hosts.loops import Loop
@@ -108,17 +108,29 @@ class Nodes:
         for path in (node.directory, node.disk, node.directory / "root"):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not node.image.exists():
-            fresh = node.directory / ".root.img"
-            fresh.unlink(missing_ok=True)
-            make_sparse(fresh, ROOT_SIZE)
-            subprocess.run([*_MKFS, str(fresh)], check=True, capture_output=True)
-            fresh.rename(node.image)
+            self._make_root(node)
         else:
             _repair(node.image)
         loop = self._disks.open(node.image)
         # without "discard": ext4 discards what a transaction has freed even when the sudden death of the file system
         # aborts that transaction, and directories full of zeros would come back
         syscalls.mount(self._disks.path(loop), node.disk, "ext4")
+
+    def _make_root(self, node: Node) -> None:
+        """A fresh root disk: empty, or as that of the node that its image was made of."""
+        fresh = node.directory / ".root.img"
+        fresh.unlink(missing_ok=True)
+        if node.spec.root_snapshot:
+            source = self.snapshot_image(node.spec.root_snapshot)
+            if not source.exists():
+                raise HostsError(f"there is no snapshot {node.spec.root_snapshot}")
+            room.demand(self._places.folder, room.allocated(source))
+            sparse_copy(source, fresh)
+            _repair(fresh)
+        else:
+            make_sparse(fresh, ROOT_SIZE)
+            subprocess.run([*_MKFS, str(fresh)], check=True, capture_output=True)
+        fresh.rename(node.image)
 
     def _fork(self, node: Node) -> None:
         node.boot_id, node.ending = str(uuid.uuid4()), False
@@ -172,6 +184,10 @@ class Nodes:
     def volume_image(self, volume_id: str) -> Path:
         """Where a volume lies."""
         return self._places.volumes / f"{volume_id}.img"
+
+    def snapshot_image(self, snapshot_id: str) -> Path:
+        """Where a snapshot lies."""
+        return self._places.snapshots / f"{snapshot_id}.img"
 
     # ending
 

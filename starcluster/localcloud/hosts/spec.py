@@ -29,7 +29,8 @@ class NodeSpec(_Plain):
     `user_data` is as the user gave it (decoded from base64). `metadata` is the IMDS tree below
     /latest/meta-data, with the extra keys that the contract names. `boot_seconds` is how long the SSH server
     waits before it accepts. `public_ip` is a name for the dialer, no address of the node. The files below `tree`, a
-    directory of the host, are laid over the node's / at every boot.
+    directory of the host, are laid over the node's / at every boot. `root_snapshot`, the id of a snapshot of some root
+    disk, is what its own root disk begins with; without one it begins empty.
     """
 
     instance_id: str
@@ -44,6 +45,7 @@ class NodeSpec(_Plain):
     metadata: dict[str, Any] = field(default_factory=dict)
     boot_seconds: float = 0.0
     tree: str = ""
+    root_snapshot: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As a JSON object; user data as text, one character a byte."""

@@ -35,9 +35,6 @@ class Volumes:
             raise HostsError(f"there is no volume {volume_id}")
         return image
 
-    def _snapshot_image(self, snapshot_id: str) -> Path:
-        return self._places.snapshots / f"{snapshot_id}.img"
-
     def create(self, volume_id: str, *, size_gib: int, snapshot_id: str | None) -> None:
         """Make a volume; one from a snapshot is a full copy of its data."""
         image = self._nodes.volume_image(volume_id)
@@ -48,7 +45,7 @@ class Volumes:
                 room.demand(self._places.folder)
                 make_sparse(image, size_gib * GIB)
                 return
-            source = self._snapshot_image(snapshot_id)
+            source = self._nodes.snapshot_image(snapshot_id)
             if not source.exists():
                 raise HostsError(f"there is no snapshot {snapshot_id}")
             room.demand(self._places.folder, room.allocated(source))
@@ -163,7 +160,13 @@ class Volumes:
         image = self._image(volume_id)
         with _disk_errors(f"snapshot {snapshot_id} cannot be made"), self._still(image):
             room.demand(self._places.folder, room.allocated(image))
-            sparse_copy(image, self._snapshot_image(snapshot_id))
+            sparse_copy(image, self._nodes.snapshot_image(snapshot_id))
+
+    def snapshot_root(self, node: Node, snapshot_id: str) -> None:
+        """Copy a node's root disk as it is at one moment; the node goes on, and waits only to write."""
+        with node.lock, _disk_errors(f"snapshot {snapshot_id} cannot be made"), self._still(node.image):
+            room.demand(self._places.folder, room.allocated(node.image))
+            sparse_copy(node.image, self._nodes.snapshot_image(snapshot_id))
 
     @contextlib.contextmanager
     def _still(self, image: Path) -> Iterator[None]:
@@ -179,7 +182,7 @@ class Volumes:
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; idempotent."""
-        self._snapshot_image(snapshot_id).unlink(missing_ok=True)
+        self._nodes.snapshot_image(snapshot_id).unlink(missing_ok=True)
 
 
 def _pid(node: Node) -> int:

@@ -21,6 +21,8 @@ LISTS = {
     "listspots": "spot.find",
     "listvolumes": "volumes.find",
     "listsnapshots": "snapshots.find",
+    "listimages": "images.own",
+    "listpublic": "images.stock",
     "listkeypairs": "network.key_pairs",
     "listzones": "network.zones",
     "listregions": "network.regions",
@@ -35,6 +37,7 @@ def full(ec2: FakeEc2) -> FakeEc2:
     launch(ec2, "node001", Market.SPOT)
     ec2.snapshots.create(ec2.volumes.create(1, "us-east-1a", tags={"Name": "home"}).id)
     ec2.network.import_key("mykey", "ssh-ed25519 AAAA")
+    ec2.images.create("i-1", "myimage", description="", without=(), tags={})
     ec2.advance(60)
     ec2.advance(60)
     return ec2
@@ -61,7 +64,7 @@ def test_json_is_all_that_is_on_stdout(run: Run, full: FakeEc2, verb: str) -> No
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", time) for time in times(told))
 
 
-@pytest.mark.parametrize("verb", [verb for verb in LISTS if verb not in ("listzones", "listregions")])
+@pytest.mark.parametrize("verb", [verb for verb in LISTS if verb not in ("listzones", "listregions", "listpublic")])
 def test_an_empty_list_is_one(run: Run, verb: str) -> None:
     assert (run(verb, "--json").out, run(verb, "--json").code) == ("[]\n", 0)
 

@@ -89,6 +89,10 @@ class FakeHosts:
         self._note("snapshot", volume_id, snapshot_id)
         self.snapshots[snapshot_id] = volume_id
 
+    def snapshot_root(self, instance_id: str, snapshot_id: str) -> None:
+        self._note("snapshot_root", instance_id, snapshot_id)
+        self.snapshots[snapshot_id] = instance_id
+
     def delete_snapshot(self, snapshot_id: str) -> None:
         self._note("delete_snapshot", snapshot_id)
         self.snapshots.pop(snapshot_id, None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.localcloud.api.conftest import UBUNTU, Api, code_of
+from tests.unit.localcloud.api.conftest import UBUNTU, Api, code_of, until
 
 DATA = {"ImageId": UBUNTU, "InstanceType": "m5.large"}
 
@@ -125,14 +125,36 @@ def test_images(api: Api) -> None:
     found = api.ec2.describe_images(Owners=["099720109477"], Filters=[{"Name": "architecture", "Values": ["arm64"]}])
     assert {each["Name"].split("/")[-1][:12] for each in found["Images"]} == {"ubuntu-noble", "ubuntu-jammy"}
     instance_id = api.running()
-    image_id = api.ec2.create_image(InstanceId=instance_id, Name="own")["ImageId"]
+    image_id = api.ec2.create_image(InstanceId=instance_id, Name="own", NoReboot=True)["ImageId"]
+    assert code_of(api.ec2.create_image, InstanceId=instance_id, Name="own") == "InvalidAMIName.Duplicate"
+    [own] = api.ec2.describe_images(Owners=["self"])["Images"]
+    assert own["ImageId"] == image_id
+    assert api.ec2.describe_images(Owners=["self"], ExecutableUsers=["self"])["Images"] == []
+    until(lambda: api.ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "available")
+    snapshot_id = own["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    assert api.hosts.snapshots[snapshot_id] == instance_id
     child = api.running(ImageId=image_id)
-    assert api.hosts.specs[child].image == "ubuntu-24.04"
-    own = api.ec2.describe_images(Owners=["self"])["Images"]
-    assert [each["ImageId"] for each in own] == [image_id]
+    assert (api.hosts.specs[child].image, api.hosts.specs[child].root_snapshot) == ("ubuntu-24.04", snapshot_id)
+    assert code_of(api.ec2.delete_snapshot, SnapshotId=snapshot_id) == "InvalidSnapshot.InUse"
     api.ec2.deregister_image(ImageId=image_id)
+    api.ec2.delete_snapshot(SnapshotId=snapshot_id)
+    assert snapshot_id not in api.hosts.snapshots
     assert code_of(api.run, ImageId=image_id) == "InvalidAMIID.NotFound"
     assert code_of(api.ec2.describe_images, ImageIds=[image_id]) == "InvalidAMIID.NotFound"
+
+
+def test_an_image_reboots_its_instance_unless_asked_not_to_and_has_no_other_disks(api: Api) -> None:
+    instance_id = api.running()
+    api.ec2.create_image(InstanceId=instance_id, Name="still", NoReboot=True)
+    assert ("reboot", instance_id) not in api.hosts.asked
+    api.ec2.create_image(InstanceId=instance_id, Name="rebooted")
+    until(lambda: ("reboot", instance_id) in api.hosts.asked)
+    disk = {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1}}
+    other = api.running(BlockDeviceMappings=[disk])
+    asked = {"InstanceId": other, "NoReboot": True}
+    assert code_of(api.ec2.create_image, **asked, Name="all") == "UnsupportedOperation"
+    left_out = [{"DeviceName": "/dev/sdf", "NoDevice": ""}]
+    assert api.ec2.create_image(**asked, Name="root", BlockDeviceMappings=left_out)["ImageId"]
 
 
 def test_types(api: Api) -> None:
