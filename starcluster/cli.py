@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from starcluster import __version__
-from starcluster.commands import ALIASES, VERBS
+from starcluster.commands import ALIASES, COMPLETE_VARIABLE, PROGRAM, VERBS
 from starcluster.commands.words import Words, whole_options
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from starcluster.exception import BaseException as OwnError
 
 BANNER = f"""\
@@ -58,6 +60,16 @@ class Verbs(Words):
         if args[0] not in VERBS and args[0] not in ALIASES:
             raise unknown_verb(args[0])
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs without importing them all, and the global options."""
+        from click.shell_completion import CompletionItem
+
+        fitting = {name: entry.summary for name, entry in VERBS.items() if name.startswith(incomplete)}
+        return [
+            *(CompletionItem(name, help=summary) for name, summary in fitting.items()),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(len(_title(name)) for name in VERBS)
@@ -110,11 +122,13 @@ def cli(ctx: click.Context, *, debug: bool, config: str | None, region: str | No
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    if COMPLETE_VARIABLE in os.environ:
+        return _complete()
     if sys.stderr.isatty():
         click.echo(BANNER, err=True, nl=False)
     words = list(sys.argv[1:] if args is None else args)
     try:
-        result = cli.main(words, "starcluster", standalone_mode=False)
+        result = cli.main(words, PROGRAM, standalone_mode=False)
     except click.ClickException as error:
         return _wrong_usage(error)
     except (click.Abort, KeyboardInterrupt):
@@ -124,6 +138,17 @@ def main(args: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  the outermost edge: told as an error, or as a crash with a report
         return _tell(error, words)
     return result if isinstance(result, int) else 0
+
+
+def _complete() -> int:
+    """Tell the shell which words may stand next; one that can not be completed is no error."""
+    try:
+        cli.main([], PROGRAM, standalone_mode=False)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001  the user is typing: whatever it is, it is told when the line is run
+        return 1
+    return 0
 
 
 def _wrong_usage(error: click.ClickException) -> int:

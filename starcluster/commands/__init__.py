@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+PROGRAM = "starcluster"
+COMPLETE_VARIABLE = "_STARCLUSTER_COMPLETE"
+"""Set by the shell's function, which runs this program to ask for the words that may come next."""
+
 
 class Entry(NamedTuple):
     """A verb in the table: commands/NAME.py has its `command`."""
@@ -69,6 +73,8 @@ VERBS: dict[str, Entry] = {
     "listkeypairs": Entry(_OTHER, "Show key pairs", ("lk",)),
     "config": Entry(_OTHER, "The config: what a template means, which permissions it needs, what is wrong"),
     "local": Entry(_OTHER, "The local cloud: up, down, status, interrupt and more"),
+    "shell": Entry(_OTHER, "Open a Python shell with the clusters in it", ("sh",)),
+    "completion": Entry(_OTHER, "Print what completes words in bash, zsh or fish"),
     "help": Entry(_OTHER, "Show help"),
 }
 

@@ -18,6 +18,12 @@ class Words(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None:
             return name, command, rest
+        if ctx.resilient_parsing:  # a shell asks for words: what stands so far need not be a whole line
+            from starcluster.commands import completing
+
+            completing.attach(name or "", command)
+            ctx.meta[completing.WORDS] = rest
+            return name, command, whole_options(command, rest)
         if rest == ["help"]:
             rest = ["--help"]
         if not isinstance(command, click.Group):

@@ -21,6 +21,7 @@ from starcluster.model import (
 from tests.fakes.disks import FakeVolumes
 from tests.fakes.images import FakeImages
 from tests.fakes.machines import FakeInstances, FakeSpot
+from tests.fakes.objects import FakeObjects
 from tests.fakes.records import FakeNetwork, FakePrices, FakeTemplates
 from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.trouble import REGION, START, VPC, fake_error
@@ -46,6 +47,7 @@ class FakeEc2:
         self.snapshots = FakeSnapshots(self)
         self.images = FakeImages(self)
         self.network = FakeNetwork(self)
+        self.objects = FakeObjects(self)
         self.templates = FakeTemplates(self)
         self.prices = FakePrices()
 

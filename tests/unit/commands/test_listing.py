@@ -23,6 +23,7 @@ LISTS = {
     "listsnapshots": "snapshots.find",
     "listimages": "images.own",
     "listpublic": "images.stock",
+    "listbuckets": "objects.buckets",
     "listkeypairs": "network.key_pairs",
     "listzones": "network.zones",
     "listregions": "network.regions",
@@ -36,6 +37,7 @@ def full(ec2: FakeEc2) -> FakeEc2:
     launch(ec2, "master")
     launch(ec2, "node001", Market.SPOT)
     ec2.snapshots.create(ec2.volumes.create(1, "us-east-1a", tags={"Name": "home"}).id)
+    ec2.objects.all["mybucket"] = {"a": 1}
     ec2.network.import_key("mykey", "ssh-ed25519 AAAA")
     ec2.images.create("i-1", "myimage", description="", without=(), tags={})
     ec2.advance(60)

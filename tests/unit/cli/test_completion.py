@@ -1,0 +1,146 @@
+"""TAB in real shells: bash always, zsh and fish where this machine has them; names in the cloud come from the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from starcluster.commands import completing
+
+CONFIG = """[global]
+CLOUD = local
+[key mine]
+KEY_LOCATION = /nowhere
+[plugin tmux]
+SETUP_CLASS = starcluster.plugins.tmux.TmuxControlCenter
+[plugin users]
+SETUP_CLASS = starcluster.plugins.users.CreateUsers
+[cluster small]
+KEYNAME = mine
+CLUSTER_SIZE = 1
+NODE_IMAGE_ID = ubuntu-24.04
+NODE_INSTANCE_TYPE = t3.micro
+"""
+NAMES = {
+    "clusters": {"mycluster": ["master", "node001", "node002"], "other": ["master"]},
+    "instances": ["i-1"],
+    "volumes": ["home", "vol-1"],
+}
+BASH = """eval "$(starcluster completion bash)"
+COMP_WORDS=({words}); COMP_CWORD={place}; COMPREPLY=()
+_starcluster_completion starcluster; printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+FISH = "starcluster completion fish | source; complete -C {line}"
+# the function as it is, between stand-ins for what only an interactive zsh has
+ZSH = """compdef() {{ : }}
+compadd() {{ print -l -- $completions }}
+_describe() {{ print -l -- ${{completions_with_descriptions%%:*}} }}
+eval "$(starcluster completion zsh)"
+words=({words}); CURRENT={place}+1
+_starcluster_completion
+"""
+
+
+class Shell:
+    def __init__(self, folder: Path) -> None:
+        self.home, self.local = folder, folder / "local"
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STARCLUSTER"))}
+        self.env |= {
+            "HOME": str(folder),
+            "STARCLUSTER_HOME": str(folder),
+            "STARCLUSTER_LOCAL": str(self.local),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        (folder / "config").write_text(CONFIG)
+
+    def remember(self, *, at: float | None = None) -> None:
+        """A cache as the process that asks the cloud would leave it."""
+        given = {"cloud": None, "config": None, "region": None}
+        key = json.dumps([given, [str(self.local), "", ""]], sort_keys=True)
+        told = {key: {"at": time.time() if at is None else at, "names": NAMES}}
+        (self.home / "completion.json").write_text(json.dumps(told))
+
+    def tab(self, *words: str, shell: str = "bash") -> list[str]:
+        """What the shell offers for the last of the words; anything on stderr is a failure."""
+        quoted = " ".join(f"'{word}'" for word in ("starcluster", *words))
+        line = f"'{' '.join(('starcluster', *words))}'"
+        text = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(words=quoted, place=len(words), line=line)
+        bare = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
+        done = subprocess.run(
+            [shell, *bare, "-c", text], env=self.env, capture_output=True, text=True, cwd=self.home, timeout=60
+        )
+        assert done.stderr == ""
+        return [line.split("\t")[0] for line in done.stdout.split("\n") if line]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.mark.parametrize("name", [one for one in ("bash", "zsh", "fish") if shutil.which(one)])
+def test_verbs_options_and_names_in_every_shell_that_is_here(shell: Shell, name: str) -> None:
+    shell.remember()
+    assert shell.tab("listz", shell=name) == ["listzones"]
+    assert sorted(shell.tab("sshnode", "mycluster", "node", shell=name)) == ["node001", "node002"]
+    assert shell.tab("listvolumes", "--sh", shell=name) == ["--show-deleted"]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("terminate", ""), ["mycluster", "other"]),
+        (("lc", "my"), ["mycluster"]),
+        (("sn", "other", ""), ["master"]),
+        (("removenode", "mycluster", "-a", "node001,n"), ["node001,node001", "node001,node002"]),
+        (("put", "-n", "m"), []),
+        (("put", "mycluster", "--node", "m"), ["master"]),
+        (("removevolume", "h"), ["home"]),
+        (("attachvolume", "home", "mycluster", "node"), ["node001", "node002"]),
+        (("runplugin", ""), ["tmux", "users"]),
+        (("start", "-c", ""), ["small"]),
+        (("start", "-k", ""), ["mine"]),
+        (("sshinstance", "i"), ["i-1"]),
+        (("local", "in"), ["interrupt"]),
+        (("local", "interrupt", "other", ""), ["master"]),
+        (("help", "listz"), ["listzones"]),
+        (("completion", ""), ["bash", "zsh", "fish"]),
+        (("no-such-verb", ""), []),
+        (("listvolumes", "-t", ""), []),
+    ],
+)
+def test_what_may_stand_there(shell: Shell, words: tuple[str, ...], offered: list[str]) -> None:
+    shell.remember()
+    assert shell.tab(*words) == offered
+
+
+def test_nodes_of_the_train_cfg(shell: Shell) -> None:
+    (shell.home / "train.cfg").write_text("[mynode]\ncommand = a\n  b\n[drive data]\n[other]\n")
+    assert shell.tab("train", "") == ["mynode", "other"]
+
+
+def test_a_cloud_that_is_down_stays_down_and_costs_no_error(shell: Shell) -> None:
+    assert shell.tab("terminate", "") == []
+    assert not shell.local.exists()
+    (shell.home / "config").write_text("[global\nthis is no config")
+    assert shell.tab("start", "-c", "") == []
+
+
+def test_an_old_cache_is_shown_when_the_cloud_does_not_answer_in_time(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = shell.home / "config"
+    # nobody routes packets to this net: the question hangs
+    config.write_text(CONFIG.replace("CLOUD = local", "CLOUD = aws") + "[aws info]\nAWS_REGION_HOST = 192.0.2.1\n")
+    shell.env |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_EC2_METADATA_DISABLED": "true"}
+    shell.remember(at=0)
+    began = time.monotonic()
+    assert shell.tab("terminate", "") == ["mycluster", "other"]
+    assert time.monotonic() - began < completing.PATIENCE + 6  # that much for two starts of Python on a busy machine
