@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -79,8 +80,23 @@ class Cluster:
     def save(self, changed: ClusterRecord) -> None:
         """Write the record back to the group."""
         self.record.check_writable(self.tag)
-        self.ec2.network.tag_group(self.group.id, record.to_tags(changed))
-        self.__dict__["record"] = changed
+        tags = record.to_tags(changed)
+        self.ec2.network.tag_group(self.group.id, tags)
+        self.ec2.network.untag_group(self.group.id, record.pieces(self.group.tags) - tags.keys())
+        self._take(tags)
+
+    def refresh(self) -> None:
+        """Read the record anew: somebody may have reloaded the cluster's settings."""
+        group = self.ec2.network.group(self.group.name)
+        if group is not None:
+            self._take(group.tags)
+
+    def _take(self, tags: Mapping[str, str]) -> None:
+        gone = record.pieces(self.group.tags) - tags.keys()
+        kept = {key: value for key, value in self.group.tags.items() if key not in gone}
+        self.group = dataclasses.replace(self.group, tags={**kept, **tags})
+        for derived in ("record", "plugins"):
+            self.__dict__.pop(derived, None)
 
     @property
     def phase(self) -> str:
@@ -126,6 +142,23 @@ class Cluster:
         """The cluster's plugins with the settings from its start, in their order."""
         return [pluginloader.load(one.name, one.setup_class, one.settings) for one in self.record.plugins]
 
+    def last_first(self, *, force: bool = False) -> list[ClusterSetup]:
+        """The plugins in the order of an end; with `force` one that can not be made is told and left out."""
+        if not force:
+            try:
+                return [*reversed(self.plugins)]
+            except exception.PluginError as error:
+                raise exception.PluginError(
+                    error.explain(), hint="-f (of stop, removenode and terminate) goes on without it"
+                ) from error
+        found = []
+        for one in reversed(self.record.plugins):
+            try:
+                found.append(pluginloader.load(one.name, one.setup_class, one.settings))
+            except exception.BaseException as error:
+                log.warning("the plugin %s is left out: %s", one.name, error.explain())
+        return found
+
     @cached_property
     def access(self) -> Access:
         """How its nodes are reached."""
@@ -134,6 +167,7 @@ class Cluster:
             dialer=self._dialer(),
             clock=self.clock,
             strict=bool(self.config.globals.ssh_strict),
+            login_user=self.record.login_user,
         )
 
     def _dialer(self) -> Dialer:

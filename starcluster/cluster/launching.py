@@ -71,7 +71,7 @@ def launch_request(
         group_ids=(cluster.group.id,),
         subnet_id=subnet.id if subnet else "",
         max_price=max_price,
-        user_data=userdata.build(alias, record.userdata_scripts),
+        user_data=userdata.build(alias, record.userdata_scripts, cloudinit=not record.disable_cloudinit),
         public_ip=record.public_ips if subnet else None,
         instance_profile=record.iam_profile,
         root_volume=record.root_volume,

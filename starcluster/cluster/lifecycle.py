@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from starcluster import exception
 from starcluster.clock import wait_until
-from starcluster.cluster import record, waiting
+from starcluster.cluster import leftdisks, record, waiting
 from starcluster.cluster.asking import launch_nodes
 from starcluster.cluster.cluster import Cluster
 from starcluster.cluster.hooks import run_hooks
@@ -113,7 +113,7 @@ def _leave(cluster: Cluster, node: Node, *, force: bool) -> None:
         return
     nodes = cluster.running_nodes if node.is_running() else [*cluster.running_nodes, node]
     arguments = (node, *cluster.hook_arguments(nodes))
-    run_hooks([*reversed(cluster.plugins)], "on_remove_node", arguments, force=force)
+    run_hooks(cluster.last_first(force=force), "on_remove_node", arguments, force=force)
     DefaultClusterSetup().on_remove_node(*arguments)
 
 
@@ -150,7 +150,7 @@ def stop(cluster: Cluster, *, terminate_unstoppable: bool = False, force: bool =
             f"spot nodes can not be stopped: {', '.join(node.alias for node in unstoppable)}",
             hint="stop -t stops the others and terminates these; or use terminate",
         )
-    _shut_down(cluster, leaving=unstoppable, force=force)
+    _shut_down(cluster, leaving=unstoppable, comes_back=True, force=force)
     for node in sorted(cluster.nodes, key=Node.is_master):
         log.info("%s node: %s (%s)", "Stopping" if node.is_stoppable() else "Terminating", node.alias, node.id)
         node.shutdown()
@@ -163,6 +163,7 @@ def _shut_down(
     cluster: Cluster,
     *,
     leaving: Sequence[Node] = (),
+    comes_back: bool = False,
     force: bool,
     passing: tuple[type[exception.BaseException], ...] = (),
 ) -> None:
@@ -174,24 +175,29 @@ def _shut_down(
     running = cluster.running_nodes
     if any(node.is_master() for node in running):
         try:
-            run_hooks([*reversed(cluster.plugins)], "on_shutdown", cluster.hook_arguments(), force=force)
+            run_hooks(cluster.last_first(force=force), "on_shutdown", cluster.hook_arguments(), force=force)
         except (exception.PluginError, exception.RecordError, exception.ConfigError) as error:
             if not force and not isinstance(error, passing):
                 raise
             log.warning("the plugins' shutdown is left out: %s", error)
     workers = [node for node in running if not node.is_master()]
     with get_thread_pool(_THREADS) as pool:
-        pool.map(_quiet, workers, jobid_fn=lambda node: node.alias)
+        for node in workers:
+            pool.simple_job(_quiet, (cluster, node, comes_back and node.is_stoppable()), jobid=node.alias)
+        pool.wait()
     for node in leaving:
         forget_node(cluster, node.alias)
     for node in running:
         if node.is_master():
-            _quiet(node)
+            _quiet(cluster, node, comes_back and node.is_stoppable())
 
 
-def _quiet(node: Node) -> None:
+def _quiet(cluster: Cluster, node: Node, comes_back: bool) -> None:
     """Unmount what is shared, free the volumes; a node that does not answer loses them by its end."""
     try:
+        node.update()
+        if comes_back:
+            leftdisks.note(cluster, node)
         if not node.is_master():
             node.unmount_shares()
         elif node.instance.data_devices:
@@ -205,7 +211,7 @@ def restart(cluster: Cluster, *, reboot_only: bool = False) -> None:
     """Reboot all nodes and, unless `reboot_only`, set the cluster up again."""
     cluster.record.check_writable(cluster.tag)
     cluster.running_master()
-    run_hooks([*reversed(cluster.plugins)], "on_restart", cluster.hook_arguments())
+    run_hooks(cluster.last_first(), "on_restart", cluster.hook_arguments())
     nodes = cluster.running_nodes
     boots = {node.id: node.boot_id() for node in nodes}
     for node in nodes:

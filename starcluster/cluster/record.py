@@ -23,6 +23,7 @@ SCHEMA = "@sc-schema"
 CLUSTER = "@sc-cluster"
 VERSION = "@sc-version"
 PHASE = "@sc-phase"
+STARTER = "@sc-starter"
 READY = "@sc-ready"
 GENERATION = "@sc-generation"
 PREPARED = "@sc-prepared"
@@ -78,6 +79,7 @@ class ClusterRecord:
     may be; `spot_max_wait` in minutes."""
 
     keyname: str
+    template: str = ""
     cluster_size: int = 1
     master_image: str = ""
     master_type: str = ""
@@ -96,6 +98,8 @@ class ClusterRecord:
     root_volume_throughput: int | None = None
     dns_prefix: str = ""
     disable_queue: bool = False
+    disable_cloudinit: bool = False
+    login_user: str = ""
     force_spot_master: bool = False
     spot_bid: float | None = None
     master_spot_bid: float | None = None
@@ -186,6 +190,12 @@ def _check_age(tags: Mapping[str, str], tag: str) -> None:
         f"cluster '{tag}' was made by {made_by}: {why}",
         hint=f"look after it with that program, or end it: starcluster terminate --force {tag}",
     )
+
+
+def pieces(tags: Mapping[str, str]) -> set[str]:
+    """The keys of the tags in which the record is."""
+    heads = tuple(f"{key}-" for key in (CORE, SETTINGS, PLUGINS, VOLUMES))
+    return {key for key in tags if key.startswith(heads)}
 
 
 def resource_tags(tag: str, alias: str = "", extra: Mapping[str, str] | None = None) -> dict[str, str]:

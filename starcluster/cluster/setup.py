@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from starcluster import exception
-from starcluster.cluster import record, waiting
+from starcluster.cluster import leftdisks, record, waiting
 from starcluster.cluster.hooks import run_hook
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 from starcluster.logger import log
@@ -35,6 +35,7 @@ def set_up_cluster(cluster: Cluster) -> None:
     if cluster.user_shell != cluster.cluster_shell:
         log.warning("The image has no %s: %s gets %s", cluster.cluster_shell, cluster.cluster_user, cluster.user_shell)
     DefaultClusterSetup().run(*arguments)
+    _on_all(cluster.running_nodes, leftdisks.bring_back)
     for plugin in cluster.plugins:
         run_hook(plugin, "run", arguments)
     _on_all(cluster.running_nodes, mark_ready)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starcluster import __version__, exception, names
-from starcluster.cluster import letin, pools, record, sshrules, userdata, waiting
+from starcluster.cluster import letin, pools, record, sshrules, starter, userdata, waiting
 from starcluster.cluster.asking import launch_nodes
 from starcluster.cluster.launching import NodeSpec
 from starcluster.cluster.record import ClusterRecord, NodeKind, PluginRecord, VolumeRecord
@@ -34,6 +34,7 @@ def record_of(
     """What is kept of a template for as long as the cluster lives."""
     return ClusterRecord(
         keyname=template.keyname,
+        template=template.name,
         cluster_size=template.cluster_size,
         master_image=template.master_image_id or template.node_image_id,
         master_type=template.master_instance_type or template.node_instance_type,
@@ -47,6 +48,8 @@ def record_of(
         public_ips=template.public_ips,
         dns_prefix=tag if template.dns_prefix else "",
         disable_queue=template.disable_queue,
+        disable_cloudinit=template.disable_cloudinit,
+        login_user=template.login_user,
         iam_profile=template.iam_profile,
         root_volume_size=template.root_volume_size,
         root_volume_type=template.root_volume_type,
@@ -198,8 +201,10 @@ def _group(
     elif found.phase != record.PHASE_LAUNCHING:
         raise already_there(found)
     else:
+        starter.check(found, clusters.clock)
         log.info("Going on with the start of %s that did not end", tag)
         check_same(found, wanted)
+        clusters.ec2.network.tag_group(found.group.id, {record.STARTER: starter.mark(clusters.clock)})
     callers = letin.callers(clusters.cloud, clusters.ec2)
     clusters.ec2.network.authorize(
         found.group.id, permissions_of(permissions, callers=callers, group_id=found.group.id)
@@ -213,6 +218,7 @@ def _create_group(clusters: Clusters, tag: str, wanted: ClusterRecord, extra_tag
         **record.resource_tags(tag, extra=extra_tags),
         **record.to_tags(wanted),
         record.PHASE: record.PHASE_LAUNCHING,
+        record.STARTER: starter.mark(clusters.clock),
     }
     vpc_id = _vpc(clusters, wanted)
     try:
@@ -221,7 +227,8 @@ def _create_group(clusters: Clusters, tag: str, wanted: ClusterRecord, extra_tag
         )
     except exception.ConflictError as error:
         raise exception.ClusterExists(
-            f"cluster '{tag}' was made by somebody else in this moment", hint="starcluster listclusters shows it"
+            f"cluster '{tag}' was made by somebody else in this moment",
+            hint=f"wait for that one: starcluster listclusters {tag}; or choose another name",
         ) from error
     return clusters.get(tag)
 

@@ -36,6 +36,8 @@ def faults(template: ClusterTemplate, tag: str = "") -> Faults:
     yield from _numbers(template)
     if template.cluster_user == "root" or not _USER.match(template.cluster_user):
         yield _fault(template, "CLUSTER_USER", f"'{template.cluster_user}' can not be the cluster's user")
+    if template.login_user and not _USER.match(template.login_user):
+        yield _fault(template, "LOGIN_USER", f"'{template.login_user}' can not be a user of the image")
     for permission in template.permissions:
         yield from _permission(permission)
     yield from _volumes(template)

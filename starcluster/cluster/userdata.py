@@ -5,6 +5,7 @@ The same settings give the same bytes, because a launch that is repeated with it
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import re
@@ -31,8 +32,13 @@ ssh:
 """
 
 
-def build(alias: str, scripts: Sequence[str] = ()) -> bytes:
-    """User data as EC2 takes it, before base64; more than EC2 takes is refused."""
+def build(alias: str, scripts: Sequence[str] = (), *, cloudinit: bool = True) -> bytes:
+    """User data as EC2 takes it, before base64; more than EC2 takes is refused.
+
+    Without `cloudinit` it is the scripts alone, as one script, for images that run that and know nothing else.
+    """
+    if not cloudinit:
+        return _checked(_one_script(scripts).encode())
     config = _CLOUD_CONFIG.format(alias=alias)
     if not scripts:
         return config.encode()
@@ -40,7 +46,22 @@ def build(alias: str, scripts: Sequence[str] = ()) -> bytes:
     whole.attach(_part(config, "cloud-config", "cloud-config"))
     for number, script in enumerate(scripts, 1):
         whole.attach(_part(script, "x-shellscript", f"script-{number:02d}"))
-    data = gzip.compress(whole.as_bytes(), 9, mtime=0)
+    return _checked(gzip.compress(whole.as_bytes(), 9, mtime=0))
+
+
+def _one_script(scripts: Sequence[str]) -> str:
+    """One as it is; several as a script that runs them one after another, each by its own #! line."""
+    if len(scripts) < 2:
+        return "".join(scripts)
+    parts = ["#!/bin/sh", "folder=$(mktemp -d)"]
+    for number, script in enumerate(scripts, 1):
+        file = f"$folder/script-{number:02d}"
+        body = base64.b64encode(script.encode()).decode()
+        parts.append(f'echo {body} | base64 -d > "{file}"; chmod 700 "{file}"; "{file}"')
+    return "\n".join([*parts, 'rm -rf "$folder"', ""])
+
+
+def _checked(data: bytes) -> bytes:
     if len(data) > _MOST_BYTES:
         raise exception.ClusterValidationError(
             f"the user data scripts take {len(data)} bytes, EC2 takes {_MOST_BYTES} at most",

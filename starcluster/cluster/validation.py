@@ -82,7 +82,8 @@ def validate(clusters: Clusters, prepared: Prepared) -> None:
             found = _check_machine(ec2, instance_type, spec.image, spec.zones or (spec.zone,))
             _check_market(ec2, instance_type, spec.market)
             rootvolume.check(wanted.root_volume, least=found.root_size)
-    userdata.build(max((spec.alias for spec in specs), key=len), wanted.userdata_scripts)
+    longest = max((spec.alias for spec in specs), key=len)
+    userdata.build(longest, wanted.userdata_scripts, cloudinit=not wanted.disable_cloudinit)
     record.to_tags(wanted)
     log.info("Cluster template settings are valid")
 

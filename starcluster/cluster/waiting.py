@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from starcluster import exception
 from starcluster.clock import Clock, wait_until
+from starcluster.cluster import rootlogin
 from starcluster.logger import log
 from starcluster.model import (
     AttachmentState,
@@ -39,6 +40,10 @@ SNAPSHOT_LIMIT = 86400.0  # the first one of a large volume is copied whole
 _PAUSE = 3.0
 _SNAPSHOT_PAUSE = 5.0
 _SSH_PAUSE = 1.0  # costs EC2 nothing
+_NO_ROOT = (
+    "an image whose root may not log in needs LOGIN_USER in its template: the user that it has instead, such as ubuntu,"
+    " admin or ec2-user"
+)
 T = TypeVar("T")
 
 
@@ -113,7 +118,7 @@ def wait_ssh(node: Node, *, limit: float = SSH_LIMIT) -> None:
         known = node.learn_host_keys(limit=0)
         if known or (clock.monotonic() > trust_after and _port_open(node)):
             try:
-                node.ssh.run("true")
+                rootlogin.check(node)
                 return
             except (exception.SSHConnectionError, exception.SSHAuthException) as error:
                 problem = error
@@ -122,8 +127,16 @@ def wait_ssh(node: Node, *, limit: float = SSH_LIMIT) -> None:
     raise exception.SSHNeverOpened(
         f"no SSH to {node.alias} ({node.id}) within {limit / 60:.0f} minutes{f': {problem}' if problem else ''};"
         f" EC2's checks of it: {_checks(node)}",
-        hint=f"look at its console: starcluster showconsole {node.id}; an image without an SSH server, or a subnet"
-        " that this machine does not reach, looks like this",
+        hint=_why_never(node, problem),
+    )
+
+
+def _why_never(node: Node, problem: exception.SSHError | None) -> str:
+    if isinstance(problem, exception.SSHAuthException):
+        return problem.hint if node.access.login_user else _NO_ROOT
+    return (
+        f"look at its console: starcluster showconsole {node.id}; an image without an SSH server, or a subnet"
+        " that this machine does not reach, looks like this"
     )
 
 

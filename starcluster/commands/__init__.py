@@ -25,6 +25,7 @@ VERBS: dict[str, Entry] = {
     "start": Entry(_CLUSTERS, "Start a cluster"),
     "stop": Entry(_CLUSTERS, "Stop a cluster's instances, to go on later"),
     "restart": Entry(_CLUSTERS, "Reboot a cluster and set it up again", ("reboot",)),
+    "reload": Entry(_CLUSTERS, "Let a running cluster follow its changed template"),
     "terminate": Entry(_CLUSTERS, "End a cluster for good; its volumes stay"),
     "listclusters": Entry(_CLUSTERS, "Show clusters and their nodes", ("lc",)),
     "train": Entry(_WORK, "Keep named spot nodes alive until their commands are done"),

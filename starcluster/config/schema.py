@@ -169,6 +169,7 @@ class ClusterTemplate:
     disable_queue: bool = setting(False, Kind.BOOLEAN)
     force_spot_master: bool = setting(False, Kind.BOOLEAN)
     disable_cloudinit: bool = setting(False, Kind.BOOLEAN)
+    login_user: str = setting()
     dns_prefix: bool = setting(False, Kind.BOOLEAN)
     type_runs: tuple[TypeRun, ...] = ()
     key_location: str = ""

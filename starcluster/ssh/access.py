@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The dialer, the private key and the known hosts; `strict` refuses nodes whose key nobody vouches for."""
+    """The dialer, the private key and the known hosts; `strict` refuses nodes whose key nobody vouches for.
+
+    `login_user`: whom an image lets in where root may not log in, "" = nobody is named.
+    """
 
     key_file: Path | None
     dialer: Dialer = field(default_factory=TcpDialer)
     known: KnownHosts = field(default_factory=KnownHosts)
     clock: Clock = field(default_factory=Clock)
     strict: bool = False
+    login_user: str = ""
 
     def way_to(self, instance_id: str) -> Dialer:
         """The dialer for that instance: the Session Manager knows no addresses."""

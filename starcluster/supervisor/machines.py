@@ -58,6 +58,7 @@ class ClusterMachines:
 
     def launch_request(self, *, alias: str, intent: Intent, tags: dict[str, str]) -> LaunchRequest:
         pool = intent.pool
+        self._cluster.refresh()
         return lifecycle.launch_request(
             self._cluster,
             alias=alias,

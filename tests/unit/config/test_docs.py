@@ -42,10 +42,9 @@ def test_every_setting_is_explained(kind: str) -> None:
 
 
 def test_the_example_shows_what_a_template_can_say() -> None:
-    """But for what is only accepted because old configs have it."""
     text = files.example().read_text()
     missing = {name.upper() for name in specs(ClusterTemplate) if not re.search(rf"^#?{name} *=", text, re.M | re.I)}
-    assert missing == {"DISABLE_CLOUDINIT"}
+    assert missing == set()
 
 
 @pytest.mark.parametrize("name", ["SSH_CIDR", "SSH_PROXY", "SSH_PROXY_KEY", "SSH_STRICT"])

@@ -49,6 +49,10 @@ class FakeCluster:
         self.group = SimpleNamespace(id="sg-1")
         self.nodes: list[FakeNode] = []
         self.made: list[FakeNode] = []
+        self.refreshed = 0
+
+    def refresh(self) -> None:
+        self.refreshed += 1
 
     def load(self) -> None:
         self.nodes = list(self.made[-1:])
@@ -137,6 +141,7 @@ def test_a_launch_is_asked_for_as_it_was_written_down(
         "tags": {"a": "b"},
         "max_price": 0.5,
     }
+    assert clusters.cluster.refreshed == 1, "somebody may have reloaded the settings"
 
 
 def test_the_whole_set_up_returns_what_ec2_shows_then(
