@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fissix.pytree import Base
     from fissix.refactor import RefactoringTool
 
-VERSION = "1"  # of the conversion: another one makes cached conversions worthless
+VERSION = "2"  # of the conversion: another one makes cached conversions worthless
 _FIXERS = (
     "asserts dict except exec exitfunc funcattrs getcwdu has_key itertools itertools_imports metaclass methodattrs ne"
     " next nonzero numliterals operator paren print raise renames repr sys_exc throw tuple_params xreadlines"

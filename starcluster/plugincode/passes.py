@@ -13,6 +13,7 @@ from starcluster.plugincode.dictorder import python2_order
 
 _AS_FUNCTIONS = ("decode", "encode", "setdefaultencoding")
 _NOW_KEYWORDS = {"async", "await", "nonlocal"}
+_OCTAL = re.compile(r"^0\d*[1-7]\d*$")
 _FLOAT = re.compile(r"^(?:\d+\.\d*|\.\d+|\d+(?=[eEjJ]))")
 
 
@@ -24,7 +25,7 @@ def all_of(tree: Any, *, modules: Mapping[str, str], siblings: Collection[str]) 
     _calls(tree)
     _int_dicts(tree)
     _kept_exceptions(tree)
-    _strings(tree)
+    _literals(tree)
     _keywords(tree)
 
 
@@ -172,21 +173,23 @@ def _keywords(tree: Any) -> None:
             leaf.value += "_"
 
 
-# --- strings
+# --- strings and numbers
 
 
-def _strings(tree: Any) -> None:
+def _literals(tree: Any) -> None:
     from fissix.pgen2 import token
 
     unicode_literals = "unicode_literals" in tree.future_features
     for leaf in tree.leaves():
         if leaf.type == token.STRING:
             leaf.value = today(leaf.value, unicode_literals=unicode_literals)
+        elif leaf.type == token.NUMBER and _OCTAL.match(leaf.value):
+            leaf.value = f"0o{leaf.value[1:]}"  # which fissix leaves of 0777L
 
 
 def today(literal: str, *, unicode_literals: bool = False) -> str:
     """A string literal of Python 2 that means the same now: in plain ones \\u, \\U and \\N were no escapes."""
-    prefix = literal[: min(literal.index(quote) for quote in "'\"" if quote in literal)].lower()
+    prefix = re.split("['\"]", literal, maxsplit=1)[0].lower()
     rest = literal[len(prefix) :]
     if prefix == "ur":
         return "r" + re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), rest)

@@ -33,7 +33,7 @@ def run(text: str) -> dict[str, Any]:
         ("class A:\n  def __div__(self, other): return 'div'\n  def __rdiv__(self, o): return 'r'\nx = A() / 1, 1 / A()",
          ("div", "r")),
         ("x = True / 2, 10L / 4, 1e3 / 3 > 333, 1j / 2", (0, 2, True, 0.5j)),
-        ("x = 0755, 0xFFL, 1777", (493, 255, 1777)),
+        ("x = 0755, 0xFFL, 1777, 0777L, 00, 00.5", (493, 255, 1777, 511, 0, 0.5)),
         ("import sys, StringIO\ns = StringIO.StringIO()\nprint >>s, 1, 'b',\nprint >>s, 'c'\nprint >>s\nx = s.getvalue()",
          "1 b c\n\n"),
         ("try:\n    raise ValueError, 'text'\nexcept (KeyError, ValueError), e:\n    x = str(e)", "text"),
@@ -80,7 +80,7 @@ def run(text: str) -> dict[str, Any]:
         ("x = round(2.5), round(-0.5), '%d' % round(1.5), round(1.25, 1)", (3.0, -1.0, "2", 1.3)),
         ("class A(object):\n  def next(self): return 5\n  def __nonzero__(self): return False\nx = A().next(), bool(A())",
          (5, False)),
-        ("class B:\n  def __init__(self, a): self.a = a\nclass C(B):\n  def __init__(self, *a, **k):\n"
+        ("class B(object):\n  def __init__(self, a): self.a = a\nclass C(B):\n  def __init__(self, *a, **k):\n"
          "    super(C, self).__init__(*a, **k)\nx = apply(C, (1,)).a", 1),
         ("try:\n    raise StandardError('a')\nexcept StandardError, (e):\n    x = e.args[0]", "a"),
         ("if 1:\n\tx = 1\n        x += 1", 2),
