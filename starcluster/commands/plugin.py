@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from starcluster.app import App
     from starcluster.clustersetup import ClusterSetup
+    from starcluster.plugincode.porting import Port
 
 _COLUMNS = {
     "plugin": Column(head="PLUGIN", style="bold"),
@@ -158,13 +159,27 @@ def port(app: App, /, *, file: Path, output: str | None) -> None:
     from starcluster.plugincode import porting
 
     found = porting.look(file)
+    aside = {"__stderr__": output == "-"}
     if not found.text:
         if output == "-":
             click.echo(found.original.decode("utf-8", "replace"), nl=False)
-        log.info(
-            "%s is Python 3: %s; nothing is to be done", file, found.verdict.reason, extra={"__stderr__": output == "-"}
-        )
+        log.info("%s is Python 3: %s; nothing is to be done", file, found.verdict.reason, extra=aside)
+        if porting.is_undecided(found.path):
+            log.info("If it is Python 2 all the same, write `# python2` into its first line", extra=aside)
         return
+    _put(found, file, output)
+    for other in found.undecided:
+        log.warning(
+            "%s, which it imports, was Python 2 only through it: write `# python2` into its first line",
+            other,
+            extra=aside,
+        )
+
+
+def _put(found: Port, file: Path, output: str | None) -> None:
+    """In the file's own place unless another is named."""
+    from starcluster.plugincode import porting
+
     if output == "-":
         click.echo(found.text, nl=not found.text.endswith("\n"))
     elif output:

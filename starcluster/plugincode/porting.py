@@ -24,12 +24,16 @@ _SAYS_2 = re.compile(r"^#[ \t]*python[ \t]?2[ \t]*$", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A file as it is and as it would be; `text` is "" where there is nothing to do."""
+    """A file as it is and as it would be; `text` is "" where there is nothing to do.
+
+    `undecided`: files that it imports, and that are Python 2 only because a Python 2 file imports them.
+    """
 
     path: Path
     original: bytes
     verdict: Verdict
     text: str = ""
+    undecided: tuple[Path, ...] = ()
 
 
 def look(path: Path) -> Port:
@@ -43,14 +47,25 @@ def look(path: Path) -> Port:
         ) from error
     text = read(original, str(path))
     verdict = decide(text)
-    if verdict.language is Language.PYTHON3 and not _undecided(text):
+    if verdict.language is Language.PYTHON3:
         return Port(path=path, original=original, verdict=verdict)
-    return Port(path=path, original=original, verdict=verdict, text=ported(text, original, str(path), neighbours(path)))
+    new = ported(text, original, str(path), neighbours(path))
+    return Port(path=path, original=original, verdict=verdict, text=new, undecided=_undecided(path, new))
 
 
-def _undecided(text: str) -> bool:
-    """Only who imports it says which language it is; a wish to port it says 2."""
-    return decide(text, importer=Language.PYTHON2).language is Language.PYTHON2
+def _undecided(path: Path, text: str) -> tuple[Path, ...]:
+    """Of the files that the ported text imports from its folder."""
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = {(getattr(node, "module", None) or "").split(".")[0] for node in imports}
+    modules |= {alias.name.split(".")[0] for node in imports for alias in node.names}
+    files = (path.parent / f"{module}.py" for module in sorted(modules - {""}))
+    return tuple(file for file in files if file.is_file() and is_undecided(file))
+
+
+def is_undecided(file: Path) -> bool:
+    """Only who imports it says which language it is in."""
+    text = read(file.read_bytes(), str(file))
+    return decide(text).language is not decide(text, importer=Language.PYTHON2).language
 
 
 def ported(text: str, original: bytes, file: str, around: Neighbours) -> str:

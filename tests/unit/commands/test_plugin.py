@@ -157,6 +157,16 @@ def test_port(run: Run, folder: Path, tmp_path: Path) -> None:
     assert run("plugin", "test", "old").code == 0
 
 
+def test_port_names_the_siblings_that_say_nothing(run: Run, folder: Path) -> None:
+    (folder / "main.py").write_text("import silent\nprint 1\n")
+    (folder / "silent.py").write_text("def half(n): return n / 2\n")
+    told = f"*** WARNING - {folder / 'silent.py'}, which it imports, was Python 2 only through it"
+    assert told in run("plugin", "port", str(folder / "main.py")).out
+    left = run("plugin", "port", str(folder / "silent.py"))
+    assert (left.code, "write `# python2` into its first line" in left.out) == (0, True)
+    assert (folder / "silent.py").read_text() == "def half(n): return n / 2\n"
+
+
 def test_port_of_a_file_that_is_not_there(run: Run, folder: Path) -> None:
     result = run("plugin", "port", str(folder / "none.py"))
     assert (result.code, "can not be read" in result.err) == (1, True)

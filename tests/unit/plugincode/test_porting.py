@@ -60,6 +60,17 @@ def test_a_python_3_file_is_not_ported(tmp_path: Path) -> None:
     assert porting.look(path).text == ""
 
 
+def test_what_says_nothing_is_left_alone_and_told(tmp_path: Path) -> None:
+    """A sibling may be Python 2 only because Python 2 imports it: once that is Python 3, nobody says so any more."""
+    (tmp_path / "main.py").write_text("import silent, says_so\nfrom os import path\nprint 1\n")
+    (tmp_path / "silent.py").write_text("def half(n): return n / 2\n")
+    (tmp_path / "says_so.py").write_text("# python2\ndef half(n): return n / 2\n")
+    found = porting.look(tmp_path / "main.py")
+    assert found.undecided == (tmp_path / "silent.py",)
+    assert porting.look(tmp_path / "silent.py").text == ""
+    assert "py2_divisor" in porting.look(tmp_path / "says_so.py").text
+
+
 def test_another_kept_file_is_not_written_over(old: Path) -> None:
     kept = old.with_suffix(".py2")
     kept.write_text("precious")
