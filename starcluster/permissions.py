@@ -135,6 +135,7 @@ NEEDS: tuple[Need, ...] = (
     _see("ec2:DescribeRegions", "look"),
     _see("ec2:DescribeVpcs", "start", "volumes"),
     _see("ec2:DescribeSubnets", *_LAUNCHING, "volumes"),
+    _see("ec2:DescribeRouteTables", "start"),
     _see("ec2:DescribeInstanceTypes", *_LAUNCHING, "volumes"),
     _see("ec2:DescribeInstanceTypeOfferings", *_LAUNCHING, "volumes"),
     _see("ec2:DescribeImages", "names", "images", *_LAUNCHING, "volumes"),

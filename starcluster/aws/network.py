@@ -120,6 +120,22 @@ class Network:
         )
         return [forms.subnet(answer) for answer in answers]
 
+    def reaches_internet(self, subnet: Subnet) -> bool:
+        """Whether its routes lead to an internet gateway: without one public addresses are good for nothing."""
+        own = self._route_tables(association_subnet_id=subnet.id)
+        tables = own or self._route_tables(vpc_id=subnet.vpc_id, association_main="true")
+        routes = [route for table in tables for route in table.get("Routes", ())]
+        return any(
+            route.get("DestinationCidrBlock") == "0.0.0.0/0" and str(route.get("GatewayId", "")).startswith("igw-")
+            for route in routes
+        )
+
+    def _route_tables(self, **wanted: str) -> list[dict[str, Any]]:
+        filters = {name.replace("association_", "association.").replace("_", "-"): one for name, one in wanted.items()}
+        return self._api.pages(
+            "describe_route_tables", "RouteTables", what="look up the routes", Filters=forms.filter_list(filters)
+        )
+
     def default_vpc(self) -> str:
         """The id of this region's default VPC, "" when it has none."""
         answers = self._api.pages(

@@ -39,7 +39,7 @@ def zones_of(
 
 
 def _subnet(ec2: Ec2, template: ClusterTemplate) -> Subnet | None:
-    """SUBNET_ID, with room for the cluster."""
+    """SUBNET_ID, with room for the cluster, and with a way out where public addresses are wanted."""
     if not template.subnet_id:
         return None
     found = ec2.network.subnets(ids=[template.subnet_id])
@@ -49,6 +49,11 @@ def _subnet(ec2: Ec2, template: ClusterTemplate) -> Subnet | None:
         raise exception.ClusterValidationError(
             f"subnet {template.subnet_id} has {found[0].free_addresses} free addresses, "
             f"{template.cluster_size} are needed"
+        )
+    if template.public_ips and not ec2.network.reaches_internet(found[0]):
+        raise exception.ClusterValidationError(
+            f"subnet {template.subnet_id} has no route to an internet gateway: nobody reaches public addresses there",
+            hint="choose a public subnet; or set PUBLIC_IPS = False, and SSH_PROXY for the way in",
         )
     return found[0]
 

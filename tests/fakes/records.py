@@ -26,6 +26,7 @@ class FakeNetwork:
         self.ec2 = ec2
         self.all_groups: dict[str, SecurityGroup] = {}
         self.all_keys: dict[str, KeyPair] = {}
+        self.private_subnets: set[str] = set()
 
     def name_of(self, group_id: str) -> str:
         group = self.all_groups.get(group_id)
@@ -87,6 +88,9 @@ class FakeNetwork:
         gone = set(keys)
         tags = self.all_groups[group_id].tags
         self._change(group_id, tags={key: value for key, value in tags.items() if key not in gone})
+
+    def reaches_internet(self, subnet: Subnet) -> bool:
+        return subnet.id not in self.private_subnets
 
     def subnets(self, vpc_id: str = "", zone: str = "", ids: Sequence[str] = ()) -> list[Subnet]:
         known = [

@@ -146,3 +146,18 @@ def test_checking_the_config_leaves_the_cloud_alone(gate: Gate) -> None:
     before = (gate.stage.cloud / "log" / "calls.jsonl").read_text()
     assert "Problems: 0" in gate.stage.starcluster("config", "check").stdout
     assert (gate.stage.cloud / "log" / "calls.jsonl").read_text() == before
+
+
+def test_a_subnet_is_asked_for_its_way_out(gate: Gate) -> None:
+    """The default VPC has one, a VPC that was just made has none."""
+    code = (
+        "import boto3; ec2 = boto3.client('ec2')\n"
+        "vpc = ec2.create_vpc(CidrBlock='10.9.0.0/16')['Vpc']['VpcId']\n"
+        "made = ec2.create_subnet(VpcId=vpc, CidrBlock='10.9.1.0/24', AvailabilityZone='us-east-1b')['Subnet']\n"
+        "print(ec2.describe_subnets()['Subnets'][0]['SubnetId'], made['SubnetId'])"
+    )
+    first, made = gate.stage.run("python", "-c", code, with_env=gate.stage.client_env()).stdout.split()
+    words = ["start", "-v", "--public-ips", "new"]
+    gate.stage.starcluster(*words, "--subnet-id", first)
+    done = gate.stage.starcluster(*words, "--subnet-id", made, expect=1)
+    assert f"subnet {made} has no route to an internet gateway" in done.stderr.replace("\n!!! ERROR - ", " ")

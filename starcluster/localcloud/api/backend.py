@@ -31,6 +31,16 @@ class CloudBackend(EC2Backend):
         self._index: dict[str, tuple[CloudInstance, str]] = {}
         super().__init__(region, account)
         images.add_stock(self, region)
+        self._open_default_vpc()
+
+    def _open_default_vpc(self) -> None:
+        """The way out that EC2's own default VPC has, and moto's lacks."""
+        for vpc in self.vpcs.values():
+            gateway = self.create_internet_gateway()
+            self.attach_internet_gateway(gateway.id, vpc.id)
+            for table in self.route_tables.values():
+                if table.vpc_id == vpc.id:
+                    self.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
 
     @property
     def cloud(self) -> Cloud:

@@ -230,3 +230,15 @@ def test_user_data_and_tags_hold_no_secret(
         assert secret not in told
         assert str(key_file) not in told
         assert "sesame-sesame" not in told
+
+
+def test_a_subnet_without_a_way_out_has_no_public_addresses(
+    clusters: Clusters, template: ClusterTemplate, ec2: FakeEc2
+) -> None:
+    ec2.network.private_subnets.add("subnet-0")
+    check(clusters, template, subnet_id="subnet-0")
+    check(clusters, template, subnet_id="subnet-0", public_ips=False)
+    check(clusters, template, subnet_id="subnet-1", public_ips=True)
+    with pytest.raises(exception.ClusterValidationError, match="no route to an internet gateway") as caught:
+        check(clusters, template, subnet_id="subnet-0", public_ips=True)
+    assert "SSH_PROXY" in caught.value.hint
