@@ -50,7 +50,7 @@ def test_list(run: Run, folder: Path, ec2: FakeEc2) -> None:
     (folder / "many").mkdir()
     (folder / "many" / "__init__.py").write_text("")
     (folder / "many" / "part.py").write_text(
-        "from starcluster import nodeplugin\nclass P(nodeplugin.NodePlugin): pass\n"
+        "from starcluster.nodeplugin import NodePlugin as Base\nclass _B(Base): pass\nclass P(_B): pass\n"
     )
     result = run("plugin", "list", "--json")
     told = {one["setup_class"]: one for one in json.loads(result.out)}
