@@ -137,6 +137,7 @@ class Instance:
     private_dns: str = ""
     public_dns: str = ""
     key_name: str = ""
+    instance_profile: str = ""  # its ARN
     launched: datetime | None = None
     market: Market = Market.ON_DEMAND
     spot_request_id: str = ""

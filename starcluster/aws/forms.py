@@ -88,6 +88,7 @@ def instance(answer: Answer) -> Instance:
         private_dns=text(answer, "PrivateDnsName"),
         public_dns=text(answer, "PublicDnsName"),
         key_name=text(answer, "KeyName"),
+        instance_profile=text(answer, "IamInstanceProfile", "Arn"),
         launched=answer.get("LaunchTime"),
         market=Market.SPOT if answer.get("InstanceLifecycle") == "spot" else Market.ON_DEMAND,
         spot_request_id=text(answer, "SpotInstanceRequestId"),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from starcluster.cluster.cluster import Clusters
     from starcluster.cluster.drives.keeping import Drives
     from starcluster.cluster.s3program import S3Program
+    from starcluster.cluster.software import Software
 
 _UPDATE_PAUSE = 5.0
 _QUICK_LOOK = 0.0
@@ -97,6 +98,13 @@ class Node(Facts, Accounts, Shares):
         from starcluster.cluster.bucketmounts import BucketMounts
 
         return BucketMounts(self)
+
+    @property
+    def software(self) -> Software:
+        """Packages on this node."""
+        from starcluster.cluster.software import Software
+
+        return Software(self)
 
     # --- questions to the node
 

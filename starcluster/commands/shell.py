@@ -70,7 +70,7 @@ def run_program(text: str, names: Names) -> int:
 
 def _open(names: Names, banner: str) -> None:
     try:
-        from IPython import start_ipython  # type: ignore[import-not-found]
+        from IPython import start_ipython
     except ImportError:
         _open_plain(names, banner)
         return
@@ -108,7 +108,7 @@ def _keep_history(path: Path) -> None:
 def _client(app: App, tag: str) -> Any:
     """The ipyparallel client by the connection file that the plugin IPCluster has left on this machine."""
     try:
-        import ipyparallel  # type: ignore[import-not-found]
+        import ipyparallel
     except ImportError as error:
         raise exception.CommandNotFound(
             "ipyparallel is not installed on this machine", hint="pip install ipyparallel"

@@ -11,6 +11,7 @@ from starcluster import exception
 
 _NOTE = '#!/bin/sh\necho "${{0##*/}}${{1:+ $*}}" >> {log}\n{body}\n'
 _REAL = "bash sh awk grep readlink mktemp rmdir rm cat sleep setsid kill head ls mkdir touch printf cut".split()
+_REAL += ["tail", "flock", "seq"]
 
 
 class Shell:

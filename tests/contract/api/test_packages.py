@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 import os
-import subprocess
-import threading
-import zipfile
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from starcluster.localcloud import control
 from tests.contract.api.conftest import RealCloud, until
+from tests.fakes.registry import add_thing, serve
 
 PROXY = "http://169.254.169.253:3128"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Silence."""
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PyPI index with one wheel and a Debian archive with one package."""
     folder = tmp_path_factory.mktemp("registry")
-    _make_wheel(folder / "simple" / "lctestthing")
-    _make_archive(folder / "debian")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def _make_wheel(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    name = "lctestthing-1.0-py3-none-any.whl"
-    files = {
-        "lctestthing.py": "word = 'installed'\n",
-        "lctestthing-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: lctestthing\nVersion: 1.0\n",
-        "lctestthing-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    with zipfile.ZipFile(folder / name, "w") as wheel:
-        for path, text in files.items():
-            wheel.writestr(path, text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            record += f"{path},sha256={digest},{len(text)}\n"
-        wheel.writestr("lctestthing-1.0.dist-info/RECORD", record + "lctestthing-1.0.dist-info/RECORD,,\n")
-    (folder / "index.html").write_text(f'<a href="{name}">{name}</a>')
-
-
-def _make_archive(folder: Path) -> None:
-    tree = folder / "tree"
-    (tree / "DEBIAN").mkdir(parents=True)
-    about = (
-        "Package: lctestthing\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@example.org>\nDescription: test\n"
-    )
-    (tree / "DEBIAN/control").write_text(about)
-    (tree / "usr/share/lctestthing").mkdir(parents=True)
-    (tree / "usr/share/lctestthing/word").write_text("installed\n")
-    package = folder / "lctestthing.deb"
-    subprocess.run(
-        ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(package)], check=True, capture_output=True
-    )
-    content = package.read_bytes()
-    facts = f"Filename: ./lctestthing.deb\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
-    (folder / "Packages").write_text(about + facts)
+    add_thing(folder)
+    with serve(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

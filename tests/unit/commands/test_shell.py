@@ -47,7 +47,8 @@ def test_its_exit_status_is_ours(program, ec2: FakeEc2, text: str, code: int) ->
     assert (result.err == "no\n") is ("no" in text)
 
 
-def test_without_ipyparallel_it_is_said_what_to_do(program, ec2: FakeEc2) -> None:
+def test_without_ipyparallel_it_is_said_what_to_do(program, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipyparallel", None)
     result = program("", "-p", "c")
     assert (result.code, "pip install ipyparallel" in result.err) == (1, True)
 

@@ -1,0 +1,17 @@
+"""StarCluster's HTCondor, which is not there: who names it is told so before the launch."""
+
+from __future__ import annotations
+
+from starcluster import exception
+from starcluster.clustersetup import ClusterSetup
+
+
+class CondorPlugin(ClusterSetup):
+    """Raises PluginError, so that a config which names it is refused before anything is launched."""
+
+    def __init__(self) -> None:
+        raise exception.PluginError(
+            "the plugin condor is not there yet: this program sets up no queueing system",
+            hint="take it out of PLUGINS; jobs run by train.cfg, "
+            "mpirun (plugin mpich2) or ipyparallel (plugin ipcluster)",
+        )
