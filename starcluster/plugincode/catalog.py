@@ -38,28 +38,30 @@ def offers_of_folder(folder: Path, *, source: str, package: str = "") -> list[Of
         parents = list(file.parents)[: len(parts) - 1]
         if all((parent / "__init__.py").is_file() for parent in parents):
             words = [*([package] if package else []), *(part for part in parts if part != "__init__")]
-            found += offers_of(file, module=".".join(words), source=source)
+            found += offers_of(file, module=".".join(words), source=source, installed=bool(package))
     return found
 
 
-def offers_of(file: Path, *, module: str, source: str) -> list[Offer]:
+def offers_of(file: Path, *, module: str, source: str, installed: bool = False) -> list[Offer]:
+    """Of one file; what is installed is Python 3, whatever it imports."""
+    language = Language.PYTHON3
     try:
         text = read(file.read_bytes(), str(file))
-        verdict = decide(text)
-        tree = _tree(text, file, verdict.language)
+        language = language if installed else decide(text).language
+        tree = _tree(text, file, language)
     except exception.PluginError as error:
         return [Offer(setup_class=module, source=source, file=str(file), problem=error.msg)]
     except OSError as error:
         return [Offer(setup_class=module, source=source, file=str(file), problem=f"can not be read: {error.strerror}")]
     except SyntaxError as error:
         problem = f"{file} line {error.lineno}: {error.msg}"
-        return [Offer(setup_class=module, source=source, file=str(file), language=verdict.language, problem=problem)]
+        return [Offer(setup_class=module, source=source, file=str(file), language=str(language), problem=problem)]
     return [
         Offer(
             setup_class=f"{module}.{node.name}" if module else node.name,
             source=source,
             file=str(file),
-            language=str(verdict.language),
+            language=str(language),
             summary=_summary(node, tree),
         )
         for node in plugin_classes(tree)

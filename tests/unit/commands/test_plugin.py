@@ -62,6 +62,7 @@ def test_list(run: Run, folder: Path, ec2: FakeEc2) -> None:
     assert told["old.Old"]["summary"] == "Old and good."
     assert told["broken"]["problem"].startswith(f"{folder / 'broken.py'} line 2: ")
     assert told["starcluster.plugins.s3sync.S3Sync"]["source"] == "bundled"
+    assert {one["language"] for one in told.values() if one["source"] == "bundled"} == {"Python 3"}
     assert not any("no_plugin" in name for name in told)
     assert "old" not in sys.modules, "a list runs nothing of anybody's"
     assert ec2.calls == []
