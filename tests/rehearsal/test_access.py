@@ -86,6 +86,8 @@ def inside(gate: Gate) -> str:
 def test_root_volumes_are_as_the_template_says(gate: Gate) -> None:
     volumes = json.loads(gate.stage.starcluster("listvolumes", "--json").stdout)
     assert {one["size_gb"] for one in volumes} == {12}
+    megabytes = int(gate.stage.starcluster("sshmaster", "gate", "df --output=size -B1M / | tail -1").stdout)
+    assert 11500 < megabytes <= 12 * 1024
 
 
 @pytest.mark.usefixtures("inside")

@@ -136,11 +136,17 @@ class Life:
             default_user=instance.default_user,
             image=instance.local_image,
             root_snapshot=instance.root_snapshot,
+            root_gib=self._root_gib(instance),
             metadata=metadata_tree(self._cloud, instance),
             boot_seconds=self._cloud.timing.boot_to_ssh,
             mac=instance.nics[0].mac_address,
             tree=self._cloud.tree,
         )
+
+    def _root_gib(self, instance: CloudInstance) -> int:
+        block = instance.block_device_mapping.get(instance.root_device_name)
+        volume = self._cloud.backend.volumes.get(block.volume_id) if block else None
+        return int(volume.size) if volume else NodeSpec.root_gib
 
     def _running(self, instance_id: str) -> None:
         with self._cloud.lock:

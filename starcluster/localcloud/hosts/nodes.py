@@ -32,7 +32,6 @@ from starcluster.localcloud.places import Places
 
 log = logging.getLogger("nodes")
 
-ROOT_SIZE = 8 * GIB
 ROOT_DEVICE = "/dev/nvme0n1"
 _MKFS = (
     *("mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=16", "-i", "65536"),
@@ -126,9 +125,9 @@ class Nodes:
                 raise HostsError(f"there is no snapshot {node.spec.root_snapshot}")
             room.demand(self._places.folder, room.allocated(source))
             sparse_copy(source, fresh)
-            _repair(fresh)
+            _grow(fresh, node.spec.root_gib * GIB)
         else:
-            make_sparse(fresh, ROOT_SIZE)
+            make_sparse(fresh, node.spec.root_gib * GIB)
             subprocess.run([*_MKFS, str(fresh)], check=True, capture_output=True)
         fresh.rename(node.image)
 
@@ -366,6 +365,15 @@ def _repair(image: Path) -> None:
     done = subprocess.run(["e2fsck", "-p", str(image)], capture_output=True, text=True, check=False)
     if done.returncode > 1:
         raise OSError(f"the root disk is broken: {done.stdout.strip()} {done.stderr.strip()}")
+
+
+def _grow(image: Path, size: int) -> None:
+    """Mend a copied root disk, and give it the size, which is never less than it has, as a boot on EC2 does."""
+    _repair(image)
+    if image.stat().st_size < size:
+        os.truncate(image, size)
+        subprocess.run(["e2fsck", "-f", "-p", str(image)], capture_output=True, check=False)
+        subprocess.run(["resize2fs", str(image)], check=True, capture_output=True)
 
 
 def _reason(error: Exception) -> str:

@@ -30,7 +30,8 @@ class NodeSpec(_Plain):
     /latest/meta-data, with the extra keys that the contract names. `boot_seconds` is how long the SSH server
     waits before it accepts. `public_ip` is a name for the dialer, no address of the node. The files below `tree`, a
     directory of the host, are laid over the node's / at every boot. `root_snapshot`, the id of a snapshot of some root
-    disk, is what its own root disk begins with; without one it begins empty.
+    disk, is what its own root disk begins with; without one it begins empty. `root_gib` is the disk's size
+    when it is made.
     """
 
     instance_id: str
@@ -46,6 +47,7 @@ class NodeSpec(_Plain):
     boot_seconds: float = 0.0
     tree: str = ""
     root_snapshot: str = ""
+    root_gib: int = 8
 
     def plain(self) -> dict[str, Any]:
         """As a JSON object; user data as text, one character a byte."""

@@ -311,3 +311,17 @@ def test_a_mount_comes_back_to_those_only_who_wait_and_may(rig, pair, volume) ->
     assert "sub" in rig.ok("i-a", "cd /; ls /home")
     rig.ok("i-a", "cd /; umount /home && ! mountpoint -q /home")
     rig.hosts.shutdown("i-server", timeout=10)
+
+
+def test_a_root_disk_has_the_size_that_was_asked_for_and_a_copy_of_one_grows(rig) -> None:
+    size = "df --output=size -B1M / | tail -1"
+    rig.boot("i-root", root_gib=9)
+    assert 8500 < int(rig.ok("i-root", f"echo kept > /root/file && sync && {size}")) <= 9 * 1024
+    rig.hosts.snapshot_root("i-root", "snap-root")
+    rig.boot("i-copy", root_gib=12, root_snapshot="snap-root")
+    assert rig.ok("i-copy", "cat /root/file") == "kept"
+    assert 11500 < int(rig.ok("i-copy", size)) <= 12 * 1024
+    for name in ("i-root", "i-copy"):
+        rig.hosts.crash(name)
+        rig.hosts.forget(name)
+    rig.hosts.delete_snapshot("snap-root")

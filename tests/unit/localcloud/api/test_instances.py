@@ -278,3 +278,9 @@ def test_a_frozen_instance_runs_as_far_as_ec2_knows(api: Api) -> None:
     assert api.state(instance_id) == "running"
     api.control.thaw(instance_id=instance_id)
     assert api.hosts.ops("freeze") == [("freeze", instance_id, ""), ("freeze", instance_id, "thaw")]
+
+
+def test_the_root_disk_that_is_asked_for_is_the_hosts(api: Api) -> None:
+    disk = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 12}}
+    assert api.hosts.specs[api.running()].root_gib == 8
+    assert api.hosts.specs[api.running(BlockDeviceMappings=[disk])].root_gib == 12
