@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
     from starcluster.cluster.cluster import Clusters
     from starcluster.cluster.launching import NodeSpec
-    from starcluster.config.schema import ClusterTemplate, PermissionSettings
+    from starcluster.config.schema import ClusterTemplate, Config, PermissionSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,13 @@ def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared
         plugins=plugins,
         permissions=tuple(template.permissions),
         key_file=template.key_location or clusters.config.key(template.keyname).key_location,
-        doubts=tuple(userdata.secrets_in(template.userdata_scripts)),
+        doubts=(*_open_doors(clusters.config), *userdata.secrets_in(template.userdata_scripts)),
     )
+
+
+def _open_doors(config: Config) -> list[str]:
+    wide = [one for one in config.globals.ssh_cidr if one.endswith("/0")]
+    return [f"SSH_CIDR = {one} {sshrules.OPEN}: {sshrules.OPEN_HINT}" for one in wide]
 
 
 def validate(clusters: Clusters, prepared: Prepared) -> None:

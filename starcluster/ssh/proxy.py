@@ -47,7 +47,7 @@ class BastionDialer:
 
     def address(self) -> str:
         """The bastion's own IPv4 address; OSError when that can not be found."""
-        words = [_program("ssh"), "-G", *self._login()]
+        words = ["ssh", "-G", *self._login()]
         told = subprocess.run(words, capture_output=True, text=True, timeout=_LOOK_UP_LIMIT, check=False).stdout
         names = [line.partition(" ")[2] for line in told.splitlines() if line.startswith("hostname ")]
         return socket.gethostbyname(names[0] if names else self.host)
@@ -63,7 +63,7 @@ class BastionDialer:
             "ConnectTimeout=30",
         ]
         spoken = [piece for option in options for piece in ("-o", option)]
-        return [_program("ssh"), *spoken, "-W", target, *self._login()]
+        return ["ssh", *spoken, "-W", target, *self._login()]
 
     def _login(self) -> list[str]:
         words = ["-p", str(self.port)] if self.port else []
@@ -95,19 +95,17 @@ class SsmDialer:
     def _words(self, port: str) -> list[str]:
         if not self.target:
             raise exception.SSHConnectionError("the Session Manager is asked for instances by their ids")
-        words = [_program("aws"), "ssm", "start-session", "--target", self.target, "--region", self.region]
+        words = ["aws", "ssm", "start-session", "--target", self.target, "--region", self.region]
         words += ["--profile", self.profile] if self.profile else []
         return [*words, "--document-name", "AWS-StartSSHSession", "--parameters", f"portNumber={port}"]
 
 
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+def _check_program(name: str) -> None:
+    if shutil.which(name) is None:
         raise exception.CommandNotFound(
             f"SSH_PROXY needs the program '{name}', which is not on this machine",
             hint="install awscli and its session-manager-plugin" if name == "aws" else "install an OpenSSH client",
         )
-    return found
 
 
 def _literal(path: Path) -> str:
@@ -133,6 +131,7 @@ class _Piped(socket.socket):
 
 def _dial(words: list[str], what: str, timeout: float, children: list[subprocess.Popen[bytes]]) -> socket.socket:
     """The pipe as a socket, once the SSH server at its other end has greeted; OSError says why it did not."""
+    _check_program(words[0])
     children[:] = [child for child in children if child.poll() is None]
     near, far = socket.socketpair()
     ours = _Piped(fileno=near.detach())

@@ -210,6 +210,10 @@ def test_ssh_that_is_open_to_the_world_is_told(
     wide = PermissionSettings(name="wide", from_port=22, to_port=22, cidr_ip="0.0.0.0/0")
     check(clusters, template, permissions=(wide,))
     assert "[permission wide] opens SSH to the whole world" in capsys.readouterr().out
+    main = dataclasses.replace(clusters.config.globals, ssh_cidr=("0.0.0.0/0",))
+    clusters.config = dataclasses.replace(clusters.config, globals=main)
+    check(clusters, template)
+    assert "SSH_CIDR = 0.0.0.0/0 opens SSH to the whole world" in capsys.readouterr().out
 
 
 def test_user_data_and_tags_hold_no_secret(
