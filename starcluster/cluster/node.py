@@ -23,7 +23,6 @@ from starcluster.model import Instance, InstanceState, SpotRequest
 from starcluster.ssh import hostkeys, login
 from starcluster.ssh.access import Access
 from starcluster.ssh.bundle import Bundle
-from starcluster.ssh.client import SSHClient
 from starcluster.ssh.hostkeys import HostKey
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from starcluster.cluster.drives.keeping import Drives
     from starcluster.cluster.s3program import S3Program
     from starcluster.cluster.software import Software
+    from starcluster.ssh.client import SSHClient
 
 _UPDATE_PAUSE = 5.0
 _QUICK_LOOK = 0.0
@@ -326,8 +326,8 @@ class Node(Facts, Accounts, Shares):
         return subprocess.run(words, check=False).returncode
 
     def _paramiko_shell(self, user: str, command: str, *, pseudo_tty: bool) -> int:
-        from starcluster.ssh.client import with_profile
         from starcluster.ssh.terminal import attach
+        from starcluster.ssh.words import with_profile
 
         self.learn_host_keys(limit=_QUICK_LOOK)
         with self.access.client(self.id, self.dns_name, user=user) as client:

@@ -1,216 +1,193 @@
-"""put and get: one tar stream through one call of the ssh program; modes and times are kept.
+"""put and get: which way files go to a node and back, and what is said of it.
 
-Targets are read as scp reads them: into a folder that exists, else under the name given. A single file or
-folder under a new name appears whole or not at all.
+With Python on the node (every image with cloud-init has it) the two ends in `copyends` speak to each other through one
+call of the ssh program: what is there already is not sent again, a file goes on where it broke off, each one is
+compared by its hash, and has its name only when it is whole. A node without Python gets one tar stream, a machine
+without an ssh program copies by SFTP.
 """
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
-import re
-import shlex
-import shutil
-import subprocess
-import tarfile
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from starcluster import exception
+from starcluster.cluster import tarstream
+from starcluster.cluster.copylink import CopyLink, LinkLost, NoPython
+from starcluster.copyends.receiver import Receiver
+from starcluster.copyends.sender import Sender
+from starcluster.copyends.wire import Meter, Refused, Wire, text
+from starcluster.logger import log
 from starcluster.ssh import login
 
 if TYPE_CHECKING:
     from starcluster.cluster.node import Node
 
-Progress = Callable[[int], None]
-_BLOCK = 1 << 20
-_CONNECTION_LOST = 255
-_GLOB = re.compile(r"([*?]|\[[^]]*\])")
+TRIES = 5  # in a row that bring nothing
+_PAUSE = 2.0
+_MOST_LINES = 20
 
-_RECEIVE = """
-fail() { echo "$1" >&2; exit 90; }
-if [ -d "$target" ]; then
-  cd "$target" 2>/dev/null && [ -w . ] || fail "$(id -un) may not write to $target on the node"
-  exec tar -xpf - --no-same-owner
-fi
-[ "$single" = 1 ] || fail "$target is not a folder on the node"
-case "$target" in */) fail "$target is not a folder on the node" ;; esac
-[ "$folder" = 0 ] || [ ! -e "$target" ] || fail "$target is a file on the node, and a folder was to be put there"
-parent=$(dirname "$target")
-[ -d "$parent" ] || fail "there is no folder $parent on the node, or $(id -un) may not see it"
-[ -w "$parent" ] && [ -x "$parent" ] || fail "$(id -un) may not write to $parent on the node"
-temporary=$(mktemp -d "$parent/.starcluster-put-XXXXXX") || exit 1
-trap 'rm -rf "$temporary"' EXIT
-tar -xpf - --no-same-owner -C "$temporary" && mv -f "$temporary/$name" "$target"
-"""
 
-_SEND = """
-fail() { echo "$1" >&2; exit 90; }
-missing() {
-  up=$(dirname "$1")
-  while [ ! -d "$up" ] && [ "$up" != / ]; do up=$(dirname "$up"); done
-  [ -x "$up" ] || fail "$(id -un) may not look into $up on the node"
-  fail "$1 does not exist on the node"
-}
-count=$#
-[ "$count" -le 1 ] || [ "$single" = 0 ] || fail "$count files need a folder to go to"
-follow=
-while [ "$count" -gt 0 ]; do
-  path=$1; shift; count=$((count - 1))
-  [ -e "$path" ] || missing "$path"
-  [ -r "$path" ] || fail "$(id -un) may not read $path on the node"
-  [ ! -L "$path" ] || follow=-h
-  path=${path%/}; folder=$(cd "$(dirname "${path:-/}")" && pwd) || exit 1
-  set -- "$@" -C "$folder" "./$(basename "${path:-/}")"
-done
-exec tar -cf - $follow "$@"
-"""
+@dataclass(frozen=True, kw_only=True)
+class Copied:
+    """What a copy did. Counts are of files; `kept` were there already, `resumed` went on where they had broken off."""
+
+    files: int = 0
+    bytes: int = 0
+    kept: int = 0
+    resumed: int = 0
 
 
 def put(
-    node: Node, sources: Sequence[str], target: str, *, user: str = "root", progress: Progress | None = None
-) -> None:
-    """Copy local files and folders to the node."""
-    for source in sources:
-        if not os.path.exists(source):
-            raise exception.SCPException(f"{source} does not exist")
+    node: Node,
+    sources: Sequence[str],
+    target: str,
+    *,
+    user: str = "root",
+    meter: Meter | None = None,
+    checksum: bool = False,
+) -> Copied | None:
+    """Copy local files and folders to the node; None when nobody counted.
+
+    SCPException names each file that did not get there; all others are there.
+    """
+    paths = [os.fsencode(source) for source in sources]
+    _refusing(lambda: Sender(_NOWHERE).named(paths))
     if login.ssh_program() is None:
         with node.access.client(node.id, node.dns_name, user=user) as client:
             client.put(list(sources), target)
-        return
-    words = {
-        "target": target,
-        "single": str(int(len(sources) == 1)),
-        "folder": str(int(os.path.isdir(sources[0]))),
-        "name": _name(sources[0]),
-    }
-    lines = [f"{key}={_word(value)}" for key, value in words.items()]
-    with _ssh(node, user, "\n".join([*lines, _RECEIVE]), stdin=subprocess.PIPE) as process:
-        # the node may refuse before it has read: what it says matters then, not the broken pipe
-        with contextlib.suppress(BrokenPipeError):
-            _send(sources, _Counted(_pipe(process.stdin), progress))
-        with contextlib.suppress(BrokenPipeError):
-            _pipe(process.stdin).close()
+        return None
+
+    watched = _Watched(meter or Meter())
+
+    def talk(wire: Wire) -> Any:
+        return Sender(wire, meter=watched).run(paths)
+
+    asked = {"do": "receive", "target": _plain(target), "checksum": checksum}
+    try:
+        return _patiently(CopyLink(node, user, asked), talk, watched)
+    except NoPython:
+        tarstream.warn(node)
+        tarstream.put(node, sources, target, user=user, progress=meter.add if meter else None)
+        return None
 
 
 def get(
-    node: Node, sources: Sequence[str], target: str, *, user: str = "root", progress: Progress | None = None
-) -> None:
-    """Copy files and folders from the node; the node's shell expands wildcards."""
-    into_folder = os.path.isdir(target)
-    parent = Path(target) if into_folder else Path(target).parent
-    if not parent.is_dir() or (target.endswith("/") and not into_folder):
-        raise exception.SCPException(f"there is no folder {parent if not parent.is_dir() else target}")
-    if login.ssh_program() is None or shutil.which("tar") is None:
+    node: Node,
+    sources: Sequence[str],
+    target: str,
+    *,
+    user: str = "root",
+    meter: Meter | None = None,
+    checksum: bool = False,
+) -> Copied | None:
+    """Copy files and folders from the node, which expands wildcards; otherwise as put."""
+    into = os.fsencode(target)
+    _refusing(lambda: Receiver(_NOWHERE, into).places.check())
+    if login.ssh_program() is None:
         with node.access.client(node.id, node.dns_name, user=user) as client:
             client.get(list(sources), target)
-        return
-    patterns = " ".join(shell_pattern(source) for source in sources)
-    script = f"single={int(not into_folder)}\nset -- {patterns}\n{_SEND}"
-    if into_folder:
-        _receive(node, user, script, parent, progress)
-        return
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".starcluster-get-") as temporary:
-        _receive(node, user, script, Path(temporary), progress)
-        _move(next(Path(temporary).iterdir()), Path(target))
+        return None
 
+    watched = _Watched(meter or Meter())
+    asked_for = [os.fsencode(source) for source in sources]
 
-def shell_pattern(path: str) -> str:
-    """A remote path as a word of sh: wildcards and a leading ~/ are alive, all else is quoted."""
-    parts = _GLOB.split(path.removeprefix("~/"))
-    words = [part if index % 2 else shlex.quote(part) for index, part in enumerate(parts) if part]
-    return ("~/" if path.startswith("~/") else "") + "".join(words)
+    def talk(wire: Wire) -> Any:
+        return Receiver(wire, into, checksum=checksum, asked=asked_for, meter=watched).run()
 
-
-def _word(path: str) -> str:
-    """A text as a word of sh, where a leading ~/ means the user's home."""
-    return "~/" + shlex.quote(path[2:]) if path.startswith("~/") else shlex.quote(path)
-
-
-def _name(source: str) -> str:
-    return os.path.basename(os.path.abspath(source))
-
-
-def _send(sources: Sequence[str], stream: _Counted) -> None:
-    archive: Any = stream
-    with tarfile.open(fileobj=archive, mode="w|", bufsize=_BLOCK) as tar:
-        for source in sources:
-            # a link that was named itself stands for what it leads to, as with scp
-            tar.add(os.path.realpath(source), arcname=_name(source))
-
-
-def _receive(node: Node, user: str, script: str, folder: Path, progress: Progress | None) -> None:
-    failed = 0
-    with _ssh(node, user, script, stdout=subprocess.PIPE) as process:
-        source: Any = _pipe(process.stdout)
-        first = source.read1(_BLOCK)
-        # nothing comes from a node that refuses: there is nothing to unpack, and its own words are the error
-        if first:
-            failed = _unpack(first, source, folder, progress)
-    if failed:
-        raise exception.SCPException(f"what came from {node.alias} could not be unpacked in {folder}")
-
-
-def _unpack(first: bytes, source: Any, folder: Path, progress: Progress | None) -> int:
-    """Feed the local tar program; its exit status."""
-    words = ["tar", "-xpf", "-", "--no-same-owner", "-C", str(folder)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE) as tar:
-        sink = _Counted(_pipe(tar.stdin), progress)
-        with contextlib.suppress(BrokenPipeError):
-            block = first
-            while block:
-                sink.write(block)
-                block = source.read1(_BLOCK)
-        with contextlib.suppress(BrokenPipeError):
-            _pipe(tar.stdin).close()
-        return tar.wait()
-
-
-def _move(source: Path, target: Path) -> None:
+    asked = {"do": "send", "sources": [_plain(source) for source in sources]}
     try:
-        os.replace(source, target)
-    except OSError as error:
-        raise exception.SCPException(f"can not write {target}: {error.strerror}") from error
+        return _patiently(CopyLink(node, user, asked), talk, watched)
+    except NoPython:
+        tarstream.warn(node)
+        tarstream.get(node, sources, target, user=user, progress=meter.add if meter else None)
+        return None
 
 
-@contextlib.contextmanager
-def _ssh(
-    node: Node, user: str, script: str, *, stdin: int = subprocess.DEVNULL, stdout: int | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The ssh program running a script on the node; at the end its failure is raised with what it said."""
-    argv = node.login_argv(user=user, command=f"exec sh -c {shlex.quote(script)}", profile=False)
-    with tempfile.TemporaryFile() as told:
-        with subprocess.Popen(argv, stderr=told, stdin=stdin, stdout=stdout) as process:
-            try:
-                yield process
-            except BaseException:
-                process.kill()
-                raise
-            status = process.wait()
-        told.seek(0)
-        text = told.read().decode("utf-8", "replace").strip()
-    if status == _CONNECTION_LOST:
-        raise exception.SSHConnectionError(f"no connection to {node.alias}: {text}")
-    if status:
-        raise exception.SCPException(text or f"the copy ended with status {status} on {node.alias}")
+class _Watched(Meter):
+    """Hands on what it is told, and knows how much was missing when the ends had last compared."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.missing: int | None = None
+
+    def expect(self, total: int) -> None:
+        self.missing = total
+        self.meter.expect(total)
+
+    def add(self, count: int) -> None:
+        self.meter.add(count)
 
 
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:
-        raise exception.SCPException("the ssh program was started without a pipe")
-    return stream
+def _patiently(link: CopyLink, talk: Callable[[Wire], Any], watched: _Watched) -> Copied:
+    """Talk until it is done; a connection that breaks is made anew, and the copy goes on."""
+    node, failed, least, begun = link.node, 0, None, False
+    while True:
+        watched.missing = None
+        try:
+            return _outcome(link.run(talk))
+        except Refused as refusal:
+            raise exception.SCPException(str(refusal)) from refusal
+        except LinkLost as lost:
+            begun = begun or lost.begun
+            if not begun:
+                raise exception.SSHConnectionError(f"no connection to {node.alias}: {lost}") from lost
+            failed += 1
+            now = watched.missing
+            # less is missing than ever before: what came last time has stayed there
+            if now is not None and (least is None or now < least):
+                least, failed = now, 1
+            if failed >= TRIES:
+                raise _given_up(node, lost) from lost
+            _wait(node, failed)
 
 
-class _Counted:
-    """A stream that tells how many bytes went through."""
+def _wait(node: Node, failed: int) -> None:
+    log.warning("the connection to %s broke; the copy goes on where it was", node.alias, extra={"__stderr__": True})
+    node.clock.sleep(_PAUSE * 2 ** (failed - 1))
+    try:
+        node.update()  # it may have another address, or be gone
+    except exception.AWSError as error:
+        log.debug("EC2 does not tell how %s is: %s", node.alias, error)
 
-    def __init__(self, stream: IO[bytes], progress: Progress | None) -> None:
-        self._stream, self._progress = stream, progress
 
-    def write(self, data: bytes) -> int:
-        self._stream.write(data)
-        if self._progress:
-            self._progress(len(data))
-        return len(data)
+def _given_up(node: Node, lost: LinkLost) -> exception.SSHConnectionError:
+    return exception.SSHConnectionError(
+        f"the connection to {node.alias} broke {TRIES} times in a row without bringing anything: {lost}",
+        hint="what has arrived is kept: the same command, given again, goes on from there",
+    )
+
+
+def _outcome(said: dict[str, Any]) -> Copied:
+    """What the receiver says at the end; SCPException with what it could not take."""
+    for line in _some(said["warnings"]):
+        log.warning("%s", line, extra={"__stderr__": True})
+    if said["failures"]:
+        rest = "everything else is there; " if said["files"] + said["kept"] else ""
+        hint = f"{rest}the same command, given again, copies what is missing"
+        raise exception.SCPException("\n".join(_some(said["failures"])), hint=hint)
+    return Copied(**{name: int(said[name]) for name in ("files", "bytes", "kept", "resumed")})
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    if len(lines) <= _MOST_LINES:
+        return list(lines)
+    return [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} more such lines"]
+
+
+def _refusing(look: Callable[[], Any]) -> None:
+    """What can be refused before anybody is connected to."""
+    try:
+        look()
+    except Refused as refusal:
+        raise exception.SCPException(str(refusal)) from refusal
+
+
+def _plain(path: str) -> str:
+    return text(os.fsencode(path))
+
+
+_NOWHERE = Wire(io.BytesIO(), io.BytesIO())

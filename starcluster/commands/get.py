@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="LOCAL")
 @click.option("-u", "--user", default="root", show_default=True, help="Copy as this user.")
 @click.option("-n", "--node", default="master", show_default=True, help="Copy from this node.")
+@click.option("--checksum", is_flag=True, help="Compare what is there by its bytes, not by size and time.")
 @click.pass_obj
-def command(app: App, tag: str, sources: tuple[str, ...], target: str, user: str, node: str) -> None:
+def command(app: App, tag: str, sources: tuple[str, ...], target: str, user: str, node: str, checksum: bool) -> None:
     """Copy files and folders from a cluster; wildcards (in quotes) are read by the node.
 
     \b
@@ -26,8 +27,9 @@ def command(app: App, tag: str, sources: tuple[str, ...], target: str, user: str
       starcluster get mycluster '/home/runs/*.log' logs/
     """
     from starcluster.cluster import transfer
-    from starcluster.commands.progress import bar
+    from starcluster.commands.progress import bar, tell
 
     chosen = app.clusters.get(tag).get_node(node)
-    with bar(f"from {chosen.alias}") as progress:
-        transfer.get(chosen, sources, target, user=user, progress=progress)
+    with bar(f"from {chosen.alias}") as meter:
+        copied = transfer.get(chosen, sources, target, user=user, meter=meter, checksum=checksum)
+    tell(copied)

@@ -20,18 +20,13 @@ from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from starcluster.ssh.keys import read_private_key
 from starcluster.ssh.lean import paramiko
 from starcluster.ssh.streams import drain, drain_patiently
+from starcluster.ssh.words import with_profile
 
 # what paramiko has to say is in the errors that we raise; without a handler Python would print it
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KEEPALIVE = 10
 _SESSIONS = 8  # at once on one connection: OpenSSH's server takes ten
-
-
-def with_profile(command: str) -> str:
-    """The command as the login shell of the user runs it, with /etc/profile's environment, whatever shell that is."""
-    inner = '. /etc/profile >/dev/null 2>&1; exec "${SHELL:-/bin/sh}" -c "$0"'
-    return f"exec bash -c {shlex.quote(inner)} {shlex.quote(command)}"
 
 
 def _hang_up(transport: paramiko.Transport) -> None:

@@ -9,7 +9,7 @@ import shutil
 
 from starcluster import exception
 from starcluster.ssh.access import Access
-from starcluster.ssh.client import with_profile
+from starcluster.ssh.words import with_profile
 
 
 def ssh_program() -> str | None:

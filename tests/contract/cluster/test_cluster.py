@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.cluster.conftest import Shell, everything
+from tests.contract.cluster.conftest import Ran, Shell, everything
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def test_put_and_get_keep_modes_and_times(shell: Shell, cluster: str) -> None:
     [
         (("put", "one", "missing", "/home"), "missing does not exist"),
         (("put", "one", "config", "/none/x"), "there is no folder /none"),
-        (("put", "one", "config", "config", "/home/new"), "is not a folder"),
+        (("put", "one", "config", "home/plugins", "/home/new"), "is not a folder"),
         (("put", "-u", "alice", "one", "config", "/root/"), "alice may not write to /root/ on the node"),
         (("put", "-u", "alice", "one", "config", "/root/x"), "alice may not write to /root on the node"),
         (("get", "-u", "alice", "one", "/root/.ssh/id_rsa", "."), "alice may not look into /root on the node"),
@@ -98,6 +101,90 @@ def test_copies_that_can_not_be_are_told(shell: Shell, cluster: str, words: tupl
     assert ran.code == 1
     assert told in ran.err
     assert not (shell.folder / "new").exists()
+
+
+def test_names_that_are_no_text_and_what_is_there_already(shell: Shell, cluster: str) -> None:
+    folder = os.fsencode(shell.folder / "odd")
+    os.mkdir(folder)
+    for name in (b"a\nb", b"\xff", b"-rf *"):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(name)
+    assert "3 files (10 bytes) copied and compared" in shell("put", cluster, "odd", "/home").out
+    assert "0 files (0 bytes) copied and compared; 3 were there already" in shell("put", cluster, "odd", "/home").out
+    shell("get", cluster, "/home/odd", "odd-back")
+    assert sorted(os.listdir(os.fsencode(shell.folder / "odd-back"))) == sorted(os.listdir(folder))
+
+
+@pytest.fixture
+def cut(shell: Shell, tmp_path: Path) -> Callable[..., Ran]:
+    """Runs a verb whose ssh program breaks its connections, see cutting_ssh.sh."""
+    (tmp_path / "ssh").symlink_to(Path(__file__).with_name("cutting_ssh.sh"))
+    data = shell.folder / "big"
+    if not data.exists():
+        data.write_bytes(os.urandom(6_000_000))
+
+    def run(*words: str, check: bool = True, **how: str) -> Ran:
+        (tmp_path / "count").unlink(missing_ok=True)
+        more = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CUT_COUNT": str(tmp_path / "count"), **how}
+        return Shell(folder=shell.folder, env=shell.env | more)(*words, check=check)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "way"),
+    [(("put", "one", "big", "/home/big-up"), "CUT_UP"), (("get", "one", "/home/big-there", "big-down"), "CUT_DOWN")],
+)
+def test_a_copy_goes_on_after_a_break(
+    shell: Shell, cluster: str, cut: Callable[..., Ran], words: tuple[str, ...], way: str
+) -> None:
+    shell("put", cluster, "big", "/home/big-there")
+    ran = cut(*words, **{way: "2500000", "CUT_TIMES": "2"})
+    assert ran.err.count("the connection to master broke; the copy goes on where it was") == 2
+    assert "1 went on where they had broken off" in ran.out
+    shell("get", cluster, "/home/big-up", "big-down") if way == "CUT_UP" else None
+    assert (shell.folder / "big-down").read_bytes() == (shell.folder / "big").read_bytes()
+    (shell.folder / "big-down").unlink()
+
+
+def test_a_connection_that_always_breaks_is_given_up(shell: Shell, cluster: str, cut: Callable[..., Ran]) -> None:
+    ran = cut("put", cluster, "big", "/home/big-never", CUT_UP="200000", CUT_TIMES="99", check=False)
+    assert ran.code == 1
+    assert "the connection to master broke 5 times in a row" in ran.err
+    assert "the same command, given again, goes on from there" in ran.err
+    assert shell.on(cluster, "master", "ls /home | grep big-never; true") == ""
+    shell("put", cluster, "big", "/home/big-never")
+    assert shell.on(cluster, "master", "ls -A /home | grep big-never") == "big-never\n"
+
+
+def test_a_node_without_python_gets_a_tar_stream(shell: Shell, cluster: str, cut: Callable[..., Ran]) -> None:
+    ran = cut("put", cluster, "big", "/home/by-tar", NO_PYTHON="1")
+    assert "master has no Python 3.8: the files go as one tar stream" in ran.err
+    cut("get", cluster, "/home/by-tar", "big-tar", NO_PYTHON="1")
+    assert (shell.folder / "big-tar").read_bytes() == (shell.folder / "big").read_bytes()
+
+
+def test_an_interrupted_copy_leaves_nothing_torn(shell: Shell, cluster: str, cut: Callable[..., Ran]) -> None:
+    with open(shell.folder / "huge", "wb") as file:
+        file.write(os.urandom(1_000_000) * 400)
+    words = [sys.executable, "-m", "starcluster", "put", cluster, "huge", "/home/huge"]
+    process = subprocess.Popen(words, cwd=shell.folder, env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    held = "while [ ! -s /home/.huge.starcluster-part ]; do sleep 0.05; done"
+    shell.on(cluster, "master", held)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    assert (process.returncode, b"Interrupted" in told) == (1, True)
+    assert shell.on(cluster, "master", "test -e /home/huge || echo none") == "none\n"
+    assert "1 went on where they had broken off" in shell("put", cluster, "huge", "/home/huge").out
+    shell.on(cluster, "master", "rm /home/huge")
+
+
+def test_a_full_disk_of_the_node_is_told(shell: Shell, cluster: str, cut: Callable[..., Ran]) -> None:
+    shell.on(cluster, "master", "mkdir -p /small && mount -t tmpfs -o size=1m none /small")
+    ran = shell("put", cluster, "big", "/small", check=False)
+    assert ran.code == 1
+    assert "the disk of /small on the node is too full: 6 MB are to come, and it has room for 1.0" in ran.err
+    assert shell.on(cluster, "master", "ls -A /small; umount /small") == ""
 
 
 def test_a_node_comes_and_goes(shell: Shell, cluster: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from starcluster.cluster.transfer import shell_pattern
+from starcluster.cluster.tarstream import shell_pattern
 from starcluster.ssh import login
 from starcluster.ssh.access import Access
 from starcluster.ssh.client import with_profile

@@ -1,0 +1,146 @@
+"""One call of the ssh program with the other end of a copy on the node."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from starcluster import exception
+from starcluster.copyends import wire as w
+
+if TYPE_CHECKING:
+    from starcluster.cluster.node import Node
+
+_PARTS = ("wire", "incoming", "places", "receiver", "sender", "node")
+_CONNECTION_LOST = 255
+_NO_PYTHON = 91
+_PIPE = 1 << 20
+_NOISE = 1 << 16  # what a user's .bashrc may print before we are heard
+_LAST_SECONDS = 10.0
+# the modules come as JSON, and each is made in the order given: nothing is written to the node's disk
+_LOADER = """
+import json, sys, types
+for name, source in json.loads(sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))):
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    exec(compile(source, name, "exec"), module.__dict__)
+sys.modules["starcluster.copyends.node"].main()
+"""
+_PYTHON = f"import sys; sys.version_info < (3, 8) and sys.exit({_NO_PYTHON}); exec(sys.argv[1])"
+_START = f"""
+for python in python3 /usr/libexec/platform-python; do
+  command -v $python >/dev/null 2>&1 && exec $python -I -S -c {shlex.quote(_PYTHON)} {shlex.quote(_LOADER)}
+done
+exit {_NO_PYTHON}
+"""
+
+
+class LinkLost(Exception):
+    """The connection broke, or was never made (then it is not `begun`)."""
+
+    def __init__(self, text: str, *, begun: bool) -> None:
+        super().__init__(text)
+        self.begun = begun
+
+
+class NoPython(Exception):
+    """The node has no Python that could be the other end."""
+
+
+class CopyLink:
+    def __init__(self, node: Node, user: str, asked: dict[str, Any]) -> None:
+        """`asked`: what the end on the node is to do, see copyends/node.py."""
+        self.node, self._user, self._asked = node, user, asked
+
+    def run(self, talk: Callable[[w.Wire], Any]) -> Any:
+        """Start the other end and be this one; what `talk` returns, w.Refused, LinkLost or NoPython."""
+        words = self.node.login_argv(user=self._user, command=f"exec sh -c {shlex.quote(_START)}", profile=False)
+        with tempfile.TemporaryFile() as told:
+            process = subprocess.Popen(
+                words, bufsize=_PIPE, pipesize=_PIPE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told
+            )
+            try:
+                return self._with(process, talk, cast("BinaryIO", told))
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                _close(process)
+
+    def _with(self, process: subprocess.Popen[bytes], talk: Callable[[w.Wire], Any], told: BinaryIO) -> Any:
+        wire = w.Wire(cast("BinaryIO", process.stdout), cast("BinaryIO", process.stdin))
+        begun = False
+        try:
+            wire.sink.write(_program())
+            wire.tell(w.ASK, self._asked)
+            wire.flush()
+            begun = _ready(wire)
+            return talk(wire)
+        except (w.Lost, BrokenPipeError) as lost:
+            if begun:
+                _last_word(wire)
+            raise self._why(process, lost, told, begun=begun) from lost
+
+    def _why(self, process: subprocess.Popen[bytes], lost: Exception, told: BinaryIO, *, begun: bool) -> Exception:
+        """What the end of the ssh program means."""
+        try:
+            status = process.wait(_LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            return exception.SCPException(f"{lost} ({self.node.alias})")
+        told.seek(0)
+        text = told.read().decode("utf-8", "replace").strip()
+        if status == _NO_PYTHON and not begun:
+            return NoPython()
+        if status == _CONNECTION_LOST or status < 0:
+            return LinkLost(text or str(lost), begun=begun)
+        return exception.SCPException(text or f"the copy ended with status {status} on {self.node.alias}")
+
+
+def _ready(wire: w.Wire) -> bool:
+    """Read up to the node's first word."""
+    seen = b""
+    while not seen.endswith(w.READY):
+        line = wire.source.readline(_NOISE)
+        seen = (seen + line)[-_NOISE:]
+        if not line:
+            raise w.Lost(seen.decode("utf-8", "replace").strip() or "the node said nothing")
+    return True
+
+
+def _last_word(wire: w.Wire) -> None:
+    """Refused, if that was the reason why the other end went."""
+    with contextlib.suppress(w.Lost, ValueError):
+        while True:
+            kind, length = wire.next()
+            body = wire.body(length)
+            if kind == w.REFUSED:
+                w.known(kind, body)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    try:
+        process.wait(_LAST_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@cache
+def _program() -> bytes:
+    """The modules of the other end, with the number of their bytes on a line before."""
+    folder = resources.files("starcluster.copyends")
+    modules = [("starcluster", ""), ("starcluster.copyends", "")]
+    modules += [(f"starcluster.copyends.{name}", (folder / f"{name}.py").read_text("utf-8")) for name in _PARTS]
+    body = json.dumps(modules).encode("ascii")
+    return b"%d\n" % len(body) + body

@@ -1,0 +1,40 @@
+"""The end on the node: asked on standard input, it sends or receives there and on standard output."""
+
+from __future__ import annotations
+
+import sys
+
+from starcluster.copyends import wire as w
+from starcluster.copyends.receiver import Receiver
+from starcluster.copyends.sender import Sender
+
+_WHERE = " on the node"
+
+
+def main() -> None:
+    wire = w.Wire(sys.stdin.buffer, sys.stdout.buffer)
+    wire.sink.write(w.READY)
+    wire.flush()
+    try:
+        _, asked = wire.hear(w.ASK)
+        if asked["do"] == "send":
+            send(wire, asked)
+        else:
+            receive(wire, asked)
+    except w.Refused:
+        sys.exit(0)  # it was told
+    except w.Lost as error:
+        sys.exit(f"the copy broke off: {error}")
+
+
+def send(wire: w.Wire, asked: dict) -> None:  # type: ignore[type-arg]
+    try:
+        Sender(wire, where=_WHERE).run([w.raw(one) for one in asked["sources"]])
+    except w.Refused as refusal:
+        wire.tell(w.REFUSED, str(refusal))
+        wire.flush()
+
+
+def receive(wire: w.Wire, asked: dict) -> None:  # type: ignore[type-arg]
+    target, checksum = w.raw(asked["target"]), bool(asked["checksum"])
+    Receiver(wire, target, where=_WHERE, trusted=True, checksum=checksum).run()

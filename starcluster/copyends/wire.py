@@ -1,0 +1,178 @@
+"""What the two ends of a copy say to each other: frames of a kind (1 byte), a length (4 bytes) and so many bytes.
+
+    sender    LIST* END             what there is, in batches of entries
+    receiver  WANT* END             which files it lacks, and how much of each it has already
+    sender    (FILE DATA|HOLE* DONE)* END
+    receiver  RESULT
+    either    REFUSED               instead of the next frame: this copy can not be, in a sentence for the user
+
+Paths are bytes; in JSON they are UTF-8 in which other bytes are lone surrogates, so every name passes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pwd
+import struct
+from typing import Any, BinaryIO, NamedTuple
+
+BLOCK = 1 << 19
+ASK, LIST, WANT, FILE, DATA, HOLE, DONE, END, RESULT, REFUSED = (bytes([letter]) for letter in b"QLWFDHTERX")
+FOLDER, LINK, PLAIN = "d", "l", "f"
+READY = b"\0copyends 1\n"
+PART = b".starcluster-part"
+_HEAD = struct.Struct(">cI")
+_LONGEST = 1 << 26  # of a frame of JSON; more is noise
+_NAME_MAX = 255
+
+
+class Lost(Exception):
+    """The other end is gone, or what comes is no frame."""
+
+
+class Refused(Exception):
+    """This copy can not be; the text is for the user."""
+
+
+class Entry(NamedTuple):
+    """One thing to copy. `path` begins with the source's name; times in ns; `held`: bytes that it takes on a disk."""
+
+    path: bytes
+    kind: str
+    mode: int
+    mtime: int
+    size: int
+    held: int
+    link: bytes
+
+    def plain(self) -> list[Any]:
+        return [text(self.path), self.kind, self.mode, self.mtime, self.size, self.held, text(self.link)]
+
+
+def entry(plain: list[Any]) -> Entry:
+    path, kind, mode, mtime, size, held, link = plain
+    return Entry(raw(path), kind, mode, mtime, size, held, raw(link))
+
+
+class Meter:
+    """Told of how many bytes are to come, and of each that came. This one keeps it to itself."""
+
+    def expect(self, total: int) -> None: ...
+
+    def add(self, count: int) -> None: ...
+
+
+class Wire:
+    """Frames to the other end and from it; what is written leaves when the buffer is full, or by flush()."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self.source, self.sink = source, sink
+
+    def send(self, kind: bytes, payload: bytes | memoryview = b"") -> None:
+        try:
+            self.sink.write(_HEAD.pack(kind, len(payload)))
+            self.sink.write(payload)
+        except OSError as error:
+            raise Lost("the other end is gone") from error
+
+    def tell(self, kind: bytes, value: Any = None) -> None:
+        self.send(kind, json.dumps(value, separators=(",", ":")).encode("ascii"))
+
+    def flush(self) -> None:
+        try:
+            self.sink.flush()
+        except OSError as error:
+            raise Lost("the other end is gone") from error
+
+    def next(self) -> tuple[bytes, int]:
+        """Kind and length of the next frame, whose bytes are to be read then."""
+        head = self.body(_HEAD.size)
+        kind, length = _HEAD.unpack(head)
+        if length > (BLOCK if kind == DATA else _LONGEST):
+            raise Lost("what came is no part of a copy")
+        return kind, length
+
+    def body(self, length: int) -> bytes:
+        found = self.source.read(length)
+        if len(found) < length:
+            raise Lost("the other end is gone")
+        return found
+
+    def fill(self, view: memoryview) -> None:
+        """Fill the whole view with the bytes that come."""
+        done = 0
+        while done < len(view):
+            count = self.source.readinto(view[done:])  # type: ignore[attr-defined]
+            if not count:
+                raise Lost("the other end is gone")
+            done += count
+
+    def hear(self, *kinds: bytes) -> tuple[bytes, Any]:
+        """The next frame, one of these kinds, and its value; Refused when the other end refuses."""
+        kind, length = self.next()
+        return kind, known(kind, self.body(length), *kinds)
+
+    def all(self, kind: bytes) -> list[Any]:
+        """What comes in batches, up to END."""
+        found: list[Any] = []
+        while True:
+            what, value = self.hear(kind, END)
+            if what == END:
+                return found
+            found += value
+
+
+def known(kind: bytes, body: bytes, *kinds: bytes) -> Any:
+    """The value of a frame that is to be of one of these kinds."""
+    value = json.loads(body)
+    if kind == REFUSED:
+        raise Refused(str(value))
+    if kind not in kinds:
+        raise Lost("what came is no part of a copy")
+    return value
+
+
+def batches(things: list[Any], size: int = 256) -> list[list[Any]]:
+    return [things[start : start + size] for start in range(0, len(things), size)]
+
+
+def text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def shown(path: bytes) -> str:
+    """A path for people: what is no letter of a terminal is escaped, so that no name can play tricks."""
+    return "".join(
+        char if char.isprintable() else repr(char)[1:-1] for char in path.decode("utf-8", "backslashreplace")
+    )
+
+
+def part_of(path: bytes) -> bytes:
+    """Under which name a file is kept until it is whole: the same one each time, so that a broken copy goes on."""
+    folder, name = os.path.split(path)
+    hidden = b"." + name + PART
+    if len(hidden) > _NAME_MAX:
+        hidden = b"." + hashlib.sha256(name).hexdigest().encode() + PART
+    return os.path.join(folder, hidden)
+
+
+def is_part(name: bytes) -> bool:
+    return name.startswith(b".") and name.endswith(PART)
+
+
+def me() -> str:
+    """The user's name, for sentences."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
+def new_hash() -> Any:
+    return hashlib.sha256()
