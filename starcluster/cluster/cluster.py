@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starcluster import exception, names, pluginloader
 from starcluster.clock import Clock
-from starcluster.cluster import record
+from starcluster.cluster import record, sshentries
 from starcluster.cluster.letin import Door
 from starcluster.cluster.node import Node, volumes_argument
 from starcluster.cluster.record import ClusterRecord
@@ -207,14 +207,15 @@ class Cluster:
             node.instance = instance
             nodes.append(node)
         self._nodes = in_order(nodes)
+        sshentries.follow(self, found)
         return self
 
     def node_of(self, instance: Any) -> Node:
         """The node that an instance is."""
         clusters = Clusters(self.ec2, self.config, self.clock, self.cloud)
-        return Node(instance, ec2=self.ec2, access=self._lazy_access(), region=self.region, clusters=clusters)
+        return Node(instance, ec2=self.ec2, access=self.lazy_access(), region=self.region, clusters=clusters)
 
-    def _lazy_access(self) -> Access:
+    def lazy_access(self) -> Access:
         """Listing a cluster must not fail for want of its key file."""
         try:
             return self.access

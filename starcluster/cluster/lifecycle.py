@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from starcluster import exception
 from starcluster.clock import wait_until
-from starcluster.cluster import leftdisks, record, waiting
+from starcluster.cluster import leftdisks, record, sshentries, waiting
 from starcluster.cluster.asking import launch_nodes
 from starcluster.cluster.cluster import Cluster
 from starcluster.cluster.hooks import run_hooks
@@ -255,6 +255,7 @@ def terminate(cluster: Cluster, *, force: bool = False) -> None:
     log.info("Removing security group: %s", cluster.group.name)
     _delete_group(cluster)
     KnownHosts().forget(gone)
+    sshentries.forget(cluster)
 
 
 def _close_down(cluster: Cluster) -> None:

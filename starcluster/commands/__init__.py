@@ -36,6 +36,7 @@ VERBS: dict[str, Entry] = {
     "sshinstance": Entry(_NODES, "Log in to any instance, or run a command there", ("si",)),
     "put": Entry(_NODES, "Copy files to a cluster"),
     "get": Entry(_NODES, "Copy files from a cluster"),
+    "sshconfig": Entry(_NODES, "Let plain ssh, scp and rsync know the nodes by name"),
     "sync": Entry(_NODES, "Push a node's folder to S3 now, or bring it back"),
     "addnode": Entry(_NODES, "Add nodes to a cluster", ("an",)),
     "removenode": Entry(_NODES, "Take nodes out of a cluster", ("rn",)),

@@ -74,6 +74,7 @@ def _site(
         hands=HANDS[Lane.ACTS],
         drives=DriveSight(drives, ec2.instances, memory=memory, clock=clock),
         price_in=meter.price_in,
+        seen=machines.seen,
     )
     executor = Executor(
         cluster=tag,

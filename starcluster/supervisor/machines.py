@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from starcluster import exception, names
-from starcluster.cluster import lifecycle, record
+from starcluster.cluster import lifecycle, record, sshentries
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.drives.keeping import Drives
 from starcluster.cluster.namerecord import Intent
@@ -52,6 +52,10 @@ class ClusterMachines:
         for node in mine[:-1]:
             self._nodes.pop(node.instance.id, None)
             node.forget_connection()
+
+    def seen(self, instances: Sequence[Instance]) -> None:
+        """The entries for plain ssh follow the replacements."""
+        sshentries.follow(self._cluster, instances)
 
     def shell(self, instance: Instance) -> SSHClient:
         return self._node(instance).ssh

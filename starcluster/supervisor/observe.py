@@ -89,14 +89,18 @@ class Observer:
         hands: int = 1,
         drives: DriveSight | None = None,
         price_in: Callable[[Pool], float | None] = lambda pool: None,
+        seen: Callable[[Sequence[Instance]], None] = lambda instances: None,
     ) -> None:
-        """`hands`: with more than one, nodes are asked directly side by side. `price_in`: US dollars an hour."""
+        """`hands`: with more than one, nodes are asked directly side by side. `price_in`: US dollars an hour.
+
+        `seen` is told of the cluster's instances at each look.
+        """
         self._asking: Asking[Question, Answer] = Asking(
             self._ask_node, key=lambda one: one.current.id, not_yet=_not_yet, patience=PATIENCE, in_threads=hands > 1
         )
         self.cluster, self.ec2, self.records = cluster, ec2, records
         self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
-        self._drives, self._price_in = drives, price_in
+        self._drives, self._price_in, self._seen = drives, price_in, seen
         self.busy: dict[str, str] = {}  # instance id -> what is done to it beside the loop
         self.last_master: Instance | None = None
         self._installed_on = ""
@@ -107,6 +111,7 @@ class Observer:
         busy = dict(self.busy)  # before the reads: what ends meanwhile has not been seen by them
         self._began = self.clock.monotonic()
         instances = self.ec2.instances.find(cluster=self.cluster)
+        self._seen(instances)
         self.memory.forget_others({one.id for one in instances} | set(busy))
         requests = self.ec2.spot.find(cluster=self.cluster)
         records = self.records.find()

@@ -59,27 +59,58 @@ def test_the_job_as_others_see_it(stage: Stage, tmp_path: Path) -> None:
     before = everything(env)
     stage.starcluster("start", "mycluster")
     (tmp_path / "train.cfg").write_text(TRAIN)
+    stage.starcluster("sshconfig", "--yes")
     driver = Driver(stage.train("mynode"))
 
     driver.says("attempt 1 runs on")
     (first,) = running(stage, env, "mynode")
     ssh = write_ssh_config(stage, tmp_path)
     boot = stage.run("ssh", "-F", ssh, "mycluster-mynode", "cat /proc/sys/kernel/random/boot_id").stdout
+    assert as_plain_clients_see_it(stage) == boot
     stage.starcluster("local", "interrupt", "mycluster", "mynode")
 
     driver.says("attempt 2 runs on")
+    plain = as_plain_clients_see_it(stage)  # none of our verbs has run since: the driver has written the new entry
     (second,) = [one for one in running(stage, env, "mynode") if one != first]
     ssh = write_ssh_config(stage, tmp_path)
     again = stage.run("ssh", "-F", ssh, "mycluster-mynode", "cat /proc/sys/kernel/random/boot_id").stdout
     assert second
     assert len(boot) == len(again) == 37
-    assert boot != again
+    assert boot != again == plain
 
     (tmp_path / "go").write_text("")
     stage.run("scp", "-F", ssh, str(tmp_path / "go"), "mycluster-mynode:/home/go")
     driver.ends(0)
     stage.starcluster("terminate", "-c", "mycluster")
     assert everything(env) == before
+    assert "Host" not in (stage.home / ".ssh" / "config.d" / "starcluster").read_text()
+
+
+def as_plain_clients_see_it(stage: Stage) -> str:
+    """The boot id of mycluster-mynode, fetched by ssh, scp, rsync and GNU parallel as `sshconfig` lets them in."""
+    config = str(stage.home / ".ssh" / "config")
+    boot = stage.run("ssh", "-F", config, "mycluster-mynode", "tee /tmp/boot < /proc/sys/kernel/random/boot_id").stdout
+    stage.run("scp", "-F", config, "mycluster-mynode:/tmp/boot", "boot")
+    assert (stage.folder / "boot").read_text() == boot
+    assert stage.run("ssh", "-F", config, "mycluster", "hostname").stdout == "master\n"
+    shell = f"ssh -F {config}"
+    if shutil.which("rsync"):
+        stage.run("rsync", "-e", shell, "mycluster-mynode:/tmp/boot", "boot-2")
+        assert (stage.folder / "boot-2").read_text() == boot
+    if shutil.which("parallel"):  # .ci/run installs it
+        words = [
+            "parallel",
+            "--ssh",
+            shell,
+            "-S",
+            "1/mycluster,1/mycluster-mynode",
+            "hostname; true {}",
+            ":::",
+            "1",
+            "2",
+        ]
+        assert sorted(set(stage.run(*words).stdout.split())) == ["master", "mynode"]
+    return boot
 
 
 @pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed; .ci/run installs it")
