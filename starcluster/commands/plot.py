@@ -1,32 +1,49 @@
-"""Spot prices as one web page with a drawn curve for each zone; it loads nothing from anywhere."""
+"""A chart of spot prices as a web page that loads nothing from anywhere, or as a PNG."""
 
 from __future__ import annotations
 
 import html
 import webbrowser
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starcluster import exception
+from starcluster.commands.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart
 from starcluster.logger import log
 
-if TYPE_CHECKING:
-    from starcluster.model import SpotPrice
-
-_WIDTH, _HEIGHT, _EDGE = 900, 400, 60
-_COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#16707a")
+_STYLE = "body{font-family:sans-serif;color:#222}svg text{font-size:13px}h1{font-size:20px;margin-bottom:0}"
 
 
-def write(path: Path, instance_type: str, prices: Sequence[SpotPrice], end: datetime) -> Path:
-    """Write the page, in place of an older one."""
+def write(path: Path, drawn: Chart) -> Path:
+    """Write the page, or a PNG when the file is called so, in place of an older one."""
+    data = as_png(drawn) if is_png(path) else page(drawn).encode()
     try:
-        path.write_text(page(instance_type, prices, end))
+        path.write_bytes(data)
     except OSError as error:
         raise exception.BaseException(f"can not write {path}: {error.strerror}", hint="name a file with -o") from error
     log.info("The curves are in %s", path.resolve())
     return path
+
+
+def is_png(path: Path) -> bool:
+    return path.suffix.lower() == ".png"
+
+
+def can_draw() -> bool:
+    """Whether what a PNG needs is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("PIL") is not None
+
+
+def as_png(drawn: Chart) -> bytes:
+    if not can_draw():
+        raise exception.BaseException(
+            "a PNG needs Pillow, which is not installed",
+            hint="pip install 'starcluster-spot[plot]', or name a file that ends in .html",
+        )
+    from starcluster.commands.picture import png
+
+    return png(drawn)
 
 
 def open_page(path: Path, browser: str = "") -> None:
@@ -40,34 +57,34 @@ def open_page(path: Path, browser: str = "") -> None:
         log.warning("No browser could be started here: open the page yourself, or set WEB_BROWSER")
 
 
-def page(instance_type: str, prices: Sequence[SpotPrice], end: datetime) -> str:
-    """The page: steps, because a price holds until the next one."""
-    first = min(one.at for one in prices)
-    top = max(one.price for one in prices) * 1.1
-    seconds = max((end - first).total_seconds(), 1)
+def page(drawn: Chart) -> str:
+    title, subtitle = html.escape(drawn.title), html.escape(drawn.subtitle)
+    parts = [*_axes(drawn), *_curves(drawn)]
+    drawing = f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    return f"{head}<h1>{title}</h1><p>{subtitle}</p>{drawing}</html>"
 
-    def x(time: datetime) -> float:
-        return _EDGE + (time - first).total_seconds() / seconds * (_WIDTH - 2 * _EDGE)
 
-    def y(price: float) -> float:
-        return _HEIGHT - _EDGE - price / top * (_HEIGHT - 2 * _EDGE)
+def _axes(drawn: Chart) -> list[str]:
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = []
+    for y, label in drawn.prices:
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{right}" stroke="#ddd"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
+    for x, label in drawn.times:
+        parts.append(f'<path d="M{x:.1f} {bottom}v5" stroke="#444"/>')
+        for number, line in enumerate(label.split("\n")):
+            parts.append(f'<text x="{x:.1f}" y="{bottom + 20 + 16 * number}" text-anchor="middle">{line}</text>')
+    parts.append(f'<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="#444"/>')
+    return parts
 
-    drawn = []
-    for number, zone in enumerate(sorted({one.zone for one in prices})):
-        records = sorted((one for one in prices if one.zone == zone), key=lambda one: one.at)
-        ends = [*[one.at for one in records[1:]], end]
-        corners = [(x(time), y(one.price)) for one, last in zip(records, ends, strict=True) for time in (one.at, last)]
-        path = " ".join(f"{left:.1f},{up:.1f}" for left, up in corners)
-        colour = _COLOURS[number % len(_COLOURS)]
-        drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}"/>')
-        drawn.append(f'<text x="{_EDGE + 110 * number}" y="20" fill="{colour}">{html.escape(zone)}</text>')
-    bottom = _HEIGHT - _EDGE
-    axes = f'<path d="M{_EDGE} {_EDGE}V{bottom}H{_WIDTH - _EDGE}" fill="none" stroke="#444"/>'
-    labels = (
-        f'<text x="5" y="{_EDGE}">${top:.3f}</text><text x="5" y="{bottom}">$0</text>'
-        f'<text x="{_EDGE}" y="{bottom + 25}">{first:%Y-%m-%d %H:%M}</text>'
-        f'<text x="{_WIDTH - _EDGE - 110}" y="{bottom + 25}">{end:%Y-%m-%d %H:%M}</text>'
-    )
-    title = f"Spot prices of {html.escape(instance_type)}, dollars an hour"
-    drawing = f'<svg width="{_WIDTH}" height="{_HEIGHT}" font-size="12">{axes}{labels}{"".join(drawn)}</svg>'
-    return f'<!doctype html><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>{drawing}'
+
+def _curves(drawn: Chart) -> list[str]:
+    parts, at = [], WIDTH - RIGHT + 16
+    for number, one in enumerate(drawn.curves):
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in one.points)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{one.colour}" stroke-width="2"/>')
+        y = TOP + 8 + 20 * number
+        parts.append(f'<path d="M{at} {y - 4}h18" stroke="{one.colour}" stroke-width="3"/>')
+        parts.append(f'<text x="{at + 24}" y="{y}">{html.escape(one.zone)} ${one.current:.4f}</text>')
+    return parts

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import mean
 from typing import TYPE_CHECKING
 
 import click
 
 from starcluster import exception
-from starcluster.logger import log
+from starcluster.commands import spotfacts
+from starcluster.commands.chart import Chart, chart
+from starcluster.logger import log, only_stderr
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 _CLASSIC, _VPC = "Linux/UNIX", "Linux/UNIX (Amazon VPC)"
 _DEFAULT_DAYS = 1.0
-_OUTPUT = "Write the curves to this page  [default with -p: ./spothistory-TYPE.html]."
+_OUTPUT = "Draw to this file, .html or .png  [default with -p: ./spothistory-TYPE.html and .png]."
 
 
 def _time(ctx: click.Context, param: click.Parameter, given: str | None) -> datetime | None:
@@ -38,8 +42,10 @@ def _time(ctx: click.Context, param: click.Parameter, given: str | None) -> date
 @click.option("-d", "--days", type=click.FloatRange(min=0, min_open=True), metavar="N", help="So many days back.")
 @click.option("-s", "--start-time", callback=_time, metavar="ISO", help="From this time on.")
 @click.option("-e", "--end-time", callback=_time, metavar="ISO", help="Until this time.")
-@click.option("-p", "--plot", is_flag=True, help="Show the prices as a curve in a browser.")
+@click.option("-p", "--plot", is_flag=True, help="Draw the prices as curves, and show them in a browser.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=_OUTPUT)
+@click.option("--csv", "csv_file", metavar="FILE", help="Write every price to this file; - is standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Show every price, and the numbers of each zone, as JSON.")
 @click.option("-v", "--vpc", is_flag=True, help="Prices in a VPC (all accounts have one today).")
 @click.option("-c", "--classic", is_flag=True, help="Prices of EC2 Classic.")
 @click.pass_obj
@@ -52,41 +58,84 @@ def command(
     end_time: datetime | None,
     plot: bool,
     output: Path | None,
+    csv_file: str | None,
+    as_json: bool,
     vpc: bool,
     classic: bool,
 ) -> None:
     """Show the current, highest and average spot price of an instance type.
 
     \b
-    Example:
+    Examples:
       starcluster spothistory c5.xlarge --days 7 --zone us-east-1a
+      starcluster spothistory c5.xlarge --plot
+      starcluster spothistory c5.xlarge -o prices.png --csv prices.csv
     """
     if days and start_time:
         raise click.UsageError("options -d and -s cannot be used together")
     if classic and vpc:
         raise click.UsageError("options -c and -v cannot be used together")
-    end = end_time or datetime.now(UTC)
-    start = start_time or end - timedelta(days=days or _DEFAULT_DAYS)
-    log.info("Fetching spot history for %s (%s)", instance_type, "EC2-Classic" if classic else "VPC")
-    products = [_CLASSIC] if classic else [_VPC] if vpc else [_CLASSIC, _VPC]
-    prices = app.ec2.spot.history(instance_type, zone or "", start, end, products=products)
+    if as_json and csv_file == "-":
+        raise click.UsageError("options --json and --csv - cannot be used together")
+    # what is for programs has standard output to itself
+    with only_stderr() if as_json or csv_file == "-" else nullcontext():
+        end = end_time or datetime.now(UTC)
+        start = start_time or end - timedelta(days=days or _DEFAULT_DAYS)
+        log.info("Fetching spot history for %s (%s)", instance_type, "EC2-Classic" if classic else "VPC")
+        products = [_CLASSIC] if classic else [_VPC] if vpc else [_CLASSIC, _VPC]
+        prices = fetch(app, instance_type, zone or "", start, end, products)
+        if as_json:
+            click.echo(json.dumps(spotfacts.as_json(instance_type, prices, start, end), indent=2))
+        else:
+            show(prices)
+        if csv_file:
+            write_csv(csv_file, prices)
+        if plot or output:
+            draw(app, chart(instance_type, prices, start, end), instance_type, output, plot=plot)
+
+
+def fetch(
+    app: App, instance_type: str, zone: str, start: datetime, end: datetime, products: Sequence[str]
+) -> list[SpotPrice]:
+    prices = app.ec2.spot.history(instance_type, zone, start, end, products=products)
     if not prices:
         raise exception.SpotHistoryError(
             f"no spot price of {instance_type} from {start:%Y-%m-%dT%H:%M:%S} to {end:%Y-%m-%dT%H:%M:%S}",
             hint="is it an instance type of this region, and offered as spot?",
         )
-    show(prices)
-    if plot or output:
-        from starcluster.commands import plot as curves
-
-        path = curves.write(output or Path(f"spothistory-{instance_type}.html"), instance_type, prices, end)
-        if plot:
-            curves.open_page(path, app.config.globals.web_browser)
+    return prices
 
 
 def show(prices: Sequence[SpotPrice]) -> None:
-    """Three lines; the average is the plain mean over all records."""
-    values = [one.price for one in prices]
-    log.info("Current price: $%.4f", max(prices, key=lambda one: one.at).price)
-    log.info("Max price: $%.4f", max(values))
-    log.info("Average price: $%.4f", mean(values))
+    """StarCluster's three lines, which programs read; people get a table of the zones too."""
+    found = spotfacts.numbers(prices)
+    log.info("Current price: $%.4f", found["current"])
+    log.info("Max price: $%.4f", found["max"])
+    log.info("Average price: $%.4f", found["average"])
+    if sys.stdout.isatty():
+        click.echo(spotfacts.table(spotfacts.by_zone(prices)))
+
+
+def write_csv(file: str, prices: Sequence[SpotPrice]) -> None:
+    text = spotfacts.as_csv(prices)
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise exception.BaseException(f"can not write {file}: {error.strerror}") from error
+    log.info("%d prices are in %s", len(prices), Path(file).resolve())
+
+
+def draw(app: App, drawn: Chart, instance_type: str, output: Path | None, *, plot: bool) -> None:
+    """The file that was named; else the page, and a PNG where one can be drawn. With `plot` it is shown."""
+    from starcluster.commands import plot as curves
+
+    page = curves.write(output or Path(f"spothistory-{instance_type}.html"), drawn)
+    if output is None and curves.can_draw():
+        curves.write(page.with_name(page.stem + ".png"), drawn)
+    elif output is None:
+        log.info("A PNG beside it needs Pillow: pip install 'starcluster-spot[plot]'")
+    if plot:
+        curves.open_page(page, app.config.globals.web_browser)
