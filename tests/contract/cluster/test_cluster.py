@@ -109,7 +109,7 @@ def test_names_that_are_no_text_and_what_is_there_already(shell: Shell, cluster:
     for name in (b"a\nb", b"\xff", b"-rf *"):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(name)
-    assert "3 files (10 bytes) copied and compared" in shell("put", cluster, "odd", "/home").out
+    assert "3 files (9 bytes) copied and compared" in shell("put", cluster, "odd", "/home").out
     assert "0 files (0 bytes) copied and compared; 3 were there already" in shell("put", cluster, "odd", "/home").out
     shell("get", cluster, "/home/odd", "odd-back")
     assert sorted(os.listdir(os.fsencode(shell.folder / "odd-back"))) == sorted(os.listdir(folder))
@@ -166,11 +166,13 @@ def test_a_node_without_python_gets_a_tar_stream(shell: Shell, cluster: str, cut
 
 def test_an_interrupted_copy_leaves_nothing_torn(shell: Shell, cluster: str, cut: Callable[..., Ran]) -> None:
     with open(shell.folder / "huge", "wb") as file:
-        file.write(os.urandom(1_000_000) * 400)
-    words = [sys.executable, "-m", "starcluster", "put", cluster, "huge", "/home/huge"]
-    process = subprocess.Popen(words, cwd=shell.folder, env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        file.write(os.urandom(1_000_000) * 200)
     held = "while [ ! -s /home/.huge.starcluster-part ]; do sleep 0.05; done"
-    shell.on(cluster, "master", held)
+    program = [sys.executable, "-m", "starcluster"]
+    look = subprocess.Popen([*program, "sshmaster", cluster, held], cwd=shell.folder, env=shell.env)
+    words = [*program, "put", cluster, "huge", "/home/huge"]
+    process = subprocess.Popen(words, cwd=shell.folder, env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    look.wait(60)
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=60)[1]
     assert (process.returncode, b"Interrupted" in told) == (1, True)
