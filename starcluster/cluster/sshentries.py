@@ -49,6 +49,8 @@ def follow(cluster: Cluster, instances: Sequence[Instance], config: UserConfig |
 def forget(cluster: Cluster, config: UserConfig | None = None) -> None:
     """The cluster is gone."""
     config = config or UserConfig()
+    if not config.path.exists():
+        return
     key = (cloud_name(cluster.cloud), cluster.tag)
     try:
         if key in config.blocks():
