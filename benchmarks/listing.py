@@ -139,7 +139,8 @@ def home() -> Iterator[tuple[Path, dict[str, str], Ec2]]:
         env |= {"HOME": name, "STARCLUSTER_HOME": name, "AWS_EC2_METADATA_DISABLED": "true"}
         lines = [
             "[global]", "[aws info]", "AWS_ACCESS_KEY_ID = x", "AWS_SECRET_ACCESS_KEY = y",
-            "AWS_REGION_NAME = us-east-1", "AWS_REGION_HOST = 127.0.0.1", f"AWS_PORT = {ec2.port}", "AWS_IS_SECURE = False",
+            "AWS_REGION_NAME = us-east-1", "AWS_REGION_HOST = 127.0.0.1",
+            f"AWS_PORT = {ec2.port}", "AWS_IS_SECURE = False",
         ]  # fmt: skip
         (folder / "config").write_text("\n".join(lines) + "\n")
         (folder / "config").chmod(0o600)
