@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,8 @@ def _keep_history(path: Path) -> None:
 
 def _client(app: App, tag: str) -> Any:
     """The ipyparallel client by the connection file that the plugin IPCluster has left on this machine."""
+    from starcluster.cluster import engines
+
     try:
         import ipyparallel
     except ImportError as error:
@@ -120,4 +123,4 @@ def _client(app: App, tag: str) -> Any:
             f"cluster '{tag}' has no IPython engines that are known here: there is no {connection}",
             hint=f"the plugin IPCluster starts them: starcluster runplugin IPCLUSTER {tag}",
         )
-    return ipyparallel.Client(str(connection), sshserver=f"root@{cluster.running_master().dns_name}")
+    return ipyparallel.Client(engines.open_way(cluster.running_master(), json.loads(connection.read_text())))

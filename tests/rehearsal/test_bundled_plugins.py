@@ -218,6 +218,8 @@ def test_engines_of_both_nodes_compute(scene: Bench) -> None:
     path = scene.config.parent / "ipcluster" / f"{TAG}-us-east-1.json"
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text())["ssh"] == f"sgeadmin@{TAG}-master"
+    asked = "import socket; print(sorted(set(rc[:].apply_sync(socket.gethostname))))"
+    assert scene.starcluster("shell", "-p", TAG, input=asked).stdout == "['master', 'node001']\n"
 
 
 @pytest.mark.skipif("mpich2" not in HERE, reason="MPICH is no Python package")
