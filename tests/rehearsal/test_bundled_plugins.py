@@ -261,6 +261,7 @@ def state(scene: Bench) -> str:
     return scene.on_master(look) + scene.as_user(look, node="node001", user="root")
 
 
+@pytest.mark.long
 def test_twice_is_as_good_as_once(scene: Bench) -> None:
     before = state(scene)
     for plugin in PLUGINS:
@@ -270,6 +271,7 @@ def test_twice_is_as_good_as_once(scene: Bench) -> None:
         assert scene.on_master("tmux list-windows -t starcluster | wc -l") == "3\n"
 
 
+@pytest.mark.long
 def test_a_node_that_comes_and_goes(scene: Bench) -> None:
     scene.starcluster("addnode", TAG)
     assert scene.as_user("cat /usr/share/lctestthing/word", node="node002") == "installed\n"
