@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _THREADS = 40
 _MACHINE_IS_BAD = (exception.InstanceNotRunning, exception.WaitTimeout, exception.SSHConnectionError)
-_HOOKS_FROM = "mounted /home"  # the stage after which plugins may have done something for the node
+_HOOKS_FROM = "mounted /home"  # the stage after which plugins do something for the node, and look for it elsewhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,8 @@ class Joining:
         self._watch = waiting.Watch(cluster.ec2, cluster.tag, cluster.clock)
         self._lock = threading.Lock()
         self._introducing = False
-        self._news: list[Node] = []
+        self._news: list[tuple[Node, threading.Event]] = []
+        self._silent: set[str] = set()
         self._ready = [node for node in cluster.running_nodes if not node.is_master() and READY in node.tags]
         self._kept: list[str] = []
 
@@ -74,7 +75,6 @@ class Joining:
             return
         log.info("%s is set up (%s)", spec.alias, node.id)
         nodes.append(node)
-        self._introduce(node)
 
     def _with_one_more_try(self, spec: NodeSpec) -> Node:
         instance = self._obtain(spec)
@@ -107,13 +107,20 @@ class Joining:
         running = waiting.wait_running(cluster.ec2, [instance.id], clock=cluster.clock, watch=self._watch)[0]
         node = cluster.node_of(running)
         log.info("Setting up %s (%s)", spec.alias, node.id)
-        set_up_node(cluster, node, introduce=False, progress=stages.append)
+
+        def progress(stage: str) -> None:
+            stages.append(stage)
+            if stage == _HOOKS_FROM:
+                self._introduce(node)
+
+        set_up_node(cluster, node, introduce=False, progress=progress)
         return node
 
     def _take_away(self, alias: str, instance: Instance, stages: Sequence[str]) -> None:
         """Terminated, its request cancelled, forgotten by the others; what can not be done is told."""
         cluster = self._cluster
         log.info("Taking %s (%s) away again", alias, instance.id)
+        self._ready = [one for one in self._ready if one.id != instance.id]
         try:
             take_back(cluster, alias)
             node = cluster.node_of(instance)
@@ -130,33 +137,40 @@ class Joining:
     # --- the others are told of those who came
 
     def _introduce(self, node: Node) -> None:
-        """All that became ready meanwhile in one go, by whoever comes first; who can not be told is named."""
-        with self._lock:
-            self._news.append(node)
-            if self._introducing:
-                return
-            self._introducing = True
-        while True:
-            with self._lock:
-                news, self._news = self._news, []
-                self._introducing = bool(news)
-                if not news:
-                    return
-                before, self._ready = self._ready, [*self._ready, *news]
-            self._tell(before, news)
+        """Let all who are ready know of it, and it of them; returns when that was done.
 
-    def _tell(self, before: Sequence[Node], news: Sequence[Node]) -> None:
+        Who comes meanwhile is told of in one go, by the thread that began: n nodes do not make n times n calls.
+        """
+        told = threading.Event()
+        with self._lock:
+            self._news.append((node, told))
+            mine, self._introducing = not self._introducing, True
+        while mine:
+            with self._lock:
+                batch, self._news = self._news, []
+                mine = self._introducing = bool(batch)
+            if batch:
+                self._tell([one for one, _ in batch])
+                for _, event in batch:
+                    event.set()
+        told.wait()
+
+    def _tell(self, news: Sequence[Node]) -> None:
+        everybody = [*self._ready, *news]
         with get_thread_pool(_THREADS) as pool:
-            for node in before:
-                pool.simple_job(_acquaint, (node, news), jobid=node.alias)
-            for node in news:
-                others = [one for one in [*before, *news] if one.id != node.id]
-                pool.simple_job(_acquaint, (node, others), jobid=node.alias)
-            try:
-                pool.wait(return_results=False)
-            except exception.ThreadPoolException as error:
-                for failure, _, alias in error.exceptions:
-                    log.warning("%s did not learn of %s: %s", alias, ", ".join(one.alias for one in news), failure)
+            for node in everybody:
+                strange = [one for one in (everybody if node in news else news) if one.id != node.id]
+                pool.simple_job(self._acquaint, (node, strange), jobid=node.alias)
+            pool.wait(return_results=False)
+        self._ready = [node for node in everybody if node.id not in self._silent]
+
+    def _acquaint(self, node: Node, others: Sequence[Node]) -> None:
+        """A worker that does not answer is told of, and asked once only: it is not to hold up those who come."""
+        try:
+            _acquaint(node, others)
+        except exception.BaseException as error:
+            log.warning("%s did not learn of %s: %s", node.alias, ", ".join(one.alias for one in others), error)
+            self._silent.add(node.id)
 
 
 def _acquaint(node: Node, others: Sequence[Node]) -> None:

@@ -10,6 +10,7 @@ from starcluster.cluster import leftdisks, record, waiting
 from starcluster.cluster.hooks import run_hook
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 from starcluster.logger import log
+from starcluster.model import SpotState
 from starcluster.threadpool import get_thread_pool
 
 if TYPE_CHECKING:
@@ -149,14 +150,28 @@ def forget_node(cluster: Cluster, alias: str) -> None:
 
 def run_plugin(cluster: Cluster, plugin: ClusterSetup) -> None:
     """runplugin: the `run` hook of one plugin on a cluster that is wholly up."""
+    cluster.running_master()
+    why = _not_up(cluster)
+    if why:
+        raise exception.ClusterNotRunning(
+            f"cluster '{cluster.tag}' is not wholly up: {why}",
+            hint=f"starcluster listclusters -s {cluster.tag} shows the nodes' states; removenode takes dead ones away",
+        )
+    run_hook(plugin, "run", cluster.hook_arguments())
+
+
+def _not_up(cluster: Cluster) -> str:
+    """Nodes that do not run, requests that are still open, or nodes that let nobody in; "" when all is well."""
     down = [node.alias for node in cluster.nodes if not node.is_running()]
     if down:
-        raise exception.ClusterNotRunning(
-            f"cluster '{cluster.tag}' is not wholly up: {', '.join(down)}",
-            hint=f"starcluster listclusters {cluster.tag} shows the nodes' states",
-        )
-    cluster.running_master()
-    run_hook(plugin, "run", cluster.hook_arguments())
+        return f"{', '.join(down)} does not run"
+    waiting_for = [one.id for one in cluster.spot_requests if one.state is SpotState.OPEN]
+    if waiting_for:
+        return f"the spot request {', '.join(waiting_for)} is not fulfilled"
+    with get_thread_pool(_THREADS) as pool:
+        answers = pool.map(lambda node: node.is_ssh_up(), cluster.nodes, jobid_fn=lambda node: node.alias)
+    mute = [node.alias for node, up in zip(cluster.nodes, answers, strict=True) if not up]
+    return f"{', '.join(mute)} does not answer" if mute else ""
 
 
 def attach_volumes(cluster: Cluster, master: Node) -> None:

@@ -130,10 +130,13 @@ def test_a_slow_node_holds_up_nobody(clusters: Clusters, monkeypatch: pytest.Mon
     def set_up(cluster: Cluster, node: Any, **words: Any) -> None:
         if node.alias == "slow":
             assert fast_is_there.wait(20), "the fast one waits for the slow one"
+        words["progress"]("mounted /home")
+        assert node.alias in [alias for alias, _ in told], "plugins come after the introduction"
+        if node.alias == "fast":
+            fast_is_there.set()
 
     def acquaint(node: Node, others: Any) -> None:
         told.append((node.alias, [one.alias for one in others]))
-        fast_is_there.set()
 
     monkeypatch.setattr(joining, "_acquaint", acquaint)
     machine = Instance(id="i-1", state=InstanceState.RUNNING)
@@ -145,8 +148,27 @@ def test_a_slow_node_holds_up_nobody(clusters: Clusters, monkeypatch: pytest.Mon
     monkeypatch.setattr(joining.waiting, "wait_running", lambda ec2, ids, **words: [made(ids[0])])
     monkeypatch.setattr(joining, "set_up_node", set_up)
     joined = adding.add(cluster, ["slow", "fast"], AddWish())
-    assert [node.alias for node in joined.nodes] == ["fast", "slow"]
-    assert told == [("fast", []), ("fast", ["slow"]), ("slow", ["fast"])]
+    assert sorted(node.alias for node in joined.nodes) == ["fast", "slow"]
+    assert sorted(told) == [("fast", []), ("fast", ["slow"]), ("slow", ["fast"])]
+
+
+def test_a_worker_that_hangs_is_asked_once(clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = begin(clusters, cluster_size=3)
+    for alias in ("node001", "node002"):
+        ec2.instances.tag([cluster.get_node(alias).id], {READY: "boot"})
+    told: list[tuple[str, list[str]]] = []
+
+    def acquaint(node: Node, others: Any) -> None:
+        told.append((node.alias, sorted(one.alias for one in others)))
+        if node.alias == "node001":
+            raise exception.SSHConnectionError("it hangs")
+
+    monkeypatch.setattr(joining, "_acquaint", acquaint)
+    monkeypatch.setattr(joining, "_THREADS", 1)
+    joined = add(cluster.load(), monkeypatch, SetUps(), "a", "b")
+    assert joined.failed == {}
+    assert [alias for alias, _ in told] == ["node001", "node002", "a", "node002", "a", "b"]
+    assert told[-1] == ("b", ["a", "node002"])
 
 
 def test_nodes_that_are_not_set_up_are_no_concern_of_a_new_one(clusters: Clusters, ec2: FakeEc2) -> None:
