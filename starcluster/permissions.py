@@ -104,7 +104,12 @@ FEATURES: dict[str, Feature] = {
             verbs=("snapshotvolume", "restorevolume", "copyvolume", "removesnapshot", "listsnapshots"),
         ),
         Feature(name="drives", what="drives", verbs=("drive", "train")),
-        Feature(name="images", what="make and delete images", verbs=()),
+        Feature(
+            name="images",
+            what="make and delete images",
+            verbs=("ebsimage", "listimages", "listpublic", "showimage", "removeimage"),
+        ),
+        Feature(name="buckets", what="see your buckets in S3", verbs=("listbuckets", "showbucket")),
         Feature(name="keys", what="make and delete key pairs", verbs=("createkey", "removekey")),
         Feature(name="prices", what="what it costs", verbs=("spothistory", "train", "nodes")),
         Feature(name="profile", what="nodes with a role of their own (IAM_PROFILE)", verbs=("start", "train")),
@@ -247,6 +252,8 @@ NEEDS: tuple[Need, ...] = (
         by_us=False,
     ),
     Need(action="ssm:TerminateSession", features=("ssm",), on=(On(kinds=("session",)),), by_us=False),
+    Need(action="s3:ListAllMyBuckets", features=("buckets",), on=EVERYTHING),
+    Need(action="s3:ListBucket", features=("buckets",), on=(On(kinds=("bucket",)),)),
 )
 
 # what the nodes ask themselves, by the role of their instance profile; the bucket is the plugin's BUCKET

@@ -90,6 +90,8 @@ def arn(service: str, kind: str, partition: str) -> str:
     """The pattern of the ARNs of a kind of resource."""
     if kind == "*":
         return "*"
+    if service == "s3" and kind == "bucket":
+        return f"arn:{partition}:s3:::*"
     if service == "iam":
         return f"arn:{partition}:iam::*:{kind if '/' in kind else kind + '/*'}"
     if kind.startswith(("parameter/", "document/")):

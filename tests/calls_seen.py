@@ -31,6 +31,9 @@ KINDS = {
 # what only AWS itself has an answer to: no local cloud is asked for it
 ONLY_ON_AWS: dict[str, str] = {}
 
+# what IAM calls S3's own operations
+IAM_NAMES = {"s3:ListBuckets": "s3:ListAllMyBuckets", "s3:ListObjectsV2": "s3:ListBucket"}
+
 # made only by calls that ask for spot instances, which the log does not tell: tests/unit/aws/test_forms.py does
 _SOMETIMES = {"spot-instances-request"}
 
@@ -44,12 +47,14 @@ def reduced(lines: Iterable[str]) -> Seen:
         entry = json.loads(line)
         if entry["kind"] != "call" or not entry.get("client", "").startswith(OURS):
             continue
-        seen = found.setdefault(f"{entry['service']}:{entry['action']}", {"named": [], "untagged": []})
+        action = f"{entry['service']}:{entry['action']}"
+        action = IAM_NAMES.get(action, action)
+        seen = found.setdefault(action, {"named": [], "untagged": []})
         named = {kind for word in entry["ids"] if (kind := KINDS.get(word.rpartition("-")[0]))}
         seen["named"] = sorted({*seen["named"], *named})
         tags: Mapping[str, list[str]] = entry.get("tags", {})
         untagged = {kind for kind, keys in tags.items() if OWN_TAG not in keys}
-        untagged |= _must_be_tagged(f"{entry['service']}:{entry['action']}") - set(tags) - _SOMETIMES
+        untagged |= _must_be_tagged(action) - set(tags) - _SOMETIMES
         seen["untagged"] = sorted({*seen["untagged"], *untagged})
     return found
 

@@ -23,7 +23,6 @@ ELSEWHERE = {
     "train": "tests/rehearsal/train/test_commands.py",
     "nodes": "tests/rehearsal/train/test_view.py",
     "logs": "tests/rehearsal/train/test_commands.py",
-    "restart": "tests/rehearsal/faults/test_useless_machines.py",
     "sync": "tests/rehearsal/train/test_s3.py",
     "drive": "tests/rehearsal/test_drives.py",
     "attachvolume": "tests/rehearsal/test_volumes.py",
@@ -279,7 +278,8 @@ def test_public_images_and_buckets(stage: Stage) -> None:
     assert printed.splitlines()[-1] == f"total images: {len(found)}"
     assert any("ubuntu-noble" in name for name in found.values())
     assert stage.starcluster("listbuckets").stdout == f"{INFO}No buckets found...\n"
-    assert stage.starcluster("showbucket", "nosuch", expect=1).stdout == ""
+    none = stage.starcluster("showbucket", "nosuch", expect=1)
+    assert (none.stdout, none.stderr.startswith(ERROR)) == ("", True)
     for words in (("s3image", "i-1", "name", "bucket"), ("downloadimage", "ami-1", "folder")):
         done = stage.starcluster(*words, expect=1)
         assert (done.stdout, "can not be started" in done.stderr) == ("", True)
@@ -288,8 +288,9 @@ def test_public_images_and_buckets(stage: Stage) -> None:
 # -- the end of a cluster
 
 
-def test_stop_and_terminate(stage: Stage) -> None:
+def test_restart_stop_and_terminate(stage: Stage) -> None:
     stage.starcluster("start", "-o", "-s", "1", "brief")
+    assert f"{INFO}Cluster brief is rebooting" in said(stage.starcluster("restart", "-o", "brief"))
     stage.starcluster("stop", "--yes", "brief")
     [stopped] = downstream.clusters(stage.starcluster("listclusters", "brief").stdout)
     assert (stopped.uptime, stopped.facts["Launch time"], stopped.nodes[0].state) == ("Uptime: N/A", "N/A", "stopped")
