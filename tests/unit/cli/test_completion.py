@@ -121,6 +121,13 @@ def test_what_may_stand_there(shell: Shell, words: tuple[str, ...], offered: lis
     assert shell.tab(*words) == offered
 
 
+def test_who_names_no_cluster_is_told_which_there_are(shell: Shell) -> None:
+    shell.remember()
+    done = subprocess.run(["starcluster", "stop"], env=shell.env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("!!! ERROR - active clusters: mycluster, other\n")
+
+
 def test_nodes_of_the_train_cfg(shell: Shell) -> None:
     (shell.home / "train.cfg").write_text("[mynode]\ncommand = a\n  b\n[drive data]\n[other]\n")
     assert shell.tab("train", "") == ["mynode", "other"]
