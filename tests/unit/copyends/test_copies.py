@@ -257,6 +257,17 @@ def test_a_socket_is_left_out_and_told(here: Path, there: Path) -> None:
     assert (said["failures"], [path.name for path in (there / "here").iterdir()]) == ([], ["file"])
 
 
+def test_what_an_earlier_copy_has_begun_there_is_no_file_to_copy(here: Path, there: Path) -> None:
+    (here / "file").write_text("1")
+    (here / ".big.starcluster-part").write_text("a part")
+    copy([here], there)
+    assert [path.name for path in (there / "here").iterdir()] == ["file"]
+
+
+def test_a_name_can_not_play_tricks_with_the_terminal() -> None:
+    assert w.shown(b"\x1b[2Jgone\n\xff\xc3\xbc") == "\\x1b[2Jgone\\n\\xff\u00fc"
+
+
 def test_files_and_folders_in_each_others_place(here: Path, there: Path) -> None:
     (here / "x" / "a").mkdir(parents=True)
     (here / "x" / "a" / "in it").write_text("1")
