@@ -44,18 +44,23 @@ def table(zones: dict[str, Numbers]) -> str:
     )
 
 
+def changes(prices: Sequence[SpotPrice]) -> list[SpotPrice]:
+    """Each change once, the oldest first: EC2 tells it for each of its two names for Linux."""
+    return sorted(dict.fromkeys(prices), key=lambda one: (one.at, one.zone))
+
+
 def as_csv(prices: Sequence[SpotPrice]) -> str:
     """time,zone,instance_type,price: one line a change, the oldest first."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["time", "zone", "instance_type", "price"])
-    for one in sorted(prices, key=lambda one: (one.at, one.zone)):
+    for one in changes(prices):
         writer.writerow([iso(one.at), one.zone, one.instance_type, f"{one.price:.6f}"])
     return file.getvalue()
 
 
 def as_json(instance_type: str, prices: Sequence[SpotPrice], start: datetime, end: datetime) -> dict[str, object]:
-    records = [{"time": iso(one.at), "zone": one.zone, "price": one.price} for one in prices]
+    records = [{"time": iso(one.at), "zone": one.zone, "price": one.price} for one in changes(prices)]
     return {
         "instance_type": instance_type,
         "start": iso(start),

@@ -97,7 +97,8 @@ def test_numbers_of_each_zone() -> None:
         "us-east-1a  $0.1000  $0.1000  $0.1000",
         "us-east-1b  $0.2000  $0.4000  $0.3000",
     ]
-    rows = list(csv.DictReader(io.StringIO(as_csv(RECORDS))))
+    rows = list(csv.DictReader(io.StringIO(as_csv([*RECORDS, *RECORDS]))))
+    assert len(rows) == 3
     assert rows[-1] == {
         "time": "2026-01-01T02:00:00+00:00", "zone": "us-east-1b", "instance_type": "t3.micro", "price": "0.200000",
     }  # fmt: skip
