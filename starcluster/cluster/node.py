@@ -110,10 +110,15 @@ class Node(Facts, Accounts, Shares):
 
     def is_ssh_up(self) -> bool:
         """It runs and lets us in."""
+        return not self.ssh_trouble()
+
+    def ssh_trouble(self) -> str:
+        """Why it does not let us in, "" when it does."""
         try:
-            return self.ssh.get_status("true", source_profile=False) == 0
-        except exception.SSHError:
-            return False
+            status = self.ssh.get_status("true", source_profile=False)
+        except exception.SSHError as error:
+            return str(error)
+        return f"a command ends with status {status}" if status else ""
 
     def give_up(self, why: str) -> None:
         """Nobody is to wait for its SSH any more: whoever asks for it gets an SSHConnectionError at once."""

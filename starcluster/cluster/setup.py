@@ -169,9 +169,9 @@ def _not_up(cluster: Cluster) -> str:
     if waiting_for:
         return f"the spot request {', '.join(waiting_for)} is not fulfilled"
     with get_thread_pool(_THREADS) as pool:
-        answers = pool.map(lambda node: node.is_ssh_up(), cluster.nodes, jobid_fn=lambda node: node.alias)
-    mute = [node.alias for node, up in zip(cluster.nodes, answers, strict=True) if not up]
-    return f"{', '.join(mute)} does not answer" if mute else ""
+        answers = pool.map(lambda node: node.ssh_trouble(), cluster.nodes, jobid_fn=lambda node: node.alias)
+    mute = [f"{node.alias} does not answer ({why})" for node, why in zip(cluster.nodes, answers, strict=True) if why]
+    return "; ".join(mute)
 
 
 def attach_volumes(cluster: Cluster, master: Node) -> None:

@@ -29,7 +29,8 @@ def test_it_runs_only_where_all_are_up(
     clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     cluster, plugin = begin(clusters, cluster_size=2), Notes()
-    monkeypatch.setattr(Node, "is_ssh_up", lambda node: trouble != "mute" or node.is_master())
+    mute = trouble == "mute"
+    monkeypatch.setattr(Node, "ssh_trouble", lambda node: "no route" if mute and not node.is_master() else "")
     if trouble == "stopped":
         ec2.instances.stop([cluster.get_node("node001").id])
     if trouble == "open request":
@@ -38,6 +39,7 @@ def test_it_runs_only_where_all_are_up(
     if not trouble:
         setup.run_plugin(cluster.load(), plugin)
     else:
-        with pytest.raises(exception.ClusterNotRunning, match="sir-1" if trouble == "open request" else "node001"):
+        told = {"open request": "sir-1", "mute": r"node001 does not answer \(no route\)"}.get(trouble, "node001")
+        with pytest.raises(exception.ClusterNotRunning, match=told):
             setup.run_plugin(cluster.load(), plugin)
     assert plugin.ran == (0 if trouble else 1)
