@@ -64,6 +64,12 @@ def round(number: Any, ndigits: int = 0) -> float:  # noqa: A001
     return (whole if number >= 0 else -whole) / scale
 
 
+def oct(number: int) -> str:  # noqa: A001
+    """`0755`, where today's has `0o755`."""
+    digits = f"{abs(number):o}"
+    return ("-" if number < 0 else "") + (digits if digits == "0" else "0" + digits)
+
+
 def cmp(left: Any, right: Any) -> int:
     return int(left > right) - int(left < right)
 
@@ -237,7 +243,7 @@ def reload(module: Any) -> Any:
 
 
 NAMES = (
-    "StandardError apply basestring cmp execfile file filter input intern long map open py2_decode py2_divisor"
+    "StandardError apply basestring cmp execfile file filter input intern long map oct open py2_decode py2_divisor"
     " py2_encode py2_setdefaultencoding py2_sort range raw_input reduce reload round sorted unichr unicode xrange zip"
 ).split()
 BUILTINS: dict[str, Any] = {name: globals()[name] for name in NAMES}

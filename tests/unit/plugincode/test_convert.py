@@ -34,6 +34,7 @@ def run(text: str) -> dict[str, Any]:
          ("div", "r")),
         ("x = True / 2, 10L / 4, 1e3 / 3 > 333, 1j / 2", (0, 2, True, 0.5j)),
         ("x = 0755, 0xFFL, 1777, 0777L, 00, 00.5", (493, 255, 1777, 511, 0, 0.5)),
+        ("x = oct(0755), oct(0), oct(-8)", ("0755", "0", "-010")),
         ("import sys, StringIO\ns = StringIO.StringIO()\nprint >>s, 1, 'b',\nprint >>s, 'c'\nprint >>s\nx = s.getvalue()",
          "1 b c\n\n"),
         ("try:\n    raise ValueError, 'text'\nexcept (KeyError, ValueError), e:\n    x = str(e)", "text"),

@@ -1,0 +1,23 @@
+# Opens a port of the cluster, once.
+from starcluster.clustersetup import ClusterSetup
+from starcluster.logger import log
+
+
+class Firewall(ClusterSetup):
+    def __init__(self, port=8888, cidr='203.0.113.0/24'):
+        self.port = int(port)
+        self.cidr = cidr
+
+    def run(self, nodes, master, user, user_shell, volumes):
+        ec2 = master.ec2
+        group = master.cluster_groups[0]
+        for i in range(2):
+            if not ec2.has_permission(group, 'tcp', self.port, self.port, self.cidr):
+                log.info("Opening port %d" % self.port)
+                ec2.conn.authorize_security_group(group_id=group.id, ip_protocol='tcp', from_port=self.port,
+                                                  to_port=self.port, cidr_ip=self.cidr)
+        cluster = master.parent_cluster
+        cluster.authorize('udp', self.port, self.port, self.cidr)
+        same = ec2.get_security_group(cluster.name).id == group.id
+        f = master.ssh.remote_file('/var/tmp/firewall')
+        f.write('%s %d %d\n' % (same, len(ec2.aws_access_key_id) > 3, len(ec2.aws_secret_access_key) > 3))
