@@ -51,6 +51,8 @@ class WantedVolume:
 class ClusterSetup:
     """Base of all plugins; a hook that is not overridden says so by NotImplementedError, and nothing is done."""
 
+    side_by_side = False  # whether its hooks may be called for several new nodes at once
+
     def __new__(cls, *args: Any, **kwargs: Any) -> ClusterSetup:
         plugin = super().__new__(cls)
         plugin.__plugin_metadata__ = (f"{cls.__module__}.{cls.__name__}", args, kwargs)  # type: ignore[attr-defined]

@@ -59,6 +59,7 @@ class NodePlugin(ClusterSetup):
     and all failures are told together, by node.
     """
 
+    side_by_side = True
     facts: Mapping[
         str, str
     ] = {}  # name -> a shell command, run as root; what it prints is the fact, whatever its status

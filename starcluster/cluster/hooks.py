@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from starcluster import exception
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 from starcluster.logger import log
+
+_ONE_AT_A_TIME = threading.Lock()
+_TELL_AFTER = 30.0
+_OF_ONE_NODE = ("on_add_node", "on_remove_node")
 
 
 def name_of(plugin: ClusterSetup) -> str:
@@ -22,24 +28,55 @@ def run_hook(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], *, own_o
 
     `own_only`: not what the plugin has of the default set-up.
     """
-    method = getattr(plugin, hook, None)
-    if method is None:
+    if getattr(plugin, hook, None) is None:
         log.warning("plugin %s has no method %s", name_of(plugin), hook)
         return
     if _is_inherited(plugin, hook, own_only):
         log.debug("plugin %s leaves %s to the default set-up", name_of(plugin), hook)
         return
+    if plugin.side_by_side:
+        _call(plugin, hook, arguments, mine=arguments[:1] if hook in _OF_ONE_NODE else arguments)
+        return
+    with _turn(plugin):
+        alone = _apart(arguments) if hook in _OF_ONE_NODE else arguments
+        _call(plugin, hook, alone, mine=alone)
+
+
+@contextmanager
+def _turn(plugin: ClusterSetup) -> Iterator[None]:
+    """One hook at a time: plugins keep what they were given in themselves, and switch the users of shared nodes."""
+    if not _ONE_AT_A_TIME.acquire(timeout=_TELL_AFTER):
+        log.info("Plugin %s waits for one that is at work for another node", name_of(plugin))
+        _ONE_AT_A_TIME.acquire()
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _apart(arguments: Sequence[Any]) -> tuple[Any, ...]:
+    """The arguments with connections of their own to all nodes but the one that it is about: others use those now."""
+    node, *rest = arguments
+
+    def twin(one: Any) -> Any:
+        return one.twin() if one is not node and hasattr(one, "twin") else one
+
+    return (node, *([twin(one) for one in word] if isinstance(word, list) else twin(word) for word in rest))
+
+
+def _call(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], *, mine: Sequence[Any]) -> None:
+    """`mine`: the arguments whose nodes nobody else uses meanwhile."""
     if _is_own(plugin, hook):
         log.info("Running plugin %s", name_of(plugin))
     try:
-        method(*arguments)
+        getattr(plugin, hook)(*arguments)
     except NotImplementedError:
         log.debug("plugin %s does nothing on %s", name_of(plugin), hook)
     except (Exception, SystemExit) as error:
         log.debug("plugin %s failed in %s", name_of(plugin), hook, exc_info=True)
         raise exception.PluginError(_told(plugin, hook, arguments, error)) from error
     finally:
-        for node in _nodes_of(arguments):
+        for node in _nodes_of(mine):
             node.after_hook()
 
 
@@ -79,7 +116,7 @@ def run_hooks(plugins: Sequence[ClusterSetup], hook: str, arguments: Sequence[An
 
 def _told(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], error: BaseException) -> str:
     what = f"plugin '{name_of(plugin)}' failed in {hook}"
-    if hook in ("on_add_node", "on_remove_node") and arguments:
+    if hook in _OF_ONE_NODE and arguments:
         what += f" for {getattr(arguments[0], 'alias', arguments[0])}"
     if isinstance(error, exception.ThreadPoolException):
         lines = [f"{job}: {_one(failure, plugin)}" for failure, _, job in error.exceptions]

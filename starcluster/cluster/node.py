@@ -58,6 +58,7 @@ class Node(Facts, Accounts, Shares):
         self._lock = threading.Lock()
         self._bundled = threading.local()
         self._silent = ""
+        self._twin: Node | None = None
 
     def __repr__(self) -> str:
         return f"<Node: {self.alias} ({self.id})>"
@@ -278,6 +279,23 @@ class Node(Facts, Accounts, Shares):
             if self._ssh is not None:
                 self._ssh.close()
             self._ssh = None
+            if self._twin is not None:
+                self._twin.forget_connection()
+
+    def twin(self) -> Node:
+        """This node with a connection of its own: a plugin may switch its user while others use this one."""
+        with self._lock:
+            if self._twin is None:
+                self._twin = Node(
+                    self.instance,
+                    ec2=self.ec2,
+                    access=self.access,
+                    region=self.region,
+                    user=self.user,
+                    clusters=self._clusters,
+                )
+            self._twin.instance, self._twin._silent = self.instance, self._silent
+            return self._twin
 
     def after_hook(self) -> None:
         """Close what a plugin has left open, and be again who we are: some forget that they switched the user."""

@@ -125,6 +125,12 @@ EFFECTS: list[tuple[str, str, str, str]] = [
     ("addnode", "node001", "getent hosts node002 | awk '{ print $2 }'", "node002"),
     ("removenode", "master", "grep -c node002 /etc/hosts /etc/exports", "/etc/hosts:0\n/etc/exports:0"),
     ("removenode", "node001", "grep -c node002 /etc/hosts", "0"),
+    (
+        "removenode",
+        "master",
+        "sort /var/tmp/switcher-added; stat -c %U /var/tmp/switcher-added",
+        "node002 added by sgeadmin\nnode003 added by sgeadmin\nsgeadmin",
+    ),
     ("restart", "node001", "cat /var/tmp/takesover", "before the reboot"),
     ("restart", "node001", "cat /srv/shared/hello", "from-the-master"),
     ("resume", "node001", "cat /srv/shared/hello", "from-the-master"),

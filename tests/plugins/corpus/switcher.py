@@ -15,3 +15,8 @@ class Switcher(ClusterSetup):
             node.ssh.execute('echo %s %s %s %s > /var/tmp/switcher-%s' % (
                 before, by_connect, alive, node.ssh.get_current_user(), node.alias))
             # ... and that is all
+
+    def on_add_node(self, node, nodes, master, user, user_shell, volumes):
+        # on the master, where other nodes may be welcomed at the same time
+        master.ssh.switch_user(user)
+        master.ssh.execute('echo %s added by $(id -un) >> /var/tmp/switcher-added' % node.alias)

@@ -168,3 +168,19 @@ def test_the_root_volume_of_a_stopped_node_only_is_deleted(clusters: Clusters, e
     assert root not in [one.id for one in ec2.volumes.find()]
     assert node.block_device_mapping == {}
     node.delete_root_volume()
+
+
+def test_a_twin_is_the_same_node_with_a_connection_of_its_own(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    ec2.advance()
+    node = cluster.load().master_node
+    twin = node.twin()
+    assert twin is node.twin()
+    assert (twin.id, twin.alias, repr(twin)) == (node.id, node.alias, repr(node))
+    assert twin.ssh is not node.ssh
+    before = twin.ssh
+    node.forget_connection()
+    assert twin.ssh is not before
+    node.give_up("it is dead")
+    with pytest.raises(exception.SSHConnectionError, match="it is dead"):
+        _ = node.twin().ssh

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from starcluster import exception
 from starcluster.cluster.hooks import run_hook, run_hooks
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
+from starcluster.threadpool import get_thread_pool
 
 
 class Odd(ClusterSetup):
@@ -121,3 +124,69 @@ def test_a_step_of_its_own_is_done_within_the_default_ones_but_not_before_its_ti
     assert plugin.done == 1
     run_hook(plugin, "on_shutdown", (), own_only=True)
     assert plugin.done == 101
+
+
+class Twofold(Node):
+    """Has a twin, as real nodes do."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self.other = Node(alias)
+
+    def twin(self) -> Node:
+        return self.other
+
+
+class Slow(ClusterSetup):
+    """Notes who is within its hook at the same time as somebody else, and what it was given."""
+
+    def __init__(self) -> None:
+        self.within: list[str] = []
+        self.most = 0
+        self.given: list[tuple[object, ...]] = []
+
+    def on_add_node(self, node, nodes, master, *_: object) -> None:  # type: ignore[no-untyped-def, override]
+        self.given.append((node, *nodes, master))
+        self.within.append(node.alias)
+        self.most = max(self.most, len(self.within))
+        self.linger()
+        self.within.remove(node.alias)
+
+    def linger(self) -> None:
+        time.sleep(0.05)
+
+
+class SlowSideBySide(Slow):
+    side_by_side = True
+    together = 1
+
+    def linger(self) -> None:
+        """Until so many are within it."""
+        while self.most < self.together:
+            time.sleep(0.005)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(Slow, 1), (SlowSideBySide, 2)])
+def test_hooks_for_two_new_nodes_take_turns_unless_the_plugin_allows_it(kind: type[Slow], most: int) -> None:
+    plugin, master = kind(), Twofold("master")
+    plugin.together = most  # type: ignore[attr-defined]
+    with get_thread_pool(2) as pool:
+        for alias in ("node001", "node002"):
+            node = Twofold(alias)
+            pool.simple_job(run_hook, (plugin, "on_add_node", (node, [master, node], master, "u", "bash", {})))
+        pool.wait()
+    assert plugin.most == most
+
+
+def test_a_hook_that_takes_turns_has_connections_of_its_own_to_the_other_nodes() -> None:
+    plugin, master, node = Slow(), Twofold("master"), Twofold("node001")
+    run_hook(plugin, "on_add_node", (node, [master, node], master, "u", "bash", {}))
+    assert plugin.given == [(node, master.other, node, master.other)]
+    assert (node.ended, master.ended, master.other.ended) == (1, 0, 1)
+
+
+def test_side_by_side_only_the_new_node_is_its_own() -> None:
+    plugin, master, node = SlowSideBySide(), Twofold("master"), Twofold("node001")
+    run_hook(plugin, "on_add_node", (node, [master, node], master, "u", "bash", {}))
+    assert plugin.given == [(node, master, node, master)]
+    assert (node.ended, master.ended, master.other.ended) == (1, 0, 0)
