@@ -209,6 +209,14 @@ def test_runplugin_and_loadbalance(stage: Stage) -> None:
 # -- volumes
 
 
+def test_listvolumes_is_as_it_was(stage: Stage) -> None:
+    printed = stage.starcluster("listvolumes", "-S", "in-use").stdout
+    free, used, *_ = keys_of(sample("listvolumes"))
+    assert [keys[: len(used)] for keys in keys_of(printed)] == [used] * downstream.count(printed)
+    assert [key for key in used if key != "attachment_status"] == free[: len(used) - 1]
+
+
+@pytest.mark.long  # tests/rehearsal/test_volumes.py does most of it, every time
 def test_volumes_from_making_to_removing(stage: Stage) -> None:
     made = stage.starcluster("createvolume", "-n", "home", "-t", "team=a,bare=", "1", "us-east-1a")
     volume = said(made)[-1]
@@ -274,6 +282,14 @@ def test_public_images_and_buckets(stage: Stage) -> None:
 # -- the end of a cluster
 
 
+def test_who_does_not_say_yes_keeps_the_cluster(stage: Stage) -> None:
+    asked = stage.starcluster("terminate", "demo", input="Yes\n")
+    assert asked.stdout == "Terminate cluster demo (y/n)? Aborting...\n"
+    nobody = stage.starcluster("stop", "demo", stdin=subprocess.DEVNULL, expect=1)
+    assert "nobody answers" in nobody.stderr
+
+
+@pytest.mark.long  # other rehearsals do it, every time, and do not look at the words
 def test_restart_stop_and_terminate(stage: Stage) -> None:
     stage.starcluster("start", "-o", "-s", "1", "brief")
     assert f"{INFO}Cluster brief is rebooting" in said(stage.starcluster("restart", "-o", "brief"))

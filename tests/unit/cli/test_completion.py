@@ -135,6 +135,11 @@ def test_nodes_of_the_train_cfg(shell: Shell) -> None:
 
 def test_a_cloud_that_is_down_stays_down_and_costs_no_error(shell: Shell) -> None:
     assert shell.tab("terminate", "") == []
+    # and so the process that asks the cloud, however long it may take
+    given = json.dumps([{"cloud": None, "config": None, "region": None}, []])
+    asking = [sys.executable, "-m", "starcluster.commands.completing", given]
+    subprocess.run(asking, env=shell.env, check=True, timeout=60)
+    assert json.loads((shell.home / "completion.json").read_text())[given]["names"] == {}
     assert not shell.local.exists()
     (shell.home / "config").write_text("[global\nthis is no config")
     assert shell.tab("start", "-c", "") == []
