@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from starcluster.commands import completing
+from starcluster import cli
+from starcluster.commands import COMPLETE_VARIABLE, completing
 
 CONFIG = """[global]
 CLOUD = local
@@ -85,6 +87,31 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
 
 
+Offer = Callable[..., list[str]]
+
+
+@pytest.fixture
+def offer(shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Offer:
+    """The same without a shell, in this process: what bash would be told."""
+    for name in [one for one in os.environ if one.startswith(("AWS_", "STARCLUSTER"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("STARCLUSTER_HOME", str(shell.home))
+    monkeypatch.setenv("STARCLUSTER_LOCAL", str(shell.local))
+    monkeypatch.chdir(shell.home)
+
+    def ask(*words: str) -> list[str]:
+        quoted = " ".join(f"'{word}'" for word in ("starcluster", *words))
+        monkeypatch.setenv("COMP_WORDS", quoted)
+        monkeypatch.setenv("COMP_CWORD", str(len(words)))
+        monkeypatch.setenv(COMPLETE_VARIABLE, "bash_complete")
+        cli.main([])
+        out, err = capsys.readouterr()
+        assert err == ""
+        return [line.partition(",")[2] for line in out.splitlines() if line]
+
+    return ask
+
+
 @pytest.mark.parametrize("name", [one for one in ("bash", "zsh", "fish") if shutil.which(one)])
 def test_verbs_options_and_names_in_every_shell_that_is_here(shell: Shell, name: str) -> None:
     shell.remember()
@@ -116,9 +143,9 @@ def test_verbs_options_and_names_in_every_shell_that_is_here(shell: Shell, name:
         (("listvolumes", "-t", ""), []),
     ],
 )
-def test_what_may_stand_there(shell: Shell, words: tuple[str, ...], offered: list[str]) -> None:
+def test_what_may_stand_there(shell: Shell, offer: Offer, words: tuple[str, ...], offered: list[str]) -> None:
     shell.remember()
-    assert shell.tab(*words) == offered
+    assert offer(*words) == offered
 
 
 def test_who_names_no_cluster_is_told_which_there_are(shell: Shell) -> None:
@@ -128,9 +155,9 @@ def test_who_names_no_cluster_is_told_which_there_are(shell: Shell) -> None:
     assert done.stderr.endswith("!!! ERROR - active clusters: mycluster, other\n")
 
 
-def test_nodes_of_the_train_cfg(shell: Shell) -> None:
+def test_nodes_of_the_train_cfg(shell: Shell, offer: Offer) -> None:
     (shell.home / "train.cfg").write_text("[mynode]\ncommand = a\n  b\n[drive data]\n[other]\n")
-    assert shell.tab("train", "") == ["mynode", "other"]
+    assert offer("train", "") == ["mynode", "other"]
 
 
 def test_a_cloud_that_is_down_stays_down_and_costs_no_error(shell: Shell) -> None:
