@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starcluster.cluster import pools, waiting
+from starcluster.cluster import pools
 from starcluster.cluster.joining import Joined, Joining
 from starcluster.cluster.launching import NodeSpec, named_subnet
 from starcluster.cluster.places import words
-from starcluster.cluster.setup import set_up_node
 from starcluster.cluster.starting import market_of, zones_from
 
 if TYPE_CHECKING:
@@ -70,10 +69,7 @@ def specs_of(record: ClusterRecord, aliases: Sequence[str], wish: AddWish, *, zo
     return [dataclasses.replace(like, alias=alias) for alias in aliases]
 
 
-def set_up_again(cluster: Cluster, aliases: Sequence[str]) -> None:
+def set_up_again(cluster: Cluster, aliases: Sequence[str]) -> Joined:
     """addnode -x: the set-up of nodes that are there but were not set up to the end."""
     cluster.record.check_writable(cluster.tag)
-    for alias in aliases:
-        node = cluster.get_node(alias)
-        waiting.wait_running(cluster.ec2, [node.id], clock=cluster.clock)
-        set_up_node(cluster.load(), cluster.get_node(alias))
+    return Joining(cluster, keep=True).set_up_again([cluster.get_node(alias) for alias in aliases])

@@ -6,8 +6,9 @@ One that fails is tried once more, and then taken away again with all that it le
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starcluster import exception
@@ -56,38 +57,36 @@ class Joining:
     def join(self, specs: Sequence[NodeSpec]) -> Joined:
         """Launch and set up all of them."""
         log.info("Adding %s", ", ".join(spec.alias for spec in specs))
+        return self._all({spec.alias: partial(self._with_one_more_try, spec) for spec in specs})
+
+    def set_up_again(self, nodes: Sequence[Node]) -> Joined:
+        """Set up nodes that are there; who fails stays."""
+        self._ready = [one for one in self._ready if one.id not in [node.id for node in nodes]]
+        joined = self._all({node.alias: partial(self._set_up, node.alias, node.instance, []) for node in nodes})
+        return replace(joined, kept=list(joined.failed))
+
+    def _all(self, jobs: Mapping[str, Callable[[], Node]]) -> Joined:
         nodes: list[Node] = []
         failed: dict[str, exception.BaseException] = {}
-        with get_thread_pool(min(_THREADS, len(specs))) as pool:
-            for spec in specs:
-                pool.simple_job(self._one, (spec, nodes, failed), jobid=spec.alias)
+        with get_thread_pool(min(_THREADS, len(jobs))) as pool:
+            for alias, job in jobs.items():
+                pool.simple_job(_one, (alias, job, nodes, failed), jobid=alias)
             pool.wait(return_results=False)
         self._cluster.load()
         return Joined(nodes=nodes, failed=failed, kept=self._kept)
-
-    def _one(self, spec: NodeSpec, nodes: list[Node], failed: dict[str, exception.BaseException]) -> None:
-        try:
-            node = self._with_one_more_try(spec)
-        except exception.BaseException as error:
-            told = error.explain()
-            log.error("%s", told if spec.alias in told else f"{spec.alias}: {told}")
-            failed[spec.alias] = error
-            return
-        log.info("%s is set up (%s)", spec.alias, node.id)
-        nodes.append(node)
 
     def _with_one_more_try(self, spec: NodeSpec) -> Node:
         instance = self._obtain(spec)
         stages: list[str] = []
         try:
-            return self._set_up(spec, instance, stages)
+            return self._set_up(spec.alias, instance, stages)
         except exception.BaseException as error:
             log.warning("%s (%s) is tried once more: %s", spec.alias, instance.id, error.explain())
             if isinstance(error, _MACHINE_IS_BAD):
                 self._take_away(spec.alias, instance, stages)
                 instance, stages = self._obtain(spec), []
         try:
-            return self._set_up(spec, instance, stages)
+            return self._set_up(spec.alias, instance, stages)
         except exception.BaseException:
             if self._keep:
                 self._kept.append(spec.alias)
@@ -102,11 +101,11 @@ class Joining:
         log.info("Launched %s: %s (%s, %s)", spec.alias, instance.id, instance.instance_type, instance.market)
         return instance
 
-    def _set_up(self, spec: NodeSpec, instance: Instance, stages: list[str]) -> Node:
+    def _set_up(self, alias: str, instance: Instance, stages: list[str]) -> Node:
         cluster = self._cluster
         running = waiting.wait_running(cluster.ec2, [instance.id], clock=cluster.clock, watch=self._watch)[0]
         node = cluster.node_of(running)
-        log.info("Setting up %s (%s)", spec.alias, node.id)
+        log.info("Setting up %s (%s)", alias, node.id)
 
         def progress(stage: str) -> None:
             stages.append(stage)
@@ -171,6 +170,19 @@ class Joining:
         except exception.BaseException as error:
             log.warning("%s did not learn of %s: %s", node.alias, ", ".join(one.alias for one in others), error)
             self._silent.add(node.id)
+
+
+def _one(alias: str, job: Callable[[], Node], nodes: list[Node], failed: dict[str, exception.BaseException]) -> None:
+    """One node's way; what went wrong with it is told at once."""
+    try:
+        node = job()
+    except exception.BaseException as error:
+        told = error.explain()
+        log.error("%s", told if alias in told else f"{alias}: {told}")
+        failed[alias] = error
+        return
+    log.info("%s is set up (%s)", alias, node.id)
+    nodes.append(node)
 
 
 def _acquaint(node: Node, others: Sequence[Node]) -> None:

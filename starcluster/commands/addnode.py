@@ -65,15 +65,14 @@ def command(
     if no_create and not wanted:
         raise exception.UsageError("-x needs -a", hint="name the nodes to set up: addnode -x -a node001 mycluster")
     cluster = app.clusters.get(tag)
-    joined = None
     if no_create:
-        adding.set_up_again(cluster, wanted)
+        joined = adding.set_up_again(cluster, wanted)
     else:
         _refuse_taken(cluster, wanted)
         wish = _wish(settings, keep=keep_failed)
         joined = adding.add(cluster, wanted or cluster.free_aliases(num_nodes), wish)
     log.info("Cluster %s has %d nodes", tag, len(cluster.load().nodes))
-    return _tell_failed(tag, joined) if joined and joined.failed else None
+    return _tell_failed(tag, joined) if joined.failed else None
 
 
 def _wish(settings: dict[str, Any], *, keep: bool) -> AddWish:

@@ -123,6 +123,21 @@ def test_one_that_is_to_be_kept_is_kept(
     assert states(ec2, "a") == [InstanceState.RUNNING]
 
 
+def test_nodes_that_are_there_are_set_up_again_and_stay_whatever_comes(
+    clusters: Clusters, ec2: FakeEc2, forgotten: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = begin(clusters, cluster_size=3)
+    set_ups = SetUps(node001=[exception.PluginError("no")])
+    monkeypatch.setattr(joining, "set_up_node", set_ups)
+    joined = adding.set_up_again(cluster, ["node001", "node002"])
+    assert [node.alias for node in joined.nodes] == ["node002"]
+    assert (list(joined.failed), joined.kept) == (["node001"], ["node001"])
+    assert len(set_ups.done) == 2
+    assert states(ec2, "node001") == [InstanceState.RUNNING]
+    with pytest.raises(exception.NodeDoesNotExist):
+        adding.set_up_again(cluster, ["node001", "nobody"])
+
+
 def test_a_slow_node_holds_up_nobody(clusters: Clusters, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = begin(clusters)
     fast_is_there, told = threading.Event(), []
