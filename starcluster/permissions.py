@@ -80,7 +80,7 @@ FEATURES: dict[str, Feature] = {
                 *("listregions", "listzones", "nodes", "logs", "sshmaster", "sshnode", "put", "get"),
             ),
         ),
-        Feature(name="start", what="start a cluster", verbs=("start",)),
+        Feature(name="start", what="start a cluster, change its settings", verbs=("start", "reload")),
         Feature(name="nodes", what="add and remove nodes", verbs=("addnode", "removenode")),
         Feature(name="train", what="keep named nodes alive", verbs=("train",)),
         Feature(name="spot", what="spot instances", verbs=("start", "addnode", "train", "createvolume", "listspots")),
@@ -147,7 +147,7 @@ NEEDS: tuple[Need, ...] = (
     _see("ec2:DescribeInstanceAttribute", "look"),
     _see("ec2:DescribeSnapshots", "snapshots", "drives", "images"),
     _see("ec2:DescribeVolumesModifications", "volumes"),
-    _see("ec2:DescribeInstanceStatus", "trouble"),
+    _see("ec2:DescribeInstanceStatus", "trouble", "nodes"),
     _see("ec2:DescribeSpotPriceHistory", "prices", "spot"),
     Need(action="ssm:GetParameter", features=("names",), on=(On(kinds=("parameter/aws/service",)),)),
     Need(action="ssm:GetParameters", features=("images",), on=(On(kinds=("parameter/aws/service",)),)),
@@ -167,7 +167,7 @@ NEEDS: tuple[Need, ...] = (
     ),
     Need(
         action="ec2:DeleteTags",
-        features=("train", *_DISKS, "images"),
+        features=("start", "train", *_DISKS, "images"),
         on=(_ours("instance", "volume", "snapshot", "security-group", "launch-template", "image"),),
     ),
     Need(

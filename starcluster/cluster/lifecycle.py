@@ -90,7 +90,7 @@ def _answers(node: Node) -> bool:
     node.update()
     if not node.is_running():
         why = f"is {node.state}"
-    elif "impaired" in node.ec2.instances.checks(node.id):
+    elif "impaired" in waiting.checks(node):
         why = "fails EC2's checks"
     elif node.is_ssh_up():
         return True

@@ -126,7 +126,7 @@ def wait_ssh(node: Node, *, limit: float = SSH_LIMIT) -> None:
         clock.sleep(_SSH_PAUSE if known else _PAUSE)
     raise exception.SSHNeverOpened(
         f"no SSH to {node.alias} ({node.id}) within {limit / 60:.0f} minutes{f': {problem}' if problem else ''};"
-        f" EC2's checks of it: {_checks(node)}",
+        f" EC2's checks of it: {checks(node)}",
         hint=_why_never(node, problem),
     )
 
@@ -140,7 +140,8 @@ def _why_never(node: Node, problem: exception.SSHError | None) -> str:
     )
 
 
-def _checks(node: Node) -> str:
+def checks(node: Node) -> str:
+    """What EC2's own checks say of it, as far as we may ask."""
     try:
         return node.ec2.instances.checks(node.id)
     except exception.AWSError as error:
