@@ -206,9 +206,9 @@ def _group(
         check_same(found, wanted)
         clusters.ec2.network.tag_group(found.group.id, {record.STARTER: starter.mark(clusters.clock)})
     callers = letin.callers(clusters.cloud, clusters.ec2)
-    clusters.ec2.network.authorize(
-        found.group.id, permissions_of(permissions, callers=callers, group_id=found.group.id)
-    )
+    rules = permissions_of(permissions, callers=callers, group_id=found.group.id)
+    clusters.ec2.network.authorize(found.group.id, rules)
+    found.group = dataclasses.replace(found.group, permissions=(*found.group.permissions, *rules))
     return found
 
 

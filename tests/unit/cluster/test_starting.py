@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from starcluster import exception
-from starcluster.cluster import lifecycle, record, starting
+from starcluster.cluster import lifecycle, record, sshrules, starting
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.node import Node
 from starcluster.cluster.record import NodeKind
@@ -57,6 +57,12 @@ def test_ssh_is_let_in_from_the_caller_only(clusters: Clusters, ec2: FakeEc2) ->
         ("tcp", 22, "203.0.113.9/32")
     ]
     assert any(rule.group_id and rule.protocol == "-1" for rule in rules)
+
+
+def test_nobody_has_to_be_let_in_anew_after_a_start(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    assert sshrules.changes(cluster.group.permissions, ["203.0.113.9/32"]) == ([], [])
+    assert len(cluster.group.permissions) == len(clusters.get("c").group.permissions)
 
 
 def test_a_permission_that_covers_ssh_takes_the_callers_place() -> None:
