@@ -228,10 +228,13 @@ def restart(cluster: Cluster, *, reboot_only: bool = False) -> None:
 def _wait_reboot(node: Node, before: str) -> None:
     def came_back() -> bool:
         try:
-            return node.boot_id() not in ("", before)
-        except exception.SSHError:
-            node.forget_connection()
-            return False
+            if node.boot_id() not in ("", before):
+                return True
+        except exception.SSHError as error:
+            log.debug("%s: %s", node.alias, error)
+        # one that is kept until the machine goes down would be waited for long after that
+        node.forget_connection()
+        return False
 
     if not wait_until(came_back, limit=_REBOOT_LIMIT, pause=_REBOOT_PAUSE, clock=node.clock):
         raise exception.WaitTimeout(f"{node.alias} did not come back from its reboot")

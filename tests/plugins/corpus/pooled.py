@@ -20,7 +20,7 @@ class Pooled(ClusterSetup):
 
     def run(self, nodes, master, user, user_shell, volumes):
         pool = self.pool
-        half = len(nodes) / 2
+        half = (len(nodes) + 1) / 2
         for node in nodes[:half]:
             pool.simple_job(node.ssh.execute, ('hostname',), {'silent': True}, jobid=node.alias)
         results = pool.wait(numtasks=half)
