@@ -151,10 +151,12 @@ class unicode(metaclass=_AnyText):
         return special(value) if special else str(value)
 
 
-def py2_decode(value: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
-    """value.decode(): text is text already, but for codecs such as hex."""
-    if not isinstance(value, str):
-        return value.decode(encoding, errors)
+def py2_decode(value: Any, *words: Any, **named: Any) -> Any:
+    """value.decode(): text is text already, but for codecs such as hex; json's decoders and others are asked as they were."""
+    return _decode(value, *words, **named) if isinstance(value, str) else value.decode(*words, **named)
+
+
+def _decode(value: str, encoding: str = "utf-8", errors: str = "strict") -> str:
     if encoding.lower().replace("-", "_") in _BYTE_CODECS:
         return to_text(_recode(codecs.decode, value, encoding))
     return str(codecs.decode(value, "rot13")) if encoding.lower() in ("rot13", "rot_13") else _escaped(value, encoding)
@@ -172,10 +174,12 @@ def _escaped(value: str, encoding: str) -> str:
     return value
 
 
-def py2_encode(value: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
+def py2_encode(value: Any, *words: Any, **named: Any) -> Any:
     """value.encode(): text stays text, but for codecs such as hex and characters that the encoding has not."""
-    if not isinstance(value, str):
-        return value.encode(encoding, errors)
+    return _encode(value, *words, **named) if isinstance(value, str) else value.encode(*words, **named)
+
+
+def _encode(value: str, encoding: str = "utf-8", errors: str = "strict") -> str:
     name = encoding.lower().replace("-", "_")
     if name in _BYTE_CODECS:
         return to_text(_recode(codecs.encode, value, encoding))

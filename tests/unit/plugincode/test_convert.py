@@ -54,6 +54,9 @@ def run(text: str) -> dict[str, Any]:
         (r"x = ur'\d\u00e9', u'\u00e9', '\u00e9', '\N', r'\u', 'a\\u'", (r"\dé", "é", "\\u00e9", "\\N", "\\u", "a\\u")),
         ("x = 'a'.encode('utf-8') + 'é'.decode('utf-8'), 'hi'.encode('hex'), '6869'.decode('hex').upper()",
          ("aé", "6869", "HI")),
+        ("import json\nx = json.JSONDecoder().decode('[7]'), json.JSONEncoder().encode([7]), json.JSONDecoder().decode(s='1')",
+         ([7], "[7]", 1)),
+        ("x = 'a'.encode(errors='ignore', encoding='ascii') + 'b'.decode('utf-8', 'strict')", "ab"),
         ("l = [1, 3, 2]\nl.sort(lambda a, b: cmp(b, a))\nx = l, sorted('ba', cmp), sorted('ab', reverse=True)",
          ([3, 2, 1], ["a", "b"], ["b", "a"])),
         ("import string\ndef f(string): return string.split(',')\nx = string.join(['a', 'b'], '-'), string.upper('a'), f('a,b'),"
