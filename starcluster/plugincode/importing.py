@@ -104,7 +104,17 @@ def _spec(name: str, spec: ModuleSpec) -> ModuleSpec | None:
 
 
 def language_of(file: str, *, importer: Language | None = None) -> Verdict:
-    return decide(read(Path(file).read_bytes(), file), importer=importer)
+    text = read(Path(file).read_bytes(), file)
+    return decide(text, importer=importer, siblings=only_in_package(Path(file)))
+
+
+def only_in_package(file: Path) -> frozenset[str]:
+    """The neighbours that no folder of Python's path holds: who imports one of these by its bare name means that one, as in Python 2."""
+    around = neighbours(file)
+    if not around.package:
+        return frozenset()
+    known = {*sys.builtin_module_names, *sys.stdlib_module_names}
+    return frozenset(name for name in around.names - known if PathFinder.find_spec(name) is None)
 
 
 class Python3Loader(SourceFileLoader):

@@ -1,8 +1,8 @@
 """Which Python a plugin file is written in: decided from its text alone, with the reason.
 
 In this order: its first line says so; it was ported by us; it uses our own base class; it has syntax that only
-Python 3 has; Python 3 can not compile it; it imports the old ClusterSetup; it uses names that only Python 2 has; the
-file that imports it is in Python 2; else it is Python 3.
+Python 3 has; Python 3 can not compile it; it imports the old ClusterSetup; it uses names that only Python 2 has, or
+imports a module of its own package as Python 2 let it; the file that imports it is in Python 2; else it is Python 3.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from starcluster.plugincode import modern
 from starcluster.plugincode.source import bare
@@ -49,8 +50,11 @@ class Verdict:
     reason: str
 
 
-def decide(text: str, *, importer: Language | None = None) -> Verdict:
-    """The file's language; `importer` is that of the file which imports it, if that is of the same folder."""
+def decide(text: str, *, importer: Language | None = None, siblings: Collection[str] = ()) -> Verdict:
+    """The file's language; `importer` is that of the file which imports it, if that is of the same folder.
+
+    `siblings`: what its package holds, and no folder of Python's path.
+    """
     declared = _declared(text)
     if declared:
         return declared
@@ -65,7 +69,7 @@ def decide(text: str, *, importer: Language | None = None) -> Verdict:
         return _two("Python 3 can not compile it")
     if _imports_old_base(tree):
         return _two("it imports the old ClusterSetup")
-    gone = None if _BOTH.search(code) else next(_gone(tree), None)
+    gone = None if _BOTH.search(code) else next(chain(_gone(tree), _bare_siblings(tree, siblings)), None)
     if gone:
         return _two(f"only Python 2 has {gone}")
     if importer is Language.PYTHON2:
@@ -136,3 +140,17 @@ def _gone(tree: ast.Module) -> Iterator[str]:
             yield node.id
         elif isinstance(node, ast.Attribute) and node.attr in _GONE_METHODS - own:
             yield f".{node.attr}()"
+
+
+def _bare_siblings(tree: ast.Module, siblings: Collection[str]) -> Iterator[str]:
+    """Imports that Python 3 would not find: a module of the same package without the package's name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules = [node.module or ""]
+        else:
+            continue
+        yield from (
+            f"import {name} for a module of its own package" for name in modules if name.partition(".")[0] in siblings
+        )

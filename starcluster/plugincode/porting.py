@@ -14,7 +14,7 @@ from pathlib import Path
 
 from starcluster import exception, python2
 from starcluster.plugincode.convert import VERSION, Neighbours, convert
-from starcluster.plugincode.importing import compile_converted, neighbours
+from starcluster.plugincode.importing import compile_converted, neighbours, only_in_package
 from starcluster.plugincode.language import STAMP, Language, Verdict, decide
 from starcluster.plugincode.source import read
 
@@ -46,7 +46,7 @@ def look(path: Path) -> Port:
             f"{path} can not be read: {error.strerror}", hint="`starcluster plugin list` shows the files of yours"
         ) from error
     text = read(original, str(path))
-    verdict = decide(text)
+    verdict = decide(text, siblings=only_in_package(path))
     if verdict.language is Language.PYTHON3:
         return Port(path=path, original=original, verdict=verdict)
     new = ported(text, original, str(path), neighbours(path))

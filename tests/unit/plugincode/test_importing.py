@@ -201,3 +201,26 @@ def test_a_kept_file_that_may_be_anything_is_not_run(folder: Path, damage: str, 
 def test_where_nothing_can_be_kept_it_works_all_the_same(folder: Path) -> None:
     (folder.parent / "cache").write_text("a file where a folder is wanted")
     assert load_text(folder, "print 1\nx = 1\n") == 1
+
+
+def test_a_package_that_imports_its_own_modules_as_python_2_did(folder: Path) -> None:
+    """Nobody imports it: its modules are asked for from outside."""
+    package = folder / "plainpkg"
+    package.mkdir()
+    (package / "__init__.py").write_text("import settings_of_it\nHALF = settings_of_it.SIZE / 2\n")
+    (package / "settings_of_it.py").write_text("SIZE = 7\n")
+    (package / "part.py").write_text("from plainpkg import HALF\n")
+    assert importing.language_of(str(package / "__init__.py")).reason == (
+        "only Python 2 has import settings_of_it for a module of its own package"
+    )
+    assert importlib.import_module("plainpkg.part").HALF == 3
+
+
+def test_a_bare_import_of_what_lies_elsewhere_says_nothing(folder: Path) -> None:
+    package = folder / "newpkg"
+    package.mkdir()
+    for name in ("json", "beside"):
+        (package / f"{name}.py").write_text("")
+    (folder / "beside.py").write_text("")
+    (package / "__init__.py").write_text("import json, beside\nfrom . import beside\nHALF = 7 / 2\n")
+    assert importlib.import_module("newpkg").HALF == 3.5
