@@ -255,8 +255,7 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
 
     def _user_id_from(self, lines: Sequence[str]) -> tuple[int, int]:
         if not lines:
-            new = self._get_max_unused_user_id()
-            return new, new
+            return self._get_max_unused_user_id()
         uid, gid = (int(word) for word in lines[0].split())
         if uid == 0 or gid == 0:
             raise exception.ClusterValidationError(
@@ -265,15 +264,16 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
             )
         return uid, gid
 
-    def _get_max_unused_user_id(self) -> int:
-        """One more than the highest id among users, groups and owners of what is in /home."""
+    def _get_max_unused_user_id(self) -> tuple[int, int]:
+        """(uid, gid), both one more than the highest id among users, groups and owners of what is in /home."""
         lines = self.master.ssh.script(
             "getent passwd | cut -d: -f3; getent group | cut -d: -f3\n"
             'for path in /home/*; do [ ! -e "$path" ] || stat -c \'%u\' "$path"; done',
             what="list the user ids",
         )
         used = [int(line) for line in lines if line.isdigit() and int(line) < _LAST_USER_ID]
-        return max([*used, _FIRST_USER_ID]) + 1
+        new = max([*used, _FIRST_USER_ID]) + 1
+        return new, new
 
     def _add_user_to_node(self, uid: int, gid: int, node: Node) -> None:
         node.add_user(self._user, uid, gid, self._user_shell)

@@ -193,3 +193,11 @@ def test_what_the_steps_return_is_not_among_a_plugins_results() -> None:
     setup._setup_hostnames()
     setup.pool.simple_job(len, "word")
     assert setup.pool.wait() == [4]
+
+
+def test_new_users_get_an_id_for_themselves_and_one_for_their_group() -> None:
+    setup = DefaultClusterSetup()
+    setup._nodes = [Recorder("master", [])]  # type: ignore[list-item]
+    setup._master = setup._nodes[0]
+    assert setup._get_max_unused_user_id() == (1001, 1001)
+    assert setup._user_id_from([]) == (1001, 1001)
