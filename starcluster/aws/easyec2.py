@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from typing import Any
 
 from starcluster import exception
 from starcluster.aws.api import Api
@@ -52,6 +53,16 @@ class Group:
         return True
 
 
+class Region(str):
+    """A region's name, which has the name once more as an attribute, as boto's regions had."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return str(self)
+
+
 class Connection:
     """The part of boto's EC2 connection that plugins use, as `node.ec2.conn`."""
 
@@ -65,6 +76,10 @@ class Connection:
     @property
     def aws_secret_access_key(self) -> str:
         return self._ec2.aws_secret_access_key
+
+    @property
+    def region(self) -> Region:
+        return Region(self._ec2.region)
 
     def authorize_security_group(
         self,
@@ -99,8 +114,20 @@ class EasyEC2:
     network: Network
 
     @property
+    def region(self) -> str:
+        raise NotImplementedError
+
+    @property
     def conn(self) -> Connection:
         return Connection(self)
+
+    _conn = conn  # plugins read this one too
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """What plugins fill their texts from; only now are the keys looked for."""
+        names = ("aws_access_key_id", "aws_secret_access_key", "_conn")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def aws_access_key_id(self) -> str:

@@ -6,7 +6,7 @@ Every method raises only exception.AWSError and its kinds.
 from __future__ import annotations
 
 from starcluster.aws.api import Access, Api
-from starcluster.aws.easyec2 import EasyEC2
+from starcluster.aws.easyec2 import EasyEC2, Region
 from starcluster.aws.images import Images
 from starcluster.aws.instances import Instances
 from starcluster.aws.network import Network
@@ -33,8 +33,8 @@ class Ec2(EasyEC2):
         self.prices = Prices(self.api)
 
     @property
-    def region(self) -> str:
-        return self.cloud.region
+    def region(self) -> Region:
+        return Region(self.cloud.region)
 
     def whoami(self) -> str:
         """The ARN behind the credentials; raises CredentialsError when AWS does not know them."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from starcluster import exception, names
+from starcluster.aws.easyec2 import Region
 from starcluster.clock import Clock, wait_until
 from starcluster.cluster import attaching, record
 from starcluster.cluster.accounts import Accounts
@@ -52,7 +53,7 @@ class Node(Facts, Accounts, Shares):
         super().__init__(instance, ec2)
         self._clusters = clusters
         self.access = access
-        self.region = region
+        self.region = Region(region)
         self.user = user
         self._ssh: SSHClient | None = None
         self._lock = threading.Lock()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from starcluster import exception
-from starcluster.aws.easyec2 import EasyEC2, covers
+from starcluster.aws.easyec2 import EasyEC2, Region, covers
 from starcluster.model import Permission
 from tests.fakes.ec2 import FakeEc2
 
@@ -40,7 +41,13 @@ class Old(EasyEC2):
 
     def __init__(self) -> None:
         self.network = FakeEc2().network  # type: ignore[assignment]
+        self.api = SimpleNamespace(credentials=lambda: ("key", "secret", ""))  # type: ignore[assignment]
         self.made = self.network.create_group("@sc-x", "", "vpc-1")
+
+
+    @property
+    def region(self) -> Region:
+        return Region("eu-west-1")
 
 
 @pytest.fixture
@@ -76,3 +83,16 @@ def test_a_group_by_its_name_or_not_at_all(ec2: Old) -> None:
     assert ec2.has_permission(ec2.made, "tcp", 1, 2, "203.0.113.0/24")
     with pytest.raises(exception.SecurityGroupDoesNotExist):
         ec2.get_security_group("@sc-y")
+
+
+def test_plugins_that_fill_a_text_with_the_keys(ec2: Old) -> None:
+    assert "%(aws_access_key_id)s/%(aws_secret_access_key)s" % ec2.__dict__ == "key/secret"
+    assert ec2.__dict__["_conn"].region.name == "eu-west-1"
+    assert (ec2._conn.aws_access_key_id, ec2._conn.aws_secret_access_key) == ("key", "secret")
+    assert ec2.made.name == "@sc-x", "what it holds is its own as ever"
+
+
+def test_a_regions_name_is_text_and_has_a_name() -> None:
+    region = Region("eu-west-1")
+    assert (region, region.name, f"{region}") == ("eu-west-1",) * 3
+    assert type(region.name) is str
