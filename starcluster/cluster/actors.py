@@ -9,12 +9,14 @@ import io
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 from starcluster import exception
 from starcluster.cluster.node import Node
 from starcluster.model import BlockDevice, Instance, InstanceState
+from starcluster.names import GROUP_PREFIX
 from starcluster.ssh.client import SSHClient
 
 Note = str | dict[str, Any]
@@ -137,7 +139,16 @@ class Connection:
         self.user = user
         self.note(f"# as {user}")
 
+    def connect(self, host: str | None = None, username: str | None = None, *_: Any, **__: Any) -> Connection:
+        if username and username != self.user:
+            self.switch_user(username)
+        return self
+
     def get_current_user(self) -> str:
+        return self.user
+
+    @property
+    def _username(self) -> str:  # plugins read it where they switch users and back
         return self.user
 
     def close(self) -> None:
@@ -191,7 +202,8 @@ class Actor(Node):
 
     def __init__(self, alias: str, number: int, facts: Mapping[str, Any]) -> None:
         # nothing of EC2 and no key is there: what needs them fails by name
-        super().__init__(_instance(alias, number), ec2=cast("Any", _Nobody()), access=cast("Any", _Nobody()))
+        nobody = cast("Any", _Nobody())
+        super().__init__(_instance(alias, number), ec2=nobody, access=nobody, region="us-east-1")
         self.connection = Connection(alias, facts)
         self._together = threading.local()
 
@@ -219,6 +231,12 @@ class Actor(Node):
     def after_hook(self) -> None:
         """There is no connection to put in order."""
 
+    def add_tag(self, key: str, value: str | None = None) -> None:
+        self.connection.note({"tag": key, "value": value or ""})
+
+    def remove_tag(self, key: str, value: str | None = None) -> None:
+        self.connection.note({"remove tag": key})
+
 
 def _instance(alias: str, number: int) -> Instance:
     ip = f"10.0.0.{number + 10}"
@@ -232,7 +250,10 @@ def _instance(alias: str, number: int) -> Instance:
         private_dns=f"ip-{ip.replace('.', '-')}.ec2.internal",
         public_dns=f"{alias}.example.com",
         block_devices=cast("tuple[BlockDevice, ...]", ()),
+        group_ids=("sg-00000000000000001",),
+        group_names=(f"{GROUP_PREFIX}test",),
         tags={"alias": alias, "Name": alias},
+        launched=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
 
@@ -240,6 +261,8 @@ class _Nobody(SimpleNamespace):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "network":  # groups have names; what they let in nobody knows
+            return self
         raise exception.PluginError(
             "the plugin asks for something that a test has not: EC2, or a real connection",
             hint="try the plugin on the local cloud instead",

@@ -136,7 +136,32 @@ def test_one_case_or_several(tmp_path: Path) -> None:
 def test_what_a_node_of_a_test_has_not(tmp_path: Path) -> None:
     class Asks(ClusterSetup):
         def run(self, nodes: Any, master: Any, user: Any, user_shell: Any, volumes: Any) -> None:
-            master.add_tag("a", "b")
+            master.ec2.get_security_group("a")
 
     with pytest.raises(exception.PluginError, match="EC2"):
         play(Case(), made(Asks))
+
+
+def test_a_node_of_a_test_notes_its_tags_and_has_a_group() -> None:
+    class Tags(ClusterSetup):
+        def run(self, nodes: Any, master: Any, user: Any, user_shell: Any, volumes: Any) -> None:
+            before = master.ssh._username
+            master.ssh.connect(username=user)
+            master.ssh.connect(username=before)
+            master.add_tag("cluster", master.cluster_groups[0].name)
+            master.add_tag("region", master.region.name)
+            master.remove_tag("launched", master.launch_time)
+
+    case = Case(
+        user="alice",
+        commands={
+            "master": [
+                "# as alice",
+                "# as root",
+                {"tag": "cluster", "value": "@sc-test"},
+                {"tag": "region", "value": "us-east-1"},
+                {"remove tag": "launched"},
+            ]
+        },
+    )
+    assert play(case, made(Tags)) == []
