@@ -91,6 +91,10 @@ def only_stderr() -> Iterator[None]:
         console.aside = before
 
 
+def configure_sc_logging(use_syslog: bool = False) -> None:
+    """Plugins that bring programs of their own call it; the log is ready as soon as it is imported."""
+
+
 def log_level() -> int:
     """What the console shows at least: INFO, or DEBUG with --debug."""
     return console.level

@@ -63,6 +63,8 @@ NAMES = {
             ClusterTemplateDoesNotExist ThreadPoolException IncompatibleCluster ExperimentalFeature""",
         "node.ec2": "has_permission get_security_group conn aws_access_key_id aws_secret_access_key",
         "node.ec2.conn": "authorize_security_group",
+        "starcluster.templates.sge": "sgeinstall_template sge_pe_template sgeprofile_template",
+        "starcluster.templates.condor": "condor_tmpl",
         "Group": "name id authorize",
     }.items()
 }

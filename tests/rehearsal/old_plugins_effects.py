@@ -106,7 +106,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         r"\[True, True, True, True, False, False, False, False\]\n\[1, True, True\]\n\[True, True\]\n"
         r"toolbox.Toolbox\nsomewhere\nline 2\nquick",
     ),
-    ("start", "master", "cat /var/tmp/constants", "True True old"),
+    ("start", "master", "cat /var/tmp/constants", "True True old 4"),
     ("start", "master", "cat /var/tmp/firewall", "True 1 1"),
     ("start", "master", "cat /var/tmp/troubles", "cloud=9 config=3 jobs=1 launch=4 other=7 remote=6 status=9"),
     (

@@ -16,6 +16,7 @@ from starcluster.model import Instance, InstanceState
 from starcluster.node import Node
 from starcluster.ssh.access import Access
 from starcluster.ssh.remotefile import RemoteFile
+from starcluster.templates import condor, sge
 from tests.fakes.ec2 import FakeEc2
 from tests.plugins.api_names import NAMES, documented
 
@@ -37,6 +38,8 @@ LIVE: dict[str, Any] = {
     "starcluster.exception": exception,
     "node.ec2": EasyEC2,
     "node.ec2.conn": Connection,
+    "starcluster.templates.sge": sge,
+    "starcluster.templates.condor": condor,
     "Group": Group(id="sg-1", name="@sc-x", network=None),  # type: ignore[arg-type]
 }
 _NOTHING = ((), [], {}, None)

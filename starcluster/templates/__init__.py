@@ -1,0 +1,1 @@
+"""StarCluster's name for the texts that plugins of queueing systems fill in."""
