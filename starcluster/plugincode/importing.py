@@ -109,7 +109,7 @@ def language_of(file: str, *, importer: Language | None = None) -> Verdict:
 
 
 def only_in_package(file: Path) -> frozenset[str]:
-    """The neighbours that no folder of Python's path holds: who imports one of these by its bare name means that one, as in Python 2."""
+    """The neighbours that no folder of Python's path holds: their bare names mean them, as in Python 2."""
     around = neighbours(file)
     if not around.package:
         return frozenset()

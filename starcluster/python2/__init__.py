@@ -152,7 +152,7 @@ class unicode(metaclass=_AnyText):
 
 
 def py2_decode(value: Any, *words: Any, **named: Any) -> Any:
-    """value.decode(): text is text already, but for codecs such as hex; json's decoders and others are asked as they were."""
+    """value.decode(): text is text already, but for codecs such as hex; json's decoders are asked as they were."""
     return _decode(value, *words, **named) if isinstance(value, str) else value.decode(*words, **named)
 
 

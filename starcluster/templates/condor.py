@@ -22,8 +22,8 @@ _SETTINGS = {
     "SCHEDD_HOST": f"{_HOST}@{_HOST}",
     "SCHEDD_NAME": "$(FULL_HOSTNAME)@$(FULL_HOSTNAME)",
     # jobs run to their end, and parallel ones go to the scheduler of the master
-    **{name: "True" for name in ("START", "CONTINUE")},
-    **{name: "False" for name in ("SUSPEND", "PREEMPT", "KILL", "WANT_SUSPEND", "WANT_VACATE")},
+    **dict.fromkeys(("START", "CONTINUE"), "True"),
+    **dict.fromkeys(("SUSPEND", "PREEMPT", "KILL", "WANT_SUSPEND", "WANT_VACATE"), "False"),
     "DedicatedScheduler": f'"DedicatedScheduler@{_HOST}"',
     "STARTD_ATTRS": "$(STARTD_ATTRS), DedicatedScheduler",
     "RANK": "Scheduler =?= $(DedicatedScheduler)",
