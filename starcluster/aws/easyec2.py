@@ -8,8 +8,9 @@ from typing import Any
 
 from starcluster import exception
 from starcluster.aws.api import Api
+from starcluster.aws.instances import Instances
 from starcluster.aws.network import Network
-from starcluster.model import Permission, SecurityGroup
+from starcluster.model import Instance, Permission, SecurityGroup
 
 _EVERYBODY = "0.0.0.0/0"
 
@@ -107,10 +108,27 @@ class Connection:
         return self._ec2.get_security_group(name or "")
 
 
+class Machine:
+    """An instance as `node.ec2.get_instance` gives it: as EC2 described it, and its tags can be changed."""
+
+    def __init__(self, instance: Instance, instances: Instances) -> None:
+        self._instance, self._instances = instance, instances
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._instance, name)
+
+    def add_tag(self, key: str, value: str | None = None) -> None:
+        self._instances.tag([self._instance.id], {key: value or ""})
+
+    def remove_tag(self, key: str, value: str | None = None) -> None:
+        self._instances.untag([self._instance.id], [key])
+
+
 class EasyEC2:
     """Ec2 under its old names; it keeps them out of the way of the rest."""
 
     api: Api
+    instances: Instances
     network: Network
 
     @property
@@ -137,6 +155,10 @@ class EasyEC2:
     @property
     def aws_secret_access_key(self) -> str:
         return self.api.credentials()[1]
+
+    def get_instance(self, instance_id: str) -> Machine:
+        """The instance of that id, or InstanceDoesNotExist."""
+        return Machine(self.instances.get(instance_id), self.instances)
 
     def get_security_group(self, groupname: str) -> Group:
         """The group of that name, or SecurityGroupDoesNotExist."""

@@ -9,7 +9,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.aws.easyec2 import EasyEC2, Region, covers
-from starcluster.model import Permission
+from starcluster.model import Instance, InstanceState, Permission
 from tests.fakes.ec2 import FakeEc2
 
 
@@ -40,10 +40,10 @@ class Old(EasyEC2):
     """The old names over EC2 in memory."""
 
     def __init__(self) -> None:
-        self.network = FakeEc2().network  # type: ignore[assignment]
+        fake = FakeEc2()
+        self.network, self.instances = fake.network, fake.instances  # type: ignore[assignment]
         self.api = SimpleNamespace(credentials=lambda: ("key", "secret", ""))  # type: ignore[assignment]
         self.made = self.network.create_group("@sc-x", "", "vpc-1")
-
 
     @property
     def region(self) -> Region:
@@ -86,7 +86,7 @@ def test_a_group_by_its_name_or_not_at_all(ec2: Old) -> None:
 
 
 def test_plugins_that_fill_a_text_with_the_keys(ec2: Old) -> None:
-    assert "%(aws_access_key_id)s/%(aws_secret_access_key)s" % ec2.__dict__ == "key/secret"
+    assert "{aws_access_key_id}/{aws_secret_access_key}".format(**ec2.__dict__) == "key/secret"
     assert ec2.__dict__["_conn"].region.name == "eu-west-1"
     assert (ec2._conn.aws_access_key_id, ec2._conn.aws_secret_access_key) == ("key", "secret")
     assert ec2.made.name == "@sc-x", "what it holds is its own as ever"
@@ -96,3 +96,16 @@ def test_a_regions_name_is_text_and_has_a_name() -> None:
     region = Region("eu-west-1")
     assert (region, region.name, f"{region}") == ("eu-west-1",) * 3
     assert type(region.name) is str
+
+
+def test_an_instance_by_its_id_takes_tags(ec2: Old) -> None:
+    known = ec2.instances.all  # type: ignore[attr-defined]
+    known["i-1"] = Instance(id="i-1", state=InstanceState.RUNNING, tags={"old": "x"})
+    found = ec2.get_instance("i-1")
+    found.add_tag("bill", "42")
+    found.add_tag("flag")
+    found.remove_tag("old")
+    assert (found.id, found.state) == ("i-1", "running")
+    assert known["i-1"].tags == {"bill": "42", "flag": ""}
+    with pytest.raises(exception.InstanceDoesNotExist):
+        ec2.get_instance("i-2")
