@@ -165,3 +165,18 @@ def test_a_node_of_a_test_notes_its_tags_and_has_a_group() -> None:
         },
     )
     assert play(case, made(Tags)) == []
+
+
+def test_a_hook_of_one_node_may_use_the_others() -> None:
+    class Joins(ClusterSetup):
+        def on_add_node(self, node: Any, nodes: Any, master: Any, user: Any, user_shell: Any, volumes: Any) -> None:
+            for one in nodes:
+                one.ssh.execute(f"{one.alias} meets {node.alias}: {one is node} {one is master}")
+
+    case = Case(
+        hook="on_add_node",
+        node="n1",
+        nodes={"n1": {}},
+        commands={"master": ["master meets n1: False True"], "n1": ["n1 meets n1: True False"]},
+    )
+    assert play(case, made(Joins)) == []
