@@ -48,7 +48,7 @@ class Cloud:
     profile: str | None = None
     clock_scale: float = 1.0
     folder: Path | None = None
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)  # may hold AWS_PROXY_PASS
     verify: bool = True
 
 

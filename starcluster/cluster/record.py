@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starcluster import __version__, exception
+from starcluster.config import secrecy
 from starcluster.model import RootVolume
 
 SCHEMA = "@sc-schema"
@@ -63,6 +64,9 @@ class PluginRecord:
     name: str
     setup_class: str
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return secrecy.words(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,11 @@ from starcluster.clustersetup import ClusterSetup
 from starcluster.config import files, ini, load, templates
 from starcluster.config.addresses import SSM
 from starcluster.config.schema import WORLD, CloudName, ClusterTemplate, Config, Kind, PluginSettings
+from starcluster.config.secrecy import HIDDEN, is_secret
 from starcluster.config.sections import specs
 from starcluster.config.unknown import SECTIONS, kind_of, known, unknown
 from starcluster.logger import console, log
 
-HIDDEN = "(hidden)"
 _ALWAYS = ("look", "start", "nodes", "stop", "end", "ssh", "trouble")
 
 
@@ -137,7 +137,7 @@ def _setting(section: ini.Section, document: ini.Document, name: str, default: s
     text = section.raw.get(name) if raw else section.text(name)
     if text is None or not text.strip():
         return Setting(name=name.upper(), value=default)
-    shown = HIDDEN if load.is_secret(name) else _expanded(section, name, text)
+    shown = HIDDEN if is_secret(name) else _expanded(section, name, text)
     if name in section.raw:
         return Setting(name=name.upper(), value=shown, file=section.file(name), section=section.title_of(name))
     where = document.get(ini.DEFAULTS)

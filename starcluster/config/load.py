@@ -21,6 +21,7 @@ from starcluster.config.schema import (
     PluginSettings,
     VolumeSettings,
 )
+from starcluster.config.secrecy import is_secret
 from starcluster.config.sections import missing, specs, values
 from starcluster.config.unknown import SECTIONS, unknown
 from starcluster.logger import log
@@ -31,8 +32,6 @@ LOCAL_KEY = "local"
 ENVIRONMENT = "environment"
 _ASIDE = {"__stderr__": True}
 _PLURAL = {"cluster": "templates"}
-_SECRETS = ("secret", "passw", "proxy_pass", "token", "private_key", "api_key")
-_NO_SECRETS = ("_location", "_file", "_path", "ec2_private_key")  # where a secret lies, which is none
 
 
 def load(given: str | None = None, *, cloud: str | None = None) -> Config:
@@ -206,8 +205,3 @@ def defaults_of(kind: str) -> dict[str, str]:
         value = one.default
         found[name] = "" if value is None or value == () else str(value)
     return found
-
-
-def is_secret(name: str) -> bool:
-    """Whether a setting of that name, of a plugin too, is not to be shown."""
-    return any(word in name.lower() for word in _SECRETS) and not name.lower().endswith(_NO_SECRETS)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from starcluster import exception
+from starcluster.config import secrecy
 
 SHELLS = ("bash", "zsh", "csh", "ksh", "tcsh")
 ROOT_VOLUME_TYPES = ("gp3", "gp2", "io1", "io2")  # EC2 boots from no st1 or sc1
@@ -82,6 +83,9 @@ class AwsSettings:
     ec2_cert: str = setting("", Kind.PATH)
     ec2_private_key: str = setting("", Kind.PATH)
 
+    def __repr__(self) -> str:
+        return secrecy.words(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class KeySettings:
@@ -125,6 +129,9 @@ class PluginSettings:
     name: str
     setup_class: str = setting(required=True)
     arguments: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return secrecy.words(self)
 
 
 @dataclass(frozen=True, kw_only=True)
