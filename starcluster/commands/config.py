@@ -96,6 +96,8 @@ def _show(found: Report) -> None:
         click.echo(f"problem {number}: {problem.message}")
         for line in problem.hint.splitlines():
             click.echo(f"    {line}")
+    for note in found.notes:
+        click.echo(f"note: {note}")
     click.echo(f"Problems: {len(found.problems)}")
 
 

@@ -17,6 +17,7 @@ from starcluster.config.secrecy import HIDDEN, is_secret
 from starcluster.config.sections import specs
 from starcluster.config.unknown import SECTIONS, kind_of, known, unknown
 from starcluster.logger import console, log
+from starcluster.plugincode import importing
 
 _ALWAYS = ("look", "start", "nodes", "stop", "end", "ssh", "trouble")
 
@@ -64,6 +65,7 @@ class Report:
     general: tuple[Part, ...] = ()
     templates: tuple[Meaning, ...] = ()
     problems: list[Problem] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
 
 def report(given: str | None, cloud: str | None, only: str | None = None) -> Report:
@@ -87,7 +89,14 @@ def report(given: str | None, cloud: str | None, only: str | None = None) -> Rep
         general=tuple(_general(document, config)),
         templates=meanings,
         problems=tell.problems,
+        notes=tuple(_notes()),
     )
+
+
+def _notes() -> Iterator[str]:
+    """What is worth knowing and no mistake."""
+    if old := importing.converted_files():
+        yield f"Python 2, converted when loaded: {', '.join(old)}; `starcluster plugin port FILE` keeps the result"
 
 
 class _Told:

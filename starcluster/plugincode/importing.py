@@ -31,7 +31,7 @@ from starcluster.plugincode.language import Language, Verdict, decide
 from starcluster.plugincode.source import read
 
 _importer: ContextVar[Language | None] = ContextVar("importer", default=None)
-_told: set[str] = set()
+_fresh: set[str] = set()  # files whose conversion was not yet kept
 _more: list[str] = []
 
 
@@ -134,7 +134,7 @@ class Python2Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         code = self.get_code(module.__name__)
-        _tell(self.path)
+        _tell_if_fresh(self.path)
         module.__dict__["__builtins__"] = {**vars(builtins), **python2.BUILTINS, "__import__": _import}
         exec(code, module.__dict__)
 
@@ -161,6 +161,7 @@ def converted(text: str, file: str) -> Converted:
     if found is None:
         found = convert(text, file, around)
         cache.keep(name, found)
+        _fresh.add(file)
     return found
 
 
@@ -204,8 +205,18 @@ def _place(node: Any, lines: Sequence[int]) -> None:
         node.col_offset = node.end_col_offset = -1
 
 
-def _tell(file: str) -> None:
-    """Once in a run for a file."""
-    if file not in _told:
-        _told.add(file)
-        log.warning("%s is Python 2 and was converted; to keep the result: starcluster plugin port %s", file, file)
+def _tell_if_fresh(file: str) -> None:
+    """Once for each version of a file: the kept conversion says that it has been told."""
+    if file in _fresh:
+        _fresh.discard(file)
+        log.info("%s is Python 2 and was converted; `starcluster plugin port` keeps the result", file)
+
+
+def converted_files() -> list[str]:
+    """The Python 2 files that this run has imported."""
+    loaders = [getattr(module.__spec__, "loader", None) for module in list(sys.modules.values()) if _has_spec(module)]
+    return sorted({one.path for one in loaders if isinstance(one, Python2Loader)})
+
+
+def _has_spec(module: ModuleType | None) -> bool:
+    return getattr(module, "__spec__", None) is not None

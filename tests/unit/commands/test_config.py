@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,21 @@ def test_the_example_is_right_and_no_cloud_is_started(run: Run, path: Path, monk
     assert "NODE_INSTANCE_TYPE     = t3.micro" in result.out
     assert result.out.rstrip().endswith("Problems: 0")
     assert not (path.parent / "local").exists()
+
+
+def test_an_old_plugin_is_a_note_and_no_problem(
+    run: Run, path: Path, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STARCLUSTER_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "plugins").mkdir()
+    old = tmp_path / "plugins" / "noted_old.py"
+    old.write_text("from starcluster.clustersetup import ClusterSetup\nHALF = 1 <> 2\nclass Old(ClusterSetup): pass\n")
+    text = key + CLUSTER + "PLUGINS = o\n[plugin o]\nSETUP_CLASS = noted_old.Old\n"
+    for _ in range(2):
+        found = checked(run, path, text, code=0)
+        assert (found["problems"], [str(old) in note for note in found["notes"]]) == ([], [True])
+        del sys.modules["noted_old"]
 
 
 def test_a_file_that_can_not_be_read_names_all_its_bad_lines(run: Run, path: Path) -> None:

@@ -81,8 +81,8 @@ def test_list_tells_of_the_config(run: Run, folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["old", "Old", "old.Old"])
 def test_show(run: Run, folder: Path, name: str) -> None:
     result = run("plugin", "show", name)
-    told = result.out.replace(f"*** WARNING - {folder / 'old.py'} is Python 2 and was converted; to keep the result: "
-                              f"starcluster plugin port {folder / 'old.py'}\n", "")  # fmt: skip
+    told = result.out.replace(f">>> {folder / 'old.py'} is Python 2 and was converted; "
+                              "`starcluster plugin port` keeps the result\n", "")  # fmt: skip
     assert (result.code, told) == (
         0,
         f"old.Old: old.Old\nfile: {folder / 'old.py'}\nlanguage: Python 2 (Python 3 can not compile it)\nhooks: run\n"

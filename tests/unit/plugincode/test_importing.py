@@ -48,9 +48,8 @@ def test_a_plugin_and_all_it_imports_of_its_folder(plugin: Path, capsys: pytest.
     assert made.inner == ("own", "1")  # type: ignore[attr-defined]
     told = capsys.readouterr().out
     path = plugin / "old_plugin.py"
-    assert (
-        told.count(f"{path} is Python 2 and was converted; to keep the result: starcluster plugin port {path}\n") == 1
-    )
+    assert told.count(f">>> {path} is Python 2 and was converted; `starcluster plugin port` keeps the result\n") == 1
+    assert importing.converted_files() == sorted(str(path) for path in plugin.rglob("*.py"))
 
 
 def test_a_traceback_shows_the_users_own_line(plugin: Path) -> None:
@@ -158,6 +157,12 @@ def test_a_conversion_is_kept_and_used_again(folder: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(importing, "convert", never)
     assert load_text(folder, "print 1\nx = 7 / 2\n") == 3
+
+
+def test_a_conversion_is_told_once_for_each_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text, told in (("print 1\nx = 1\n", 1), ("print 1\nx = 1\n", 0), ("print 1\nx = 2\n", 1)):
+        load_text(folder, text)
+        assert capsys.readouterr().out.count("was converted") == told
 
 
 def test_another_text_is_another_conversion(folder: Path) -> None:
