@@ -222,6 +222,7 @@ def test_engines_of_both_nodes_compute(scene: Bench) -> None:
     assert scene.starcluster("shell", "-p", TAG, input=asked).stdout == "['master', 'node001']\n"
 
 
+@pytest.mark.long
 @pytest.mark.skipif("mpich2" not in HERE, reason="MPICH is no Python package")
 def test_mpi_over_both_nodes(scene: Bench) -> None:
     program = scene.program("reduce.py", REDUCE)
@@ -240,6 +241,7 @@ def test_a_window_on_each_node(scene: Bench) -> None:
     assert scene.on_master("tmux list-windows -t starcluster | wc -l") == "3\n"
 
 
+@pytest.mark.long
 @pytest.mark.skipif("xvfb" not in HERE, reason="Xvfb is no Python package")
 def test_a_screen_on_each_node(scene: Bench) -> None:
     program = scene.program("draw.py", DRAW)
@@ -288,6 +290,7 @@ def test_a_node_that_comes_and_goes(scene: Bench) -> None:
         assert "node002" not in scene.on_master("tmux list-windows -t starcluster")
 
 
+@pytest.mark.long
 def test_the_engines_end_when_they_are_told(scene: Bench) -> None:
     """The last test of the module."""
     scene.starcluster("runplugin", "ipstop", TAG)

@@ -68,6 +68,7 @@ def test_a_drive_goes_to_another_zone_and_home_with_all_that_was_written(data: S
     assert data.on("near", "cat /data/log") == "first\nsecond\n"
 
 
+@pytest.mark.long
 def test_a_volume_that_was_deleted_by_mistake_comes_back_from_its_snapshot(data: Scene) -> None:
     kept = data.drive("snapshot", "data").stdout.split()[-1]
     data.on("near", "echo later >> /data/log; sync")
@@ -79,6 +80,7 @@ def test_a_volume_that_was_deleted_by_mistake_comes_back_from_its_snapshot(data:
     assert data.shown()["newest_snapshot"] == kept
 
 
+@pytest.mark.long
 def test_going_back_keeps_what_was_left_as_a_fork(data: Scene) -> None:
     kept = data.drive("snapshot", "data").stdout.split()[-1]
     data.on("near", "echo later >> /data/log; sync")

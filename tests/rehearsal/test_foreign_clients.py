@@ -114,7 +114,7 @@ def as_plain_clients_see_it(stage: Stage) -> str:
 
 
 @pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed; .ci/run installs it")
-@pytest.mark.parametrize("user", ["root", "sgeadmin"])
+@pytest.mark.parametrize("user", [pytest.param("root", marks=pytest.mark.long), "sgeadmin"])
 def test_rsync_up_and_down(stage: Stage, tmp_path: Path, user: str) -> None:
     stage.starcluster("start", "mycluster")
     shell = f"ssh -F {write_ssh_config(stage, tmp_path)}"

@@ -52,6 +52,7 @@ def test_a_kill_around_a_call(arena: Arena, record: list[JobCall]) -> None:
     assert list(at_points(arena, points, lambda point: crash_at(arena, point))) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_kill_around_an_agent_call(arena: Arena, record: list[JobCall]) -> None:
     """An order that was written down and never given; orders carried out whose answers were lost."""

@@ -77,12 +77,14 @@ def test_what_one_node_keeps_the_others_and_the_bucket_have(scene: Scene) -> Non
     assert not {"made", "from/outside"} & set(names)
 
 
+@pytest.mark.long
 def test_a_part_of_the_bucket(scene: Scene) -> None:
     scene.starcluster("runplugin", "part", TAG)
     scene.on_master("echo deep > /part/file")
     assert stored(scene, "projects/x/file") == b"deep\n"
 
 
+@pytest.mark.long
 def test_a_client_that_died_is_started_again(scene: Scene) -> None:
     scene.on_master("echo before > /permanent/before; pkill -9 s3fs")
     assert "not connected" in scene.starcluster("sshmaster", TAG, "ls /permanent", expect=None).stderr
@@ -92,6 +94,7 @@ def test_a_client_that_died_is_started_again(scene: Scene) -> None:
     assert scene.on_master("grep -c ' /permanent ' /proc/mounts") == "1\n"
 
 
+@pytest.mark.long
 def test_what_can_not_be_mounted_is_told_and_left(scene: Scene) -> None:
     hiding = scene.starcluster("runplugin", "hiding", TAG, expect=1).stderr
     assert "there are files in /etc on master, which the bucket would hide" in hiding
