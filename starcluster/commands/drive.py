@@ -115,7 +115,7 @@ def _show(app: App, found: list[Drive], *, form: Form, alone: bool = False) -> N
         return
     blocks = [{key: _words(value) for key, value in words.items()} for words in told]
     if form is Form.TABLE and not alone:
-        show_table(COLUMNS, blocks)
+        show_table(COLUMNS, blocks, what="drives")
     for words, shown in zip(told, blocks, strict=True):
         if form is Form.PLAIN or alone:
             block(shown)

@@ -31,7 +31,7 @@ COLUMNS = {
     "type": Column(head="TYPE", rank=1),
     "market": Column(head="MARKET", rank=3),
     "zone": Column(head="ZONE", rank=4),
-    "address": Column(head="ADDRESS", rank=5),
+    "address": Column(head="ADDRESS", fold=15),
     "ssh": Column(head="SSH"),
 }
 _SSH_LIMIT = 5.0

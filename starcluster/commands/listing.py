@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starcluster.commands.showing import block, total
-from starcluster.logger import only_stderr
+from starcluster.logger import log, only_stderr
 
 if TYPE_CHECKING:
     from starcluster.commands.tables import Column
@@ -54,34 +54,47 @@ def show_list(
     words: Sequence[Any],
     blocks: Sequence[Facts],
     columns: Mapping[str, Column],
-    counted: bool = True,
+    what: str,
 ) -> None:
-    """Show a list. `words`: for JSON; `blocks`: the plain lines; `columns`: which of their facts the table has."""
+    """Show a list. `words`: for JSON; `blocks`: the plain lines; `columns`: which of their facts the table has.
+
+    `what`: what is listed, in the plural.
+    """
     if form is Form.JSON:
         show_json(words)
     elif form is Form.TABLE:
-        show_table(columns, blocks)
+        show_table(columns, blocks, what=what)
     else:
         for facts in blocks:
             block(facts)
-        if counted:
-            total(len(blocks))
+        total(len(blocks))
 
 
 def show_json(words: object) -> None:
     click.echo(json.dumps(words, indent=2))
 
 
-def show_table(columns: Mapping[str, Column], blocks: Sequence[Facts]) -> None:
-    """The facts that have a column; nothing for an empty list."""
-    from rich.console import Console
-
-    from starcluster.commands.tables import table
-
+def show_table(columns: Mapping[str, Column], blocks: Sequence[Facts], *, what: str = "") -> None:
+    """The facts that have a column, and which have none for want of room. With `what` they are counted too."""
     if blocks:
-        console = Console()
-        rows = [[str(facts.get(name, "")) for name in columns] for facts in blocks]
-        console.print(table(list(columns.values()), rows, console.width))
+        show_rows(list(columns.values()), [[str(facts.get(name, "")) for name in columns] for facts in blocks])
+        if what:
+            total(len(blocks))
+    elif what:
+        log.info("No %s found...", what)
+
+
+def show_rows(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """A table as wide as the terminal, and the names of the columns that found no room."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from starcluster.commands.tables import left_out, table
+
+    console = Console()
+    console.print(table(columns, rows, console.width))
+    if gone := left_out(columns, rows, console.width):
+        console.print(Text(gone, style="dim"))
 
 
 def iso(moment: datetime | None) -> str | None:

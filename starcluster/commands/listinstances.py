@@ -47,7 +47,7 @@ def command(app: App, /, *, show_terminated: bool, form: Form) -> None:
     blocks = [facts(one) for one in found]
     if form is Form.TABLE:
         blocks = [{**one, "alias": instance.alias} for one, instance in zip(blocks, found, strict=True)]
-    show_list(form, words=[as_words(one) for one in found], blocks=blocks, columns=COLUMNS)
+    show_list(form, words=[as_words(one) for one in found], blocks=blocks, columns=COLUMNS, what="instances")
 
 
 def facts(instance: Instance) -> dict[str, object]:

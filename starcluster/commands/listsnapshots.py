@@ -58,7 +58,7 @@ def command(app: App, /, *, snapshots: tuple[str, ...], volume: str | None, tags
     blocks = [facts(one) for one in found]
     if form is Form.TABLE:
         blocks = [{**one, "name": snapshot.name} for one, snapshot in zip(blocks, found, strict=True)]
-    show_list(form, words=[as_words(one) for one in found], blocks=blocks, columns=COLUMNS)
+    show_list(form, words=[as_words(one) for one in found], blocks=blocks, columns=COLUMNS, what="snapshots")
 
 
 def _volume_id(app: App, name: str) -> str:

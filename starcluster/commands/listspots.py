@@ -43,7 +43,9 @@ def command(app: App, /, *, show_closed: bool, form: Form) -> None:
         log.info("No spot instance requests found...")
         return
     blocks = [facts(one) for one in found]
-    show_list(form, words=[as_words(one) for one in found], blocks=blocks, columns=COLUMNS)
+    show_list(
+        form, words=[as_words(one) for one in found], blocks=blocks, columns=COLUMNS, what="spot instance requests"
+    )
 
 
 def facts(spot: SpotRequest) -> dict[str, object]:

@@ -26,8 +26,8 @@ COLUMNS = {
     "name": Column(head="NAME", style="bold"),
     "size": Column(head="SIZE", right=True),
     "status": Column(head="STATUS"),
-    "availability_zone": Column(head="ZONE", rank=1),
-    "attached_to": Column(head="ATTACHED TO", rank=2),
+    "availability_zone": Column(head="ZONE", rank=2),
+    "attached_to": Column(head="ATTACHED TO", rank=1),
     "type": Column(head="TYPE", rank=3),
     "create_time": Column(head="CREATED", rank=4),
 }
@@ -85,8 +85,8 @@ def command(
     )
     blocks = [facts(one, about) for one in shown]
     if form is Form.TABLE:
-        blocks = [{**one, "name": volume.name} for one, volume in zip(blocks, shown, strict=True)]
-    show_list(form, words=[as_words(one, about) for one in shown], blocks=blocks, columns=COLUMNS)
+        blocks = [_row(one, volume, about) for one, volume in zip(blocks, shown, strict=True)]
+    show_list(form, words=[as_words(one, about) for one in shown], blocks=blocks, columns=COLUMNS, what="volumes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +164,14 @@ def _holder_words(volume: Volume, about: Surroundings) -> str:
     cluster = instance.tags.get(record.CLUSTER, "") if instance else ""
     who = f" ({alias}{f' of {cluster}' if cluster else ''})" if alias else ""
     return f"{holder.instance_id}{who} as {holder.device}"
+
+
+def _row(told: Mapping[str, object], volume: Volume, about: Surroundings) -> dict[str, object]:
+    """For the table: of a holder with a name not the id too, which takes the room of three columns."""
+    row = {**told, "name": volume.name}
+    if volume.holder and " (" in (words := _holder_words(volume, about)):
+        row["attached_to"] = words.partition(" (")[2].replace(")", "")
+    return row
 
 
 def as_words(volume: Volume, about: Surroundings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from starcluster.commands.listing import Form, forms, show_json
+from starcluster.commands.listing import Form, forms, show_json, show_rows
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -75,19 +75,11 @@ def _show(facts: Sequence[NodeFacts], tag: str, records: Sequence[NameRecord], f
         every = f"; without --active {len(records)} more" if records else ": starcluster train NODE makes one"
         click.echo(f"{tag} has no {'active' if records else 'named'} nodes{every}")
     elif form is Form.TABLE:
-        _show_table(facts)
+        from starcluster.commands.nodefacts import COLUMNS
+
+        show_rows(COLUMNS, [one.words() for one in facts])
     else:
         _show_lines(facts)
-
-
-def _show_table(facts: Sequence[NodeFacts]) -> None:
-    from rich.console import Console
-
-    from starcluster.commands.nodefacts import COLUMNS
-    from starcluster.commands.tables import table
-
-    console = Console()
-    console.print(table(COLUMNS, [one.words() for one in facts], console.width))
 
 
 def _show_lines(facts: Sequence[NodeFacts]) -> None:

@@ -72,7 +72,7 @@ def list_(app: App, /, *, form: Form) -> None:
         words.append(
             {**offer, "setup_class": section.setup_class, "source": pluginfacts.CONFIG, "section": section.name}
         )
-    show_list(form, words=words, blocks=[_block(one) for one in words], columns=_COLUMNS)
+    show_list(form, words=words, blocks=[_block(one) for one in words], columns=_COLUMNS, what="plugins")
 
 
 def _block(one: dict[str, Any]) -> dict[str, object]:

@@ -15,11 +15,15 @@ _GAP = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """`rank`: the higher, the sooner it is left out; `least`: its words may be cut to so many; `right`: numbers."""
+    """`rank`: the higher, the sooner it is left out; `least`: its words may be cut to so many; `right`: numbers.
+
+    `fold`: rather than being left out they go on below, in lines of so many.
+    """
 
     head: str
     rank: int = 0
     least: int = 0
+    fold: int = 0
     right: bool = False
     style: str = ""
 
@@ -34,6 +38,13 @@ def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
             break
         kept.remove(worst)
     return kept
+
+
+def left_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> str:
+    """Which columns a table of that width is without, in a sentence; "" where it has them all."""
+    kept = fitting(columns, rows, width)
+    gone = [one.head for at, one in enumerate(columns) if at not in kept]
+    return f"Not shown: {', '.join(gone)} (for a wider terminal, or --plain)" if gone else ""
 
 
 def _needed(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
@@ -63,9 +74,9 @@ def table(
             one.head,
             justify="right" if one.right else "left",
             style=one.style,
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=need[at],
+            no_wrap=not one.fold,
+            overflow="fold" if one.fold else "ellipsis",
+            min_width=min(one.fold or need[at], need[at]),
             max_width=need[at] + (spare if one.least else 0),
         )
     for at, row in enumerate(rows):

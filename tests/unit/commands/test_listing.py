@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +105,57 @@ def test_a_table_is_for_terminals_and_plain_is_plain_there_too(
     assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines()) <= 60
     masked = re.compile(r"\d\d:\d\d:\d\d")
     assert masked.sub("", run(verb, "--plain").out) == masked.sub("", plain)
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_listclusters_has_the_address_in_every_table(
+    run: Run, full: FakeEc2, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = [node["public_dns_name"] for node in json.loads(run("listclusters", "--json").out)[0]["nodes"]]
+    on_a_terminal(monkeypatch, width)
+    out = run("listclusters").out
+    if width < 80:
+        assert "ADDRESS" in out
+    else:
+        assert all(address in out for address in addresses)
+    assert ("Not shown: " in out) == (width < 200)
+
+
+def test_what_has_no_room_in_a_table_is_named(run: Run, full: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_terminal(monkeypatch, 80)
+    out = run("listvolumes").out
+    assert "master of demo as /dev/" in out
+    assert "Not shown: ZONE, TYPE, CREATED (for a wider terminal, or --plain)" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["listvolumes", "-n", "nosuch"], "volumes"),
+        (["listsnapshots"], "snapshots"),
+        (["drive", "list"], "drives"),
+    ],
+)
+def test_an_empty_list_is_told_on_a_terminal(
+    run: Run, words: list[str], what: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[global]\nCLOUD = local\n")
+    monkeypatch.setenv("STARCLUSTER_CONFIG", str(tmp_path / "config"))
+    on_a_terminal(monkeypatch, 80)
+    assert run(*words).out == f">>> No {what} found...\n"
+
+
+@pytest.mark.parametrize("verb", ["listvolumes", "listsnapshots", "listspots", "listinstances"])
+def test_a_table_is_counted_too(run: Run, full: FakeEc2, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    total = run(verb).out.splitlines()[-1]
+    on_a_terminal(monkeypatch, 80)
+    assert total.startswith("Total: ")
+    assert run(verb).out.endswith(f"{total}\n")
 
 
 def test_what_is_said_beside_json_goes_to_stderr(run: Run, full: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> None:
