@@ -34,6 +34,9 @@ class Clusters:
     def __init__(self, ec2: Ec2, config: Config, clock: Clock, cloud: Cloud) -> None:
         self.ec2, self.config, self.clock, self.cloud = ec2, config, clock, cloud
 
+    def __repr__(self) -> str:
+        return f"<Clusters: {self.ec2.region}>"
+
     def all(self) -> list[Cluster]:
         """Every cluster, also one whose record can not be read, in EC2's order."""
         return [self._cluster(group) for group in self.ec2.network.groups(names.GROUP_PREFIX)]
@@ -53,6 +56,17 @@ class Clusters:
         """The cluster of that name, None when there is none."""
         group = self.ec2.network.group(names.group_name(tag))
         return self._cluster(group) if group else None
+
+    # --- StarCluster's names for these; what they took beside, on how much is loaded, has no meaning here
+
+    def get_clusters(self, **_: object) -> list[Cluster]:
+        return self.all()
+
+    def get_cluster(self, cluster_name: str, group: object = None, **_: object) -> Cluster:
+        return self.get(cluster_name)
+
+    def get_cluster_or_none(self, cluster_name: str, **_: object) -> Cluster | None:
+        return self.find(cluster_name)
 
     def _cluster(self, group: SecurityGroup) -> Cluster:
         return Cluster(group, ec2=self.ec2, config=self.config, clock=self.clock, cloud=self.cloud)

@@ -208,6 +208,10 @@ class Config:
     fatal: tuple[exception.ConfigError, ...] = ()
     from_environment: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Short, for who looks at it in a shell."""
+        return f"<Config: {self.path} (CLOUD = {self.cloud}, templates: {', '.join(sorted(self.templates)) or 'none'})>"
+
     def template(self, name: str = "") -> ClusterTemplate:
         """The cluster template of that name, or the default one."""
         wanted = name or self.default_template()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,19 @@ def test_a_program_sees_the_clusters_and_ec2(program, ec2: FakeEc2) -> None:
     text = "def aliases():\n    return [one.alias for one in ec2.instances.find()]\nprint(cfg.cloud, aliases(), cm, s3)"
     result = program(text)
     assert result.code == 0
-    assert result.out.startswith("local ['master'] <starcluster.cluster.cluster.Clusters")
+    assert result.out.startswith("local ['master'] <Clusters: us-east-1> ")
+
+
+def test_starclusters_names_are_there_too(program, ec2: FakeEc2) -> None:
+    launch(ec2, "master")
+    text = """
+print(cm.get_cluster("demo", require_keys=False), cm.get_clusters(load_receipt=False), cm.get_cluster_or_none("other"))
+"""
+    assert re.fullmatch(r"<Cluster: demo \(\S+\)> \[<Cluster: demo \(\S+\)>\] None\n", program(text).out)
+
+
+def test_the_config_is_shown_in_short(program, tmp_path: Path) -> None:
+    assert program("print(cfg)").out == f"<Config: {tmp_path}/config (CLOUD = local, templates: none)>\n"
 
 
 @pytest.mark.parametrize(
