@@ -235,7 +235,11 @@ class Config:
 
     def _known_templates(self) -> str:
         names = ", ".join(sorted(self.templates))
-        return f"templates in this config: {names}" if names else "this config has no [cluster ...] section"
+        if names:
+            return f"templates in this config: {names}"
+        wrong = {title: error for title, error in self.broken.items() if title.startswith("cluster ")}
+        told = [f"[{title}] can not be used: {error}" for title, error in wrong.items()]
+        return "\n".join(told) or "this config has no [cluster ...] section"
 
     def key(self, name: str) -> KeySettings:
         """The section of a key pair, or KeyNotFound."""

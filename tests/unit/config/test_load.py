@@ -199,6 +199,15 @@ def test_a_fault_in_a_section_stops_only_those_who_use_it(path: Path, log_lines:
     ]
 
 
+def test_templates_that_are_there_and_wrong_are_named(path: Path) -> None:
+    config = read(path, KEY + CLUSTER.replace("cluster c", "clustr c") + "[cluster d]\nEXTENDS = c\n")
+    with pytest.raises(exception.ClusterTemplateDoesNotExist) as caught:
+        config.template("c")
+    assert caught.value.hint == (
+        f"[cluster d] can not be used: {path} [cluster d] EXTENDS: there is no section [cluster c]"
+    )
+
+
 def test_unknown_settings_are_told_with_what_may_be_meant(path: Path, log_lines: list[str]) -> None:
     read(path, KEY + CLUSTER + "NODE_IMAGE = x\n")
     assert any("[cluster c]: unknown setting NODE_IMAGE, did you mean NODE_IMAGE_ID?" in one for one in log_lines)
