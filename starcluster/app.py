@@ -41,7 +41,9 @@ class App:
     def cloud(self) -> Cloud:
         """The cloud, started when it is the local one and down."""
         from starcluster.cloud import open_cloud
+        from starcluster.config.load import tell_broken
 
+        tell_broken(self.config)
         return open_cloud(self.config, region=self.options.region)
 
     @cached_property

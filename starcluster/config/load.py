@@ -38,9 +38,6 @@ def load(given: str | None = None, *, cloud: str | None = None) -> Config:
     """Read and check the config; `cloud` (the option) beats STARCLUSTER_CLOUD and [global] CLOUD."""
     document = document_of(given, cloud=cloud)
     config = config_of(document, cloud=cloud)
-    for error in config.faults:
-        if error in config.broken.values():
-            log.warning("%s (matters only to what uses it)", error, extra=_ASIDE)
     for line in [*unknown(document), *open_secrets(document)]:
         log.warning("%s", line, extra=_ASIDE)
     for error in config.fatal:
@@ -48,6 +45,14 @@ def load(given: str | None = None, *, cloud: str | None = None) -> Config:
     for name in config.from_environment:
         log.warning("Setting '%s' from environment", name)
     return config
+
+
+def tell_broken(config: Config) -> None:
+    """What is wrong in sections that nobody has asked for so far: who asks for one hears it as the error."""
+    broken = list(config.broken.values())
+    for error in config.faults:
+        if error in broken:
+            log.warning("%s (matters only to what uses it)", error, extra=_ASIDE)
 
 
 def document_of(given: str | None, *, cloud: str | None = None) -> ini.Document:
@@ -117,7 +122,8 @@ def _with_sections(config: Config, document: ini.Document, kind: str, read: Read
             broken[f"{kind} {name}".strip()] = wrong[0]
         else:
             found[name] = value
-        faults += [one for one in wrong if one not in faults]
+        # templates hand on what is wrong in them
+        faults += [one for one in wrong if str(one) not in map(str, faults)]
     changes: dict[str, Any] = {_PLURAL.get(kind, f"{kind}s"): found, "broken": broken, "faults": tuple(faults)}
     return dataclasses.replace(config, **changes)
 

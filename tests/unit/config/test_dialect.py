@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from starcluster import exception
-from starcluster.config.load import load
+from starcluster.config.load import load, tell_broken
 from starcluster.config.schema import Config
 from tests.unit.config.test_load import CLUSTER, KEY, read
 
@@ -57,6 +57,7 @@ def test_names_of_sections_know_case(path: Path) -> None:
 def test_a_section_without_a_name_harms_nobody_else(path: Path, log_lines: list[str]) -> None:
     config = read(path, KEY + CLUSTER + "[cluster]\nCLUSTER_SIZE = 1\n")
     assert config.template("c").cluster_size == 2
+    tell_broken(config)
     assert log_lines == [f"{path} [cluster]: the section needs a name: [cluster NAME] (matters only to what uses it)"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.config import files
-from starcluster.config.load import load
+from starcluster.config.load import load, tell_broken
 from starcluster.config.schema import CloudName, Config, TypeRun
 
 KEY = "[key k]\nKEY_LOCATION = ~/k\n"
@@ -176,7 +176,7 @@ def test_a_fault_in_an_included_file_names_that_file(path: Path) -> None:
 def test_faults_of_the_config_keep_out_of_a_remote_commands_output(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    read(path, KEY + CLUSTER + "NODE_IMAGE = x\n[plugin p]\nx = 1\n")
+    tell_broken(read(path, KEY + CLUSTER + "NODE_IMAGE = x\n[plugin p]\nx = 1\n"))
     out, err = capsys.readouterr()
     assert (out, "unknown setting" in err, "matters only to what uses it" in err) == ("", True, True)
 
@@ -193,6 +193,8 @@ def test_a_fault_in_a_section_stops_only_those_who_use_it(path: Path, log_lines:
         config.plugin("p")
     with pytest.raises(exception.ConfigError, match=r"\[plugin p\] SETUP_CLASS"):
         config.template("three")
+    assert not log_lines
+    tell_broken(config)
     assert [line.partition(": ")[0].partition(" ")[2] for line in log_lines] == [
         "[plugin p] SETUP_CLASS",
         "[cluster two] CLUSTER_SIZE",
@@ -206,6 +208,12 @@ def test_templates_that_are_there_and_wrong_are_named(path: Path) -> None:
     assert caught.value.hint == (
         f"[cluster d] can not be used: {path} [cluster d] EXTENDS: there is no section [cluster c]"
     )
+
+
+def test_what_templates_inherit_is_told_once(path: Path, log_lines: list[str]) -> None:
+    tell_broken(read(path, CLUSTER + "[cluster d]\nEXTENDS = c\n"))
+    told = f"{path} [cluster c] KEYNAME: there is no section [key k] (matters only to what uses it)"
+    assert log_lines == [told]
 
 
 def test_unknown_settings_are_told_with_what_may_be_meant(path: Path, log_lines: list[str]) -> None:
