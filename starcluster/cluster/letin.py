@@ -37,6 +37,7 @@ class Door:
         self._group = group
         self._rules = list(group.permissions)
         self._looked: float | None = None
+        self._told = False
         self._lock = threading.Lock()
 
     def keep(self) -> None:
@@ -54,6 +55,7 @@ class Door:
     def _change(self, wanted: tuple[str, ...]) -> None:
         added, stale = sshrules.changes(self._rules, wanted)
         if not added and not stale:
+            self._tell_shut_out(wanted)
             return
         try:
             self._ec2.network.authorize(self._group.id, added)
@@ -66,6 +68,22 @@ class Door:
             log.info("SSH to %s is open to %s now, from where this machine comes", *self._words(added), extra=_ASIDE)
         if stale:
             log.info("SSH to %s is not open to %s any more", *self._words(stale), extra=_ASIDE)
+
+    def _tell_shut_out(self, wanted: tuple[str, ...]) -> None:
+        """A [permission] is never widened: who seems to be outside of it is told, once."""
+        deciding = sshrules.keeping_out(self._rules, wanted)
+        if not deciding or self._told:
+            return
+        self._told = True
+        sections = [f"[permission {one.description}]" for one in deciding if one.description]
+        log.warning(
+            "SSH to %s is open to %s only (%s), and this machine comes from %s: it is tried all the same.\n"
+            "Come from there, or let it in by the rules of the group (AWS console); `start` alone reads PERMISSIONS",
+            *self._words(deciding),
+            ", ".join(dict.fromkeys(sections)) or "a rule made by hand",
+            ", ".join(wanted),
+            extra=_ASIDE,
+        )
 
     def _words(self, rules: list[Permission]) -> tuple[str, str]:
         return self._group.name, ", ".join(one.cidr for one in rules)

@@ -7,6 +7,7 @@ runs, do not take each other's rules away.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import socket
 from collections.abc import Sequence
@@ -44,13 +45,42 @@ def changes(there: Sequence[Permission], callers: Sequence[str]) -> tuple[list[P
 
     Where a [permission] decides who may, nothing is; the rules of other machines stay.
     """
-    open_to = [one for one in there if one.cidr and covers_ssh(one)]
-    ours = [one for one in open_to if one.description == _SAID + this_machine()]
-    if not ours and any(not one.description.startswith(_SAID) for one in open_to):
+    open_to = _open_to(there)
+    ours = _ours(open_to)
+    if not ours and _deciding(open_to):
         return [], []
     known = {one.cidr for one in open_to}
     added = [one for one in rules(callers) if one.cidr not in known]
     return added, [one for one in ours if one.cidr not in callers]
+
+
+def keeping_out(there: Sequence[Permission], callers: Sequence[str]) -> list[Permission]:
+    """The rules of [permission]s that decide who may ssh, where neither they nor others let one of these callers in."""
+    open_to = _open_to(there)
+    if not callers or _ours(open_to) or any(_lies_in(caller, one.cidr) for caller in callers for one in open_to):
+        return []
+    return _deciding(open_to)
+
+
+def _open_to(there: Sequence[Permission]) -> list[Permission]:
+    return [one for one in there if one.cidr and covers_ssh(one)]
+
+
+def _ours(open_to: Sequence[Permission]) -> list[Permission]:
+    return [one for one in open_to if one.description == _SAID + this_machine()]
+
+
+def _deciding(open_to: Sequence[Permission]) -> list[Permission]:
+    return [one for one in open_to if not one.description.startswith(_SAID)]
+
+
+def _lies_in(caller: str, cidr: str) -> bool:
+    inner, outer = ipaddress.ip_network(caller, strict=False), ipaddress.ip_network(cidr, strict=False)
+    if isinstance(inner, ipaddress.IPv4Network) and isinstance(outer, ipaddress.IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(inner, ipaddress.IPv6Network) and isinstance(outer, ipaddress.IPv6Network):
+        return inner.subnet_of(outer)
+    return False
 
 
 def rules_of(one: PermissionSettings) -> list[Permission]:

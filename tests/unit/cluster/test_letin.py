@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from starcluster import exception
-from starcluster.cluster import letin, sshrules
+from starcluster.cluster import letin, sshrules, starting
 from starcluster.cluster.cluster import Clusters
+from starcluster.config.schema import PermissionSettings
 from starcluster.model import Permission
 from starcluster.ssh.dialer import TcpDialer
 from starcluster.ssh.proxy import BastionDialer
 from tests.fakes.ec2 import FakeEc2
-from tests.unit.cluster.test_starting import begin
+from tests.unit.cluster.test_starting import begin, record_with
 
 HERE, THERE, ELSEWHERE = "203.0.113.9/32", "198.51.100.7/32", "192.0.2.1/32"
 
@@ -74,6 +75,40 @@ def test_the_rule_follows_the_machine_and_the_user_is_told(
     assert out == ""
     assert f"SSH to @sc-c is open to {THERE} now" in err
     assert f"SSH to @sc-c is not open to {HERE} any more" in err
+
+
+def test_a_permission_that_shuts_this_machine_out_is_not_widened_but_told_once(
+    clusters: Clusters, ec2: FakeEc2, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lan = PermissionSettings(name="lan", from_port=22, to_port=22, cidr_ip="18.0.0.0/8")
+    cluster = starting.start(clusters, "c", record_with(), (), (lan,), create_only=True)
+    for one in (cluster, cluster, clusters.get("c")):
+        with pytest.raises(OSError, match="refused"):
+            one.access.dialer.dial("127.0.0.1", 1, 0.1)
+        cluster.clock.sleep(61)
+    assert ssh_open_to(ec2) == ["18.0.0.0/8"]
+    told = f"SSH to @sc-c is open to 18.0.0.0/8 only ([permission lan]), and this machine comes from {HERE}"
+    assert capsys.readouterr().err.count(told) == 2  # once for each command
+
+
+@pytest.mark.parametrize(
+    ("there", "callers", "out"),
+    [
+        ([rule("18.0.0.0/8", "lan")], [HERE], ["18.0.0.0/8"]),
+        ([rule("203.0.113.0/24", "lan")], [HERE], []),
+        ([rule("18.0.0.0/8", "lan"), rule("203.0.113.0/24", "desks")], [HERE], []),
+        ([rule("18.0.0.0/8", "lan"), rule(HERE, "ssh from desk")], [HERE], []),
+        ([rule("18.0.0.0/8", "lan")], [HERE, "18.1.0.0/16"], []),
+        ([rule("::/0", "lan")], [HERE], ["::/0"]),
+        ([rule("::/0", "lan")], ["2001:db8::1/128"], []),
+        ([rule("18.0.0.0/8", "lan")], [], []),  # the Session Manager needs no rule
+        ([rule("18.0.0.0/8", "web", 80, 80)], [HERE], []),
+        ([ours(HERE)], [HERE], []),
+        ([], [HERE], []),
+    ],
+)
+def test_who_is_kept_out_by_a_permission(there: list[Permission], callers: list[str], out: list[str]) -> None:
+    assert [one.cidr for one in sshrules.keeping_out(there, callers)] == out
 
 
 def test_a_look_is_not_repeated_within_a_minute(clusters: Clusters, cloud: Any) -> None:
