@@ -154,7 +154,7 @@ def _complete() -> int:
 def _wrong_usage(error: click.ClickException) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(error.ctx.get_usage(), err=True)
-    _say_error("\n".join([_plainly(error.format_message()), *_own_option(error), *_known_clusters(error)]))
+    _say_error("\n".join([_plainly(error.format_message()), *_own_option(error), *_known_names(error)]))
     return 2
 
 
@@ -174,14 +174,20 @@ def _own_option(error: click.ClickException) -> list[str]:
     return [f"is {error.option_name} the remote command's? Put -- before the command, or the whole of it into quotes"]
 
 
-def _known_clusters(error: click.ClickException) -> list[str]:
-    """Which clusters there are, where one had to be named: as far as it is known in an instant."""
+def _known_names(error: click.ClickException) -> list[str]:
+    """Which clusters or nodes there are, where one had to be named: as far as it is known in an instant."""
     if not isinstance(error, click.MissingParameter) or error.ctx is None or error.param is None:
-        return []
-    if error.param.name != "tags":
         return []
     from starcluster.commands import completing
 
+    if error.param.name == "node":
+        nodes = completing.members(error.ctx, error.ctx.params.get("tag", ""))
+        return [f"its nodes: {', '.join(nodes)}"] if nodes else []
+    if (
+        error.param.name not in ("tag", "tags")
+        or ALIASES.get(error.ctx.info_name or "", error.ctx.info_name) == "start"
+    ):  # that one takes a new name
+        return []
     found = sorted(completing.clusters(error.ctx))
     return [f"active clusters: {', '.join(found)}"] if found else []
 

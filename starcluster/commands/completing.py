@@ -98,9 +98,14 @@ def clusters(ctx: click.Context) -> Iterable[str]:
 
 def nodes(ctx: click.Context) -> Iterable[str]:
     """Those of the cluster that stands before; click has not read it where an option waits for its value."""
-    members: dict[str, Names] = known(ctx).get("clusters", {})
-    tag = next((word for word in ctx.meta.get(WORDS, ()) if word in members), "")
-    return members.get(tag, [])
+    tags = known(ctx).get("clusters", {})
+    return members(ctx, next((word for word in ctx.meta.get(WORDS, ()) if word in tags), ""))
+
+
+def members(ctx: click.Context, tag: str) -> Names:
+    """The nodes of that cluster."""
+    found: Names = known(ctx).get("clusters", {}).get(tag, [])
+    return found
 
 
 def instances(ctx: click.Context) -> Iterable[str]:

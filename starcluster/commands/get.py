@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from starcluster.commands.words import check_copy
+
 if TYPE_CHECKING:
     from starcluster.app import App
 
 
 @click.command()
 @click.argument("tag")
-@click.argument("sources", metavar="REMOTE...", nargs=-1, required=True)
-@click.argument("target", metavar="LOCAL")
+@click.argument("sources", metavar="REMOTE...", nargs=-1)
+@click.argument("target", metavar="LOCAL", required=False)
 @click.option("-u", "--user", default="root", show_default=True, help="Copy as this user.")
 @click.option("-n", "--node", default="master", show_default=True, help="Copy from this node.")
 @click.option("--checksum", is_flag=True, help="Compare what is there by its bytes, not by size and time.")
@@ -26,6 +28,7 @@ def command(app: App, tag: str, sources: tuple[str, ...], target: str, user: str
       starcluster get mycluster /home/metrics.json .
       starcluster get mycluster '/home/runs/*.log' logs/
     """
+    check_copy(sources, target)
     from starcluster.cluster import transfer
     from starcluster.commands.progress import bar, tell
 

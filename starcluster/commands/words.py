@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import click
 
@@ -61,6 +62,15 @@ def refuse_negative(command: click.Command, words: list[str], ctx: click.Context
         if _NEGATIVE.fullmatch(word) and not _takes_next(before, names):
             raise click.UsageError(f"{word} is not in the range: no argument can be negative", ctx)
         before = word
+
+
+def check_copy(sources: Sequence[str], target: str | None) -> None:
+    """MissingParameter for what really is: where one word stands alone click takes it for the target."""
+    if sources:
+        return
+    missing = "sources" if target is None else "target"
+    ctx = click.get_current_context()
+    raise click.MissingParameter(ctx=ctx, param=next(one for one in ctx.command.params if one.name == missing))
 
 
 def options(command: click.Command) -> list[click.Option]:

@@ -101,6 +101,41 @@ def test_wrong_usage_shows_the_usage_line(run) -> None:
     assert err == "Usage: starcluster createkey [OPTIONS] NAME\n!!! ERROR - Missing argument 'NAME'.\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (["put", "c", "big"], "REMOTE"),
+        (["put", "c"], "LOCAL..."),
+        (["get", "c", "big"], "LOCAL"),
+        (["get", "c"], "REMOTE..."),
+    ],
+)
+def test_a_copy_without_all_its_words_is_told_which_is_missing(run, words: list[str], missing: str) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.endswith(f"!!! ERROR - Missing argument '{missing}'.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["stop"], "active clusters: mine, other"),
+        (["terminate"], "active clusters: mine, other"),
+        (["restart"], "active clusters: mine, other"),
+        (["sshmaster"], "active clusters: mine, other"),
+        (["sshnode", "mine"], "its nodes: master, node001"),
+        (["sshnode", "nosuch"], "Missing argument 'NODE'."),
+        (["start"], "Missing argument 'TAG'."),
+    ],
+)
+def test_who_names_no_cluster_or_node_is_told_which_there_are(
+    run, words: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"clusters": {"mine": ["master", "node001"], "other": []}}
+    monkeypatch.setattr("starcluster.commands.completing.known", lambda ctx: known)
+    assert run(*words)[2].endswith(f"!!! ERROR - {told}\n")
+
+
 def test_an_unknown_option_is_wrong_usage(run) -> None:
     assert run("listvolumes", "--bid-price", "1")[0] == 2
     assert run("--nonsense", "listvolumes")[0] == 2
