@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from starcluster import exception
+
 if TYPE_CHECKING:
     from starcluster.app import App
 
@@ -24,6 +26,10 @@ def command(app: App, plugin: str, tag: str) -> None:
     from starcluster import pluginloader
     from starcluster.cluster.setup import run_plugin
 
+    if plugin not in app.config.plugins and tag in app.config.plugins:
+        raise exception.UsageError(
+            f"plugin '{plugin}' is not in the config", hint=f"did you mean: starcluster runplugin {tag} {plugin}?"
+        )
     settings = app.config.plugin(plugin)
     loaded = pluginloader.load(settings.name, settings.setup_class, settings.arguments)
     run_plugin(app.clusters.get(tag), loaded)

@@ -171,3 +171,11 @@ def test_port_names_the_siblings_that_say_nothing(run: Run, folder: Path) -> Non
 def test_port_of_a_file_that_is_not_there(run: Run, folder: Path) -> None:
     result = run("plugin", "port", str(folder / "none.py"))
     assert (result.code, "can not be read" in result.err) == (1, True)
+
+
+def test_runplugin_with_its_words_swapped(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[global]\nCLOUD = local\n[plugin mine]\nSETUP_CLASS = old.Old\n")
+    result = run("runplugin", "bio", "mine")
+    assert result.code == 2
+    assert result.err.endswith("!!! ERROR - did you mean: starcluster runplugin mine bio?\n")
+    assert "plugins in this config: mine" in run("runplugin", "bio", "other").err
