@@ -23,7 +23,7 @@ def of_plugin(error: Exception) -> Exception:
             raise error
 
     with pytest.raises(exception.PluginError) as caught:
-        run_hook(Failing(), "on_add_node", ())
+        run_hook(Failing(), "on_add_node", ("mynode",))
     return caught.value
 
 
