@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from starcluster import exception
+from starcluster.cluster.printing import guarded_output
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 from starcluster.logger import log
 
@@ -69,7 +70,8 @@ def _call(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], *, mine: Se
     if _is_own(plugin, hook):
         log.info("Running plugin %s", name_of(plugin))
     try:
-        getattr(plugin, hook)(*arguments)
+        with guarded_output():
+            getattr(plugin, hook)(*arguments)
     except NotImplementedError:
         log.debug("plugin %s does nothing on %s", name_of(plugin), hook)
     except (Exception, SystemExit) as error:
