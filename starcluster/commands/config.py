@@ -35,8 +35,9 @@ def command() -> None:
 def check(app: App, /, *, template: str | None, as_json: bool) -> int:
     """Show what a cluster TEMPLATE means (all of them without one) after EXTENDS, and find every mistake.
 
-    Each setting is shown with its value and the file and section where it stands. Then come the AWS permissions that
-    such a cluster needs, and what is wrong; the exit status is 1 when something is. No cloud is asked or started.
+    First comes what is wrong; the exit status is 1 when something is. Then each setting with its value and the file
+    and section where it stands, of a named TEMPLATE the defaults too, and on AWS the permissions that such clusters
+    need. No cloud is asked or started.
 
     \b
     Examples:
@@ -49,7 +50,7 @@ def check(app: App, /, *, template: str | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(_as_words(found), indent=2))
     else:
-        _show(found)
+        _show(found, defaults=template is not None)
     return 1 if found.problems else 0
 
 
@@ -86,48 +87,56 @@ def _as_words(found: Report) -> dict[str, Any]:
     return words
 
 
-def _show(found: Report) -> None:
+def _show(found: Report, *, defaults: bool) -> None:
+    """What templates share is shown once."""
     click.echo(f"config: {found.path}\ncloud: {found.cloud}\n")
+    _show_problems(found)
     for part in found.general:
         _show_part(part, found.path)
     for meaning in found.templates:
-        _show_template(meaning, found.path)
+        _show_template(meaning, found.path, defaults=defaults)
+    for part in dict.fromkeys(part for one in found.templates for part in one.uses):
+        _show_part(part, found.path)
+    _show_needs("AWS permissions of who starts and ends them:", [one.needs for one in found.templates])
+    _show_needs("AWS permissions of their nodes (by IAM_PROFILE):", [one.nodes_need for one in found.templates])
+    if found.templates and not defaults:
+        click.echo("The defaults of a template too: starcluster config check TEMPLATE")
+    click.echo(f"Problems: {len(found.problems)}")
+
+
+def _show_problems(found: Report) -> None:
     for number, problem in enumerate(found.problems, 1):
         click.echo(f"problem {number}: {problem.message}")
         for line in problem.hint.splitlines():
             click.echo(f"    {line}")
     for note in found.notes:
         click.echo(f"note: {note}")
-    click.echo(f"Problems: {len(found.problems)}")
+    if found.problems or found.notes:
+        click.echo()
 
 
-def _show_part(part: Part, path: str, indent: str = "") -> None:
-    """What is written; of the rest it is enough to know that there is a default."""
-    written = [one for one in part.settings if one.section]
-    click.echo(f"{indent}[{part.title}]")
-    _table(written, path, indent)
+def _show_part(part: Part, path: str) -> None:
+    click.echo(f"[{part.title}]")
+    _table(_written(part.settings), path)
 
 
-def _show_template(meaning: Meaning, path: str) -> None:
+def _show_template(meaning: Meaning, path: str, *, defaults: bool) -> None:
     line = "".join(f" < [{title}]" for title in meaning.extends)
     click.echo(f"[cluster {meaning.name}]{line}")
-    _table(meaning.settings, path)
-    for part in meaning.uses:
-        _show_part(part, path)
-    if meaning.needs:
-        click.echo("AWS permissions of who starts and ends it:")
-        _show_needs(meaning.needs)
-    if meaning.nodes_need:
-        click.echo("AWS permissions of its nodes (the role of IAM_PROFILE):")
-        _show_needs(meaning.nodes_need)
+    _table(meaning.settings if defaults else _written(meaning.settings), path)
 
 
-def _table(settings: Sequence[Setting], path: str, indent: str = "") -> None:
+def _written(settings: Sequence[Setting]) -> list[Setting]:
+    """Of the rest it is enough to know that there is a default."""
+    return [one for one in settings if one.section]
+
+
+def _table(settings: Sequence[Setting], path: str) -> None:
     rows = [(one.name, one.value.replace("\n", "\\n"), _where(one, path)) for one in settings]
     name_width = max((len(name) for name, _, _ in rows), default=0)
     value_width = min(max((len(value) for _, value, _ in rows), default=0), 48)
     for name, value, where in rows:
-        click.echo(f"{indent}  {name.ljust(name_width)} = {value.ljust(value_width)}  {where}".rstrip())
+        click.echo(f"  {name.ljust(name_width)} = {value.ljust(value_width)}  {where}".rstrip())
     click.echo()
 
 
@@ -137,7 +146,11 @@ def _where(one: Setting, path: str) -> str:
     return f"[{one.section}]" if one.file == path else f"{one.file} [{one.section}]"
 
 
-def _show_needs(needs: Sequence[Need]) -> None:
+def _show_needs(title: str, of_each: Sequence[Sequence[Need]]) -> None:
+    needs = list(dict.fromkeys(need for some in of_each for need in some))
+    if not needs:
+        return
+    click.echo(title)
     width = max(len(need.action) for need in needs)
     for need in needs:
         click.echo(f"  {need.action.ljust(width)}  {', '.join(_on(need))}")

@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """A cluster template: `extends` is its ancestry, `uses` the sections that it names."""
+    """A cluster template: `extends` is its ancestry, `uses` the sections that it names, `needs` for AWS only."""
 
     name: str
     extends: tuple[str, ...] = ()
@@ -172,13 +172,14 @@ def _meaning(document: ini.Document, config: Config, name: str, tell: _Told) -> 
     chain = tuple(one.title for one in templates.ancestry(document, name))
     _tell_template(config, template, tell)
     plugins = dict(_plugins(template, tell))
+    aws = config.cloud is CloudName.AWS
     return Meaning(
         name=name,
         extends=chain[1:],
         settings=_settings(section, document),
         uses=tuple(_uses(document, template)),
-        needs=tuple(permissions.needed(_features(config, template, list(plugins.values())))),
-        nodes_need=_nodes_need(template),
+        needs=tuple(permissions.needed(_features(config, template, list(plugins.values())))) if aws else (),
+        nodes_need=_nodes_need(template) if aws else (),
     )
 
 

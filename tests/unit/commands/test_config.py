@@ -113,6 +113,16 @@ def test_what_templates_share_is_told_once(run: Run, path: Path) -> None:
     assert len(problems(checked(run, path, text, code=1))) == 1
 
 
+def test_problems_come_first_and_what_templates_share_once(run: Run, path: Path) -> None:
+    path.write_text(KEY.replace("~/k", "/no/such/key") + CLUSTER + "[cluster d]\nEXTENDS = c\nSPOT_BID = 1\n")
+    every = run("-c", str(path), "config", "check").out
+    assert every.index("problem 1: ") < every.index("[cluster c]\n")
+    assert [every.count(word) for word in ("\n[key k]\n", "AWS permissions of who", "ec2:RunInstances ")] == [1, 1, 1]
+    assert "ec2:DescribeSpotPriceHistory" in every
+    assert "default\n" not in every
+    assert "CLUSTER_SHELL          = bash          default\n" in run("-c", str(path), "config", "check", "c").out
+
+
 def test_one_template_has_its_own_problems_only(run: Run, path: Path, key: str) -> None:
     text = key + CLUSTER + "[cluster d]\nEXTENDS = c\nCLUSTER_SIZE = x\n"
     assert problems(checked(run, path, text, "c", code=0)) == []
@@ -171,8 +181,9 @@ def test_the_example_is_right_and_no_cloud_is_started(run: Run, path: Path, monk
         monkeypatch.setattr(app.App, door, property(lambda _: pytest.fail("a cloud was asked")), raising=True)
     result = run("-c", str(files.example()), "config", "check")
     assert (result.code, result.err) == (0, "")
-    assert "NODE_INSTANCE_TYPE     = t3.micro" in result.out
+    assert "NODE_INSTANCE_TYPE = t3.micro" in result.out
     assert result.out.rstrip().endswith("Problems: 0")
+    assert "AWS permissions" not in result.out
     assert not (path.parent / "local").exists()
 
 
