@@ -26,7 +26,8 @@ def test_a_print_into_a_dead_pipe_fails_no_hook(monkeypatch: pytest.MonkeyPatch)
     """stdout and stderr as `2>&1 | head` leaves them, written line by line."""
     reads, writes = os.pipe()
     os.close(reads)
-    dead_pipe = io.TextIOWrapper(io.FileIO(writes, "w"), write_through=True)
+    raw = io.FileIO(writes, "w")
+    dead_pipe = io.TextIOWrapper(raw, write_through=True)
     monkeypatch.setattr(sys, "stdout", dead_pipe)
     monkeypatch.setattr(sys, "stderr", dead_pipe)
     with pytest.raises(BrokenPipeError):
@@ -35,6 +36,7 @@ def test_a_print_into_a_dead_pipe_fails_no_hook(monkeypatch: pytest.MonkeyPatch)
     assert sys.stdout is dead_pipe
     with pytest.raises(BrokenPipeError):  # `listclusters | head` ends as it did
         print("after it")
+    raw.close()
 
 
 def test_what_is_read_arrives(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +47,7 @@ def test_what_is_read_arrives(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_first_that_ends_takes_nothing_from_the_others() -> None:
-    before = sys.stdout
+    before: object = sys.stdout
     first, second = guarded_output(), guarded_output()
     first.__enter__()
     second.__enter__()
