@@ -34,7 +34,7 @@ class Steps(clustersetup.DefaultClusterSetup):
             self.pool.simple_job(node.ssh.execute, ('hostname'), jobid=node.alias)
         names = self.pool.wait(len(self.nodes))
         master.ssh.execute("echo '%s %s %s' > /var/tmp/steps" % (
-            ','.join(sorted(self._get_nfs_export_paths())), names and names[0][0], self._get_max_unused_user_id() > uid))
+            ','.join(sorted(self._get_nfs_export_paths())), names and names[0][0], self._get_max_unused_user_id()[0] > uid))
 
     def on_add_node(self, node, nodes, master, user, user_shell, volumes):
         self._take(nodes, master, user, user_shell, volumes)
