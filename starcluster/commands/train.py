@@ -15,6 +15,7 @@ import click
 from starcluster import exception, names
 from starcluster.commands.signals import heeding_signals, status_of
 from starcluster.logger import log, only_errors, timed_lines
+from starcluster.model import InstanceState
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -216,23 +217,45 @@ def _leave(made: Sequence[Driver], status: int) -> int:
         log.info("")
         for site in (site for driver in made for site in driver.sites):
             for wish in site.wishes:
-                for line in farewell(wish, site.look.names.get(names.fold(wish.name)) if site.look else None):
+                for line in farewell(wish, _known_now(site, wish)):
                     log.info("%s", line)
     return status
 
 
+def _known_now(site: Site, wish: Wish) -> NameLook | None:
+    """What the last look saw of a name, its machines and record as they are now: acts may have ended them since."""
+    known = site.look.names.get(names.fold(wish.name)) if site.look else None
+    if known is None:
+        return None
+    try:
+        found = site.observer.ec2.instances.find(cluster=site.cluster)
+        record = site.observer.records.get(wish.name)
+    except exception.BaseException as error:
+        log.debug("%s: %s", wish.name, error)
+        return known
+    mine = tuple(one for one in found if names.fold(one.alias) == names.fold(wish.name))
+    return dataclasses.replace(known, instances=mine, record=record or known.record)
+
+
 def farewell(wish: Wish, known: NameLook | None) -> list[str]:
-    """What goes on without us, by the last look at it, and how to watch or end it."""
+    """What goes on without us, by what is known of it, and how to watch or end it."""
     again = f"  to watch it again:  starcluster train {wish.name}"
     if known is not None and known.holder:
         return [f"{wish.name} is watched by {known.holder}, and goes on"]
-    if known is not None and known.record is not None and known.record.outcome is not None:
-        state = known.record.outcome.state
-        return [f"{wish.name} has {state}; its machine is perhaps not released yet, which this sees to:", again]
-    if known is not None and not any(one.state.is_alive for one in known.instances):
+    outcome = known.record.outcome if known and known.record else None
+    alive = [one for one in known.instances if one.state.is_alive] if known else []
+    if known and not alive and any(one.state is InstanceState.SHUTTING_DOWN for one in known.instances):
+        done = f"{wish.name} has {outcome.state}; its machine" if outcome else wish.name
+        return [f"{done} is being ended: nothing runs and nothing costs", again]
+    if outcome:
+        return [f"{wish.name} has {outcome.state}; its machine is perhaps not released yet, which this sees to:", again]
+    if known and not alive:
         return [f"{wish.name} has no machine: nothing runs and nothing costs, unless one was just asked for", again]
+    end = f"  to end it:          starcluster removenode {wish.cluster} {wish.name}"
+    if known and known.record and all(one.id in known.record.released for one in alive):
+        return [f"{wish.name} was being ended, and costs until that is done, which this sees to:", again, end]
     return [
         f"{wish.name} goes on running, and costing, without being watched: an interruption would end it",
         again,
-        f"  to end it:          starcluster removenode {wish.cluster} {wish.name}",
+        end,
     ]

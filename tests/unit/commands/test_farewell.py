@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
+from starcluster import exception
 from starcluster.clock import Clock
 from starcluster.cluster.namerecord import NameRecord, Outcome, OutcomeState
-from starcluster.commands.train import _failure, farewell
+from starcluster.commands.train import _failure, _known_now, farewell
 from starcluster.model import Instance, InstanceState
 from starcluster.supervisor.actions import Hold
 from starcluster.supervisor.look import NameLook
@@ -54,3 +58,52 @@ def test_what_another_driver_watches_is_watched() -> None:
     assert farewell(WISH, NameLook(instances=(RUNNING,), holder="ann@laptop")) == [
         "mynode is watched by ann@laptop, and goes on"
     ]
+
+
+GOING = dataclasses.replace(RUNNING, state=InstanceState.SHUTTING_DOWN)
+RECORD = NameRecord(name="mynode", cluster="mycluster")
+
+
+def test_what_is_being_ended_does_not_go_on() -> None:
+    assert farewell(WISH, NameLook(instances=(GONE, GOING), record=RECORD)) == [
+        "mynode is being ended: nothing runs and nothing costs",
+        "  to watch it again:  starcluster train mynode",
+    ]
+    done = Outcome(state=OutcomeState.FINISHED, at=datetime(2026, 1, 31, tzinfo=UTC), exit=0)
+    finished = NameLook(instances=(GOING,), record=dataclasses.replace(RECORD, outcome=done))
+    assert farewell(WISH, finished)[0].startswith("mynode has finished; its machine is being ended")
+
+
+def test_an_end_that_was_cut_off_may_cost_on() -> None:
+    cut_off = NameLook(instances=(RUNNING,), record=dataclasses.replace(RECORD, released=("i-1",)))
+    text = "\n".join(farewell(WISH, cut_off))
+    assert "mynode was being ended, and costs until that is done" in text
+    assert "starcluster removenode mycluster mynode" in text
+    replaced = NameLook(instances=(RUNNING,), record=dataclasses.replace(RECORD, released=("i-2",)))
+    assert "goes on running, and costing" in farewell(WISH, replaced)[0]
+
+
+def site(now: Any, before: Instance = RUNNING) -> Any:
+    """A site whose last look saw `before`; `now` answers when EC2 is asked again."""
+    look = SimpleNamespace(names={"mynode": NameLook(instances=(before,), record=RECORD)})
+    ec2 = SimpleNamespace(instances=SimpleNamespace(find=now))
+    records = SimpleNamespace(get=lambda name: dataclasses.replace(RECORD, released=("i-1",)))
+    return SimpleNamespace(look=look, cluster="mycluster", observer=SimpleNamespace(ec2=ec2, records=records))
+
+
+def test_what_was_ended_since_the_last_look_is_known() -> None:
+    other = dataclasses.replace(RUNNING, id="i-3", tags={"alias": "other"})
+    known = _known_now(site(lambda cluster: [GOING, other]), WISH)
+    assert known is not None
+    assert known.instances == (GOING,)
+    assert known.record is not None
+    assert known.record.released == ("i-1",)
+
+
+def test_the_last_look_counts_where_ec2_does_not_answer() -> None:
+    def fails(cluster: str) -> None:
+        raise exception.TransientError("no answer")
+
+    known = _known_now(site(fails), WISH)
+    assert known is not None
+    assert known.instances == (RUNNING,)
