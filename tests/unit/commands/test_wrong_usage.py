@@ -40,6 +40,13 @@ def test_wrong_usage(run: Run, ec2: FakeEc2, words: list[str]) -> None:
     assert "!!! ERROR - " in result.said
 
 
+@pytest.mark.parametrize("group", ["plugin", "drive", "local", "config"])
+def test_a_bare_group_shows_its_help(run: Run, group: str) -> None:
+    result = run(group)
+    assert (result.code, result.err) == (1, "")
+    assert result.out == run(group, "--help").out
+
+
 def test_spothistory(run: Run) -> None:
     assert run("shi", "t3.micro").out == (
         ">>> Fetching spot history for t3.micro (VPC)\n"
