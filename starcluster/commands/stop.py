@@ -10,7 +10,10 @@ from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starcluster.app import App
+    from starcluster.cluster.node import Node
 
 
 @click.command()
@@ -30,7 +33,13 @@ def command(app: App, tags: tuple[str, ...], confirm: bool, terminate_unstoppabl
 
     for tag in tags:
         cluster = app.clusters.get(tag)
-        if not confirmed(f"Stop cluster {tag}", sure=confirm):
+        if not confirmed(question(tag, cluster.nodes if terminate_unstoppable else ()), sure=confirm):
             continue
         lifecycle.stop(cluster, terminate_unstoppable=terminate_unstoppable, force=force)
         log.info("Cluster %s is stopped; starcluster start -x %s goes on", tag, tag)
+
+
+def question(tag: str, nodes: Sequence[Node]) -> str:
+    """What `stop` asks; of these nodes (-t) it names those that it would end for good."""
+    ended = [node.alias for node in nodes if not node.is_stoppable()]
+    return f"Stop cluster {tag}" + (f" and terminate {', '.join(ended)} (spot)" if ended else "")
