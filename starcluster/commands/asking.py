@@ -10,6 +10,7 @@ import click
 
 from starcluster import exception
 
+_YES_OPTION = "--yes"
 _YES = ("y", "Y", "yes")
 Function = Callable[..., Any]
 
@@ -27,8 +28,18 @@ def confirmed(question: str, *, sure: bool = False) -> bool:
     answer = sys.stdin.readline()
     if not answer:
         click.echo()
-        raise exception.BaseException("nobody answers the question", hint="--yes (or -c, --confirm) does it unasked")
+        raise exception.BaseException("nobody answers the question", hint=_unasked())
     if answer.strip() in _YES:
         return True
     click.echo("Aborting...")
     return False
+
+
+def _unasked() -> str:
+    """How the verb that asks is told not to: -c is another option in some."""
+    context = click.get_current_context(silent=True)
+    found = [one.opts for one in context.command.params if _YES_OPTION in one.opts] if context else []
+    if not found:
+        return ""
+    others = ", ".join(sorted((one for one in found[0] if one != _YES_OPTION), key=len))
+    return f"{_YES_OPTION} (or {others}) does it unasked" if others else f"{_YES_OPTION} does it unasked"
