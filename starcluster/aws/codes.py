@@ -164,6 +164,7 @@ SPOT_HINTS: Mapping[str, str] = {
 SUPPORT = "https://console.aws.amazon.com/support/home"
 _NO_MACHINE = "AWS has no such machine free now: try another type or zone, or wait"
 _NO_VPC = "this region has no default VPC: set SUBNET_ID in the cluster template"
+_NO_TYPE = "the EC2 console and `aws ec2 describe-instance-types` show the types of this region"
 HINTS: Mapping[str, str] = {
     "InsufficientInstanceCapacity": _NO_MACHINE,
     "UnfulfillableCapacity": _NO_MACHINE,
@@ -187,12 +188,13 @@ HINTS: Mapping[str, str] = {
     ),
     "InvalidAMIID.NotFound": "image ids differ between regions: use a friendly name such as ubuntu-24.04",
     "InvalidKeyPair.NotFound": "starcluster listkeypairs shows the keys of this region; createkey makes one",
+    "InvalidKeyPair.Duplicate": "choose another name; starcluster listkeypairs shows those taken, removekey frees one",
     "InvalidVolume.NotFound": "starcluster listvolumes shows the volumes of this region",
     "InvalidInstanceID.NotFound": "starcluster listinstances shows the instances of this region",
     "InvalidUserData.Malformed": "user data may have 16 KB: make USERDATA_SCRIPTS shorter",
     "InvalidSubnetID.NotFound": "set SUBNET_ID to a subnet of this region, or leave it out",
-    "InvalidInstanceType": "look for the type's name: starcluster spothistory TYPE, or the EC2 console",
-    "InvalidInstanceType.NotFound": "look for the type's name: starcluster spothistory TYPE, or the EC2 console",
+    "InvalidInstanceType": _NO_TYPE,
+    "InvalidInstanceType.NotFound": _NO_TYPE,
     "InvalidZone.NotFound": "starcluster listzones shows the zones of this region",
     "InvalidAvailabilityZone": "starcluster listzones shows the zones of this region",
     "VPCIdNotSpecified": _NO_VPC,

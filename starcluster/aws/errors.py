@@ -33,6 +33,7 @@ _CREDENTIALS_HINT = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an AWS_PROFILE, or [aws info] in the config;"
     " without an account: CLOUD = local"
 )
+_NEAR = 0.8
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 _ENCODED = re.compile(r"Encoded authorization failure message: (\S+)")
 _DECODE = "the encoded part of AWS's answer tells more to who may: aws sts decode-authorization-message"
@@ -139,6 +140,8 @@ def error_class(code: str, status: int = 400) -> type[exception.AWSError]:
 
 
 def _hint(code: str, message: str, kind: type[exception.AWSError], call: Call) -> str:
+    if code.startswith("InvalidInstanceType") and (near := _near_types(call.params)):
+        return f"did you mean: {', '.join(near)}?"
     if code in codes.HINTS:
         return codes.HINTS[code]
     if kind is exception.PermissionDenied:
@@ -146,6 +149,16 @@ def _hint(code: str, message: str, kind: type[exception.AWSError], call: Call) -
     if kind is exception.QuotaError:
         return quotas.hint(code, region=call.region, params=call.params)
     return _CREDENTIALS_HINT if kind is exception.CredentialsError else ""
+
+
+def _near_types(params: Mapping[str, Any]) -> list[str]:
+    """What a mistyped instance type may have been."""
+    import difflib
+
+    from starcluster.aws import typenames
+
+    named = [*params.get("InstanceTypes", ()), params.get("InstanceType", "")]
+    return difflib.get_close_matches(next(filter(None, named), ""), typenames.instance_types(), 3, _NEAR)
 
 
 def _permission_hint(message: str, call: Call) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starcluster.cluster import pools
 from starcluster.cluster.joining import Joined, Joining
 from starcluster.cluster.launching import NodeSpec, named_subnet
-from starcluster.cluster.places import words
+from starcluster.cluster.places import check_zones, words
 from starcluster.cluster.starting import market_of, zones_from
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add(cluster: Cluster, aliases: Sequence[str], wish: AddWish) -> Joined:
     cluster.record.check_writable(cluster.tag)
     master = cluster.running_master()
     zone = named_subnet(cluster, wish.subnet_id).zone if wish.subnet_id else wish.zone
+    check_zones(cluster.ec2, [zone])
     specs = specs_of(cluster.record, aliases, wish, zone=zone, home=master.placement)
     return Joining(cluster, keep=wish.keep).join(specs)
 

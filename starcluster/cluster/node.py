@@ -305,6 +305,12 @@ class Node(Facts, Accounts, Shares):
                 self._ssh.close_files()
                 self._ssh.go_back_to(self.user)
 
+    def _not_running_hint(self) -> str:
+        tag = self.tags.get(record.CLUSTER, "")
+        if self.state is InstanceState.STOPPED and tag:
+            return f"starcluster start -x {tag} starts a stopped cluster"
+        return "starcluster listclusters shows its state"
+
     def login_argv(
         self, *, user: str = "", command: str = "", pseudo_tty: bool | None = None, **flags: bool
     ) -> list[str]:
@@ -312,7 +318,7 @@ class Node(Facts, Accounts, Shares):
         if not self.is_running():
             raise exception.InstanceNotRunning(
                 f"{self.alias} ({self.id}) is not running but {self.state}",
-                hint="starcluster listclusters shows its state",
+                hint=self._not_running_hint(),
             )
         self.learn_host_keys(limit=_QUICK_LOOK)
         return login.argv(

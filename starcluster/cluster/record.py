@@ -18,7 +18,7 @@ from typing import Any
 
 from starcluster import __version__, exception
 from starcluster.config import secrecy
-from starcluster.model import RootVolume
+from starcluster.model import Instance, RootVolume
 
 SCHEMA = "@sc-schema"
 CLUSTER = "@sc-cluster"
@@ -200,6 +200,14 @@ def pieces(tags: Mapping[str, str]) -> set[str]:
     """The keys of the tags in which the record is."""
     heads = tuple(f"{key}-" for key in (CORE, SETTINGS, PLUGINS, VOLUMES))
     return {key for key in tags if key.startswith(heads)}
+
+
+def who(instance: Instance) -> str:
+    """`node001 of mycluster (i-1)`; of an instance that is none of ours the id alone."""
+    if not instance.alias:
+        return instance.id
+    tag = instance.tags.get(CLUSTER, "")
+    return f"{instance.alias}{f' of {tag}' if tag else ''} ({instance.id})"
 
 
 def resource_tags(tag: str, alias: str = "", extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from starcluster import names
 from starcluster.clock import Clock
+from starcluster.cluster import record
 from starcluster.cluster.drives.drive import Drive, Shot
 from starcluster.cluster.drives.plan import was_ever_used
 from starcluster.cluster.drives.records import DriveRecords
@@ -34,32 +35,33 @@ class DriveSight:
         if not wanted:
             return {}
         found, broken = self._records.some(wanted)
-        lives = self._who_lives(found.values(), instances)
-        looks = {name: self._one(name, found.get(name), lives) for name in wanted}
+        holders = self._holders(found.values(), instances)
+        looks = {name: self._one(name, found.get(name), holders) for name in wanted}
         looks |= {name: DriveLook(name=name, broken=error.explain()) for name, error in broken.items()}
         return {names.fold(wish.name): tuple(looks[drive.name] for drive in wish.drives) for wish in wishes}
 
-    def _who_lives(self, drives: Any, instances: Sequence[Instance]) -> Callable[[str], bool]:
-        """Whether an instance that has a volume lives; those outside the cluster are asked for, if there are any."""
+    def _holders(self, drives: Any, instances: Sequence[Instance]) -> dict[str, Instance]:
+        """By id, the instances that may have a volume; those outside the cluster are asked for, if there are any."""
         known = {one.id: one for one in instances}
         held = {form.volume.holder.instance_id for one in drives for form in one.forms if form.volume.holder}
         strangers = sorted(held - known.keys())
         if strangers:
             known |= {one.id: one for one in self._instances.find(ids=strangers)}
-        return lambda instance_id: instance_id in known and known[instance_id].state.is_in_cluster
+        return known
 
-    def _one(self, name: str, drive: Drive | None, lives: Callable[[str], bool]) -> DriveLook:
+    def _one(self, name: str, drive: Drive | None, holders: Mapping[str, Instance]) -> DriveLook:
         if drive is None:
             return DriveLook(name=name, exists=False)
         form, newest = drive.present, drive.newest_done
         holder = form.volume.holder.instance_id if form and form.volume.holder else ""
-        living = bool(holder) and lives(holder)
+        living = holder in holders and holders[holder].state.is_in_cluster
         whole = [one for one in drive.shots if form and one.snapshot.state in _LIVING and one.has_all_of(form)]
         return DriveLook(
             name=name,
             zone=form.volume.zone if form else "",
             volume_id=form.id if form else "",
             holder=holder,
+            holder_name=record.who(holders[holder]) if holder in holders else "",
             holder_lives=living,
             used=was_ever_used(drive),
             size=form.volume.size if form else _size(drive.record.shape),

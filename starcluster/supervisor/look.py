@@ -148,6 +148,7 @@ class DriveLook:
     zone: str = ""
     volume_id: str = ""
     holder: str = ""
+    holder_name: str = ""
     holder_lives: bool = False
     used: bool = False
     size: int = 0

@@ -98,7 +98,7 @@ def _taken_elsewhere(case: Case) -> Action | None:
         if drive.holder and drive.holder_lives and drive.holder not in mine:
             return Hold(
                 name=case.wish.name,
-                because=f"its drive {drive.name} ({drive.volume_id}) is in use by {drive.holder}",
+                because=f"its drive {drive.name} ({drive.volume_id}) is in use by {drive.holder_name or drive.holder}",
                 hint=f"one writer at a time: starcluster drive detach {drive.name}, or end that node",
             )
     return None

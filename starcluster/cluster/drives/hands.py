@@ -23,7 +23,7 @@ from starcluster.cluster.drives.drive import (
     Record,
 )
 from starcluster.cluster.drives.records import DriveRecords
-from starcluster.cluster.record import CURRENT_SCHEMA, NAME, SCHEMA
+from starcluster.cluster.record import CURRENT_SCHEMA, NAME, SCHEMA, who
 from starcluster.logger import log
 from starcluster.model import Instance, Snapshot, Volume
 
@@ -110,11 +110,13 @@ class Hands:
         drive = self.records.get(name)
         held = {form.volume.holder.instance_id for form in drive.forms if form.volume.holder}
         ids = sorted(held | {target.instance_id} - {""})
+        found = self.instances.find(ids=ids) if ids else []
         place = plan.Place(
             instance_id=target.instance_id,
             zone=target.zone,
             now=now,
-            holders={one.id: one.state for one in self.instances.find(ids=ids)} if ids else {},
+            holders={one.id: one.state for one in found},
+            names={one.id: who(one) for one in found},
             lossy=target.lossy,
         )
         return drive, place

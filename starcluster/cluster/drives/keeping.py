@@ -15,6 +15,7 @@ from starcluster.cluster.drives.drive import Drive, Form, Record, Shot
 from starcluster.cluster.drives.hands import Hands, Target
 from starcluster.cluster.drives.records import DriveRecords
 from starcluster.cluster.drives.retention import DEFAULT, Kept, read_keep, to_remove
+from starcluster.cluster.record import who
 from starcluster.logger import log
 from starcluster.model import Snapshot, SnapshotState, Volume
 
@@ -180,7 +181,7 @@ class Drives:
         """Go back to an older state, on purpose: what was written since stays on the volume that was, as a fork."""
         drive = self.records.get(name)
         shot = _shot(drive, snapshot_id)
-        _refuse_used(drive, self._alive(drive.forms))
+        self._refuse_used(drive, self._alive(drive.forms))
         snapshotting.wait_stored(self._clusters, shot.snapshot)
         if not plan.has_gone_back(drive, zone, shot):
             self._go_back(drive, zone, shot)
@@ -197,12 +198,23 @@ class Drives:
         """Delete the drive for good: its volumes, its snapshots and what tells of them."""
         drive = self.records.get(name)
         held = [one for one in drive.forms if one.volume.holder]
-        _refuse_used(drive, held)
+        self._refuse_used(drive, held)
         for form in drive.forms:
             self._ec2.volumes.delete(form.id)
         for shot in drive.shots:
             self._ec2.snapshots.delete(shot.id)
         self.records.forget(drive)
+
+    def _refuse_used(self, drive: Drive, held: list[Form]) -> None:
+        holder = held[0].volume.holder if held else None
+        if holder:
+            found = self._ec2.instances.find(ids=[holder.instance_id])
+            raise exception.ConflictError(
+                f"the drive {drive.record.name} is in use: {held[0].id} is at"
+                f" {who(found[0]) if found else holder.instance_id}",
+                code="VolumeInUse",
+                hint=f"starcluster drive detach {drive.record.name}",
+            )
 
     def _alive(self, forms: Iterable[Form]) -> list[Form]:
         held = {one.volume.holder.instance_id: one for one in forms if one.volume.holder}
@@ -227,17 +239,6 @@ def _shot(drive: Drive, snapshot_id: str) -> Shot:
             f"{snapshot_id} is no snapshot of the drive {drive.record.name}", hint=f"its snapshots: {known}"
         )
     return found
-
-
-def _refuse_used(drive: Drive, held: list[Form]) -> None:
-    if held:
-        volume = held[0].volume
-        raise exception.ConflictError(
-            f"the drive {drive.record.name} is in use: {volume.id} is at"
-            f" {volume.holder.instance_id if volume.holder else 'an instance'}",
-            code="VolumeInUse",
-            hint=f"starcluster drive detach {drive.record.name}",
-        )
 
 
 def facts(drive: Drive, now: datetime, aliases: Mapping[str, str]) -> dict[str, object]:

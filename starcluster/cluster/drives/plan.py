@@ -79,7 +79,7 @@ class Refuse(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the drive is wanted; `holders`: the states of the instances that have volumes of it, by id.
+    """Where the drive is wanted; by id, of the instances that have volumes of it, `holders`: states, `names`: words.
 
     `lossy`: the user prefers an older snapshot to waiting for the writes after it.
     """
@@ -88,7 +88,11 @@ class Place:
     zone: str
     now: datetime
     holders: Mapping[str, InstanceState] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     lossy: bool = False
+
+    def who(self, instance_id: str) -> str:
+        return self.names.get(instance_id, instance_id)
 
     def is_alive(self, instance_id: str) -> bool:
         state = self.holders.get(instance_id)
@@ -318,7 +322,8 @@ def _in_use_beside(drive: Drive, form: Form, place: Place) -> Refuse | None:
         if other.id == form.id or holder is None or not place.is_alive(holder.instance_id):
             continue
         return Refuse(
-            because=f"{other.id}, an older volume of the drive {drive.record.name}, is at {holder.instance_id}",
+            because=f"{other.id}, an older volume of the drive {drive.record.name},"
+            f" is at {place.who(holder.instance_id)}",
             hint=f"one writer at a time: starcluster detachvolume {other.id}",
         )
     return None
@@ -347,13 +352,15 @@ def _from_volume(drive: Drive, form: Form, place: Place) -> Step:
 def _held(drive: Drive, form: Form, instance_id: str, place: Place) -> Step:
     if place.is_alive(instance_id):
         return Refuse(
-            because=f"the drive {drive.record.name} ({form.id}) is in use by {instance_id}",
+            because=f"the drive {drive.record.name} ({form.id}) is in use by {place.who(instance_id)}",
             hint=f"one writer at a time: starcluster drive detach {drive.record.name}, or end that node",
         )
     newest = drive.newest_done
     if place.lossy and newest and form.volume.zone != place.zone:
         return _go_on(drive, form, newest, place, loses=True)
-    return Wait(because=f"{form.id} is not free yet: {instance_id} is {place.holders.get(instance_id, 'gone')}")
+    return Wait(
+        because=f"{form.id} is not free yet: {place.who(instance_id)} is {place.holders.get(instance_id, 'gone')}"
+    )
 
 
 def _carry(drive: Drive, form: Form, place: Place) -> Step:

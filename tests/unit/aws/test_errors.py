@@ -175,6 +175,14 @@ def test_an_unknown_server_error_is_passing() -> None:
     assert isinstance(errors.translate(client_error("Odd", status=503), what="x"), exception.TransientError)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("t3.mikro", "did you mean: t3.micro, "), ("nonsense", "describe-instance-types")]
+)
+def test_a_mistyped_instance_type(name: str, hint: str) -> None:
+    error = errors.translate(client_error("InvalidInstanceType"), what="x", params={"InstanceTypes": [name]})
+    assert hint in error.hint
+
+
 PLAIN = "User: arn:aws:iam::1:user/me is not authorized to perform: ec2:CreateTags on resource: x"
 ENCODED = "You are not authorized to perform this operation. Encoded authorization failure message: abc-123_x"
 

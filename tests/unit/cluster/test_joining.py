@@ -60,6 +60,25 @@ def states(ec2: FakeEc2, alias: str) -> list[InstanceState]:
     return [one.state for one in ec2.instances.all.values() if one.alias == alias]
 
 
+def test_a_zone_that_does_not_exist_is_named_with_those_that_do(
+    clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(exception.InvalidZone, match="zone 'us-east-1q' does not exist") as caught:
+        add(begin(clusters), monkeypatch, SetUps(), "a", zone="us-east-1q")
+    assert caught.value.hint.startswith("zones: us-east-1a, ")
+    assert states(ec2, "a") == []
+
+
+def test_a_command_for_a_node_that_is_stopped_is_told_how_to_start_it(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    ec2.advance()
+    ec2.instances.stop([cluster.master_node.id])
+    ec2.advance()
+    with pytest.raises(exception.InstanceNotRunning) as caught:
+        cluster.load().master_node.shell(command="hostname")
+    assert caught.value.hint == f"starcluster start -x {cluster.tag} starts a stopped cluster"
+
+
 def test_all_are_added(clusters: Clusters, ec2: FakeEc2, forgotten: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     joined = add(begin(clusters), monkeypatch, SetUps(), "a", "b")
     assert sorted(node.alias for node in joined.nodes) == ["a", "b"]

@@ -92,6 +92,8 @@ def test_one_in_use_and_one_whose_node_has_died(seen: Seen) -> None:
     assert seen.node is not None
     assert (found.holder, found.holder_lives, found.unsaved) == (seen.node.id, True, False)
     dead = replace(seen.node, state=InstanceState.SHUTTING_DOWN)
+    assert seen.node.id in found.holder_name
+    assert seen.node.alias in found.holder_name
     assert not seen.look([dead]).holder_lives
     assert seen.look([]).holder_lives, "a stranger is asked for"
     seen.world.free(form.id)

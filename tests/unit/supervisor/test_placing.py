@@ -160,6 +160,8 @@ def test_a_drive_that_another_machine_has_is_the_user_s_to_free() -> None:
         assert isinstance(found, act.Hold)
         assert "its drive data (vol-1) is in use by i-9" in found.because
         assert "starcluster drive detach data" in found.hint
+    named = now(lost(drive(holder="i-9", holder_name="node001 of bio (i-9)", holder_lives=True)))
+    assert "is in use by node001 of bio (i-9)" in named.because
     assert isinstance(now(lost(drive(holder="i-9"))), act.Launch), "a dead one gives it back by itself"
     assert isinstance(now(lost(drive(holder="i-1", holder_lives=True))), act.Launch)
 

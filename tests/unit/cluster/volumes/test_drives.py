@@ -65,7 +65,7 @@ def test_of_two_that_make_it_at_once_one_does(site: Site, ec2: FakeEc2, monkeypa
 def test_it_goes_from_node_to_node_and_is_given_back_only_by_who_has_it(site: Site, desk: Desk) -> None:
     master, node = machine(site, "master"), machine(site)
     node.attach_drive("data", "/data", shape=SHAPE)
-    with pytest.raises(exception.UserMustAct, match="is in use by"):
+    with pytest.raises(exception.UserMustAct, match=r"is in use by node001 of c \(i-"):
         master.attach_drive("data", "/data", shape=SHAPE)
     master.detach_drive("data")
     assert present(site).holder is not None, "it is not the master's to give back"
