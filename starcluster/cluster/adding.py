@@ -43,6 +43,7 @@ def add(cluster: Cluster, aliases: Sequence[str], wish: AddWish) -> Joined:
     zone = named_subnet(cluster, wish.subnet_id).zone if wish.subnet_id else wish.zone
     check_zones(cluster.ec2, [zone])
     specs = specs_of(cluster.record, aliases, wish, zone=zone, home=master.placement)
+    _ = cluster.plugins  # one that can not be made is told before anything is paid for
     return Joining(cluster, keep=wish.keep).join(specs)
 
 

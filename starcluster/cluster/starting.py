@@ -325,6 +325,8 @@ def resume(cluster: Cluster, *, create_only: bool = False) -> None:
             f"cluster '{cluster.tag}' has no nodes to start: all are terminated", hint=_remove_first(cluster)
         )
     _ = cluster.master_node
+    if not create_only:
+        _ = cluster.plugins  # one that can not be made is told before anything is paid for
     stopping = [node.id for node in nodes if node.state is InstanceState.STOPPING]
     if stopping:
         waiting.wait_states(

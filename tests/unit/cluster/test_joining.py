@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from starcluster import exception
-from starcluster.cluster import adding, joining
+from starcluster.cluster import adding, joining, starting
 from starcluster.cluster.adding import AddWish
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.joining import Joined
 from starcluster.cluster.node import Node
-from starcluster.cluster.record import READY
+from starcluster.cluster.record import READY, PluginRecord
 from starcluster.cluster.setup import _ready_beside
+from starcluster.clustersetup import ClusterSetup
 from starcluster.model import Instance, InstanceState, Market, Subnet
 from tests.fakes.ec2 import VPC, FakeEc2
 from tests.unit.cluster.conftest import record_with
@@ -84,6 +85,29 @@ def test_all_are_added(clusters: Clusters, ec2: FakeEc2, forgotten: list[str], m
     assert sorted(node.alias for node in joined.nodes) == ["a", "b"]
     assert joined.failed == {}
     assert forgotten == []
+
+
+class Refuses(ClusterSetup):
+    def __init__(self) -> None:
+        raise ValueError("no such licence")
+
+
+@pytest.mark.parametrize(
+    ("setup_class", "why"), [("gone_away.Motd", "can not be imported"), (f"{__name__}.Refuses", "no such licence")]
+)
+def test_a_plugin_that_can_not_be_made_is_told_before_anything_is_launched(
+    clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, setup_class: str, why: str
+) -> None:
+    cluster = starting.start(
+        clusters, "c", record_with(plugins=(PluginRecord(name="p", setup_class=setup_class),)), (), create_only=True
+    )
+    before = set(ec2.instances.all)
+    with pytest.raises(exception.PluginError, match=why):
+        add(cluster, monkeypatch, SetUps(), "a")
+    assert set(ec2.instances.all) == before
+    monkeypatch.setattr(ec2.instances, "start", lambda ids: pytest.fail("started"))
+    with pytest.raises(exception.PluginError, match=why):
+        starting.resume(cluster)
 
 
 def test_a_set_up_that_fails_is_tried_once_more_on_the_same_machine(
