@@ -7,7 +7,10 @@ from starcluster.clustersetup import ClusterSetup
 
 
 class CondorPlugin(ClusterSetup):
-    """Raises PluginError, so that a config which names it is refused before anything is launched."""
+    """Not there: use train.cfg for commands that last, or the plugins mpich2 or ipcluster.
+
+    Raises PluginError, so that a config which names it is refused before anything is launched.
+    """
 
     def __init__(self) -> None:
         raise exception.PluginError(

@@ -7,7 +7,10 @@ from starcluster.clustersetup import ClusterSetup
 
 
 class Hadoop(ClusterSetup):
-    """Raises PluginError, so that a config which names it is refused before anything is launched."""
+    """Not there: use Amazon EMR, or the plugin ipcluster.
+
+    Raises PluginError, so that a config which names it is refused before anything is launched.
+    """
 
     def __init__(self, hadoop_tmpdir: str = "", map_to_proc_ratio: str = "", reduce_to_proc_ratio: str = "") -> None:
         raise exception.PluginError(

@@ -7,7 +7,10 @@ from starcluster.clustersetup import ClusterSetup
 
 
 class MysqlCluster(ClusterSetup):
-    """Raises PluginError, so that a config which names it is refused before anything is launched."""
+    """Not there: use Amazon RDS, or the plugin pkginstaller to install a server.
+
+    Raises PluginError, so that a config which names it is refused before anything is launched.
+    """
 
     def __init__(
         self,

@@ -7,7 +7,10 @@ from starcluster.clustersetup import ClusterSetup
 
 
 class SGEPlugin(ClusterSetup):
-    """Raises PluginError, so that a config which names it is refused before anything is launched."""
+    """Not there: use train.cfg for commands that last, or the plugins mpich2 or ipcluster.
+
+    Raises PluginError, so that a config which names it is refused before anything is launched.
+    """
 
     def __init__(self, master_is_exec_host: str = "", slots_per_host: str = "") -> None:
         raise exception.PluginError(

@@ -9,7 +9,7 @@ import click
 
 from starcluster import exception
 from starcluster.commands.listing import Form, forms, show_json, show_list
-from starcluster.commands.showing import or_none
+from starcluster.commands.showing import NONE, or_none
 from starcluster.commands.tables import Column
 from starcluster.commands.words import Words
 from starcluster.logger import log
@@ -76,14 +76,16 @@ def list_(app: App, /, *, form: Form) -> None:
 
 
 def _block(one: dict[str, Any]) -> dict[str, object]:
+    """What is known of it."""
     section, setup_class = one["section"], one["setup_class"]
-    return {
+    facts = {
         "plugin": f"{section} ({setup_class})" if section else setup_class,
         "from": one["source"],
-        "file": or_none(one["file"] or ""),
-        "language": or_none(one["language"] or ""),
-        "about": or_none(one["problem"] or one["summary"]),
+        "file": one["file"],
+        "language": one["language"],
+        "about": one["problem"] or one["summary"],
     }
+    return {name: fact for name, fact in facts.items() if fact}
 
 
 @command.command()
@@ -92,6 +94,8 @@ def _block(one: dict[str, Any]) -> dict[str, object]:
 @click.pass_obj
 def show(app: App, /, *, name: str, as_json: bool) -> None:
     """Show a plugin: what it says of itself, its settings with their defaults, its hooks, its file and language.
+
+    Of a section of the config it shows what is set there too.
 
     NAME is a section of the config, a SETUP_CLASS, or the name of a class, a file or an entry point.
 
@@ -108,7 +112,7 @@ def show(app: App, /, *, name: str, as_json: bool) -> None:
     with only_stderr() if as_json else nullcontext():
         section, setup_class = pluginfacts.find(app, name)
         kind = pluginloader.find_class(section or name, setup_class)
-        told = pluginfacts.told(section, setup_class, kind)
+        told = pluginfacts.told(section, setup_class, kind, pluginfacts.written(app, section))
     if as_json:
         show_json(told)
         return
@@ -118,10 +122,18 @@ def show(app: App, /, *, name: str, as_json: bool) -> None:
     click.echo(f"hooks: {or_none(', '.join(told['hooks']))}")
     click.echo("settings:" if told["settings"] else "settings: none")
     for setting in told["settings"]:
-        value = "(required)" if setting["required"] else f"= {setting['default'] or ''}"
-        click.echo(f"  {setting['name']} {value}".rstrip())
+        click.echo(f"  {_setting(setting)}".rstrip())
     if told["docstring"]:
         click.echo(f"\n{told['docstring']}")
+
+
+def _setting(one: Mapping[str, Any]) -> str:
+    """What the config says, if it does, and what holds else."""
+    default = one["default"] or ""
+    if one["value"] is None:
+        return f"{one['name']} (required)" if one["required"] else f"{one['name']} = {default}"
+    value = one["value"].replace("\n", "\\n")
+    return f"{one['name']} = {value}  ({'required' if one['required'] else f'default: {default or NONE}'})"
 
 
 @command.command()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starcluster import exception, pluginloader
 from starcluster.clustersetup import ClusterSetup
+from starcluster.config.secrecy import without_secrets
 from starcluster.plugincode import importing
 from starcluster.plugincode.catalog import Offer, offers_of_folder
 
@@ -52,6 +53,12 @@ def sections(app: App) -> Sequence[PluginSettings]:
         return []
 
 
+def written(app: App, section: str) -> Mapping[str, object]:
+    """What the config's section of that name sets, by lower-case name; nothing of what is secret."""
+    found = next((one.arguments for one in sections(app) if section and one.name == section), {})
+    return without_secrets({name.lower(): value for name, value in found.items()})
+
+
 def find(app: App, name: str) -> tuple[str, str]:
     """(section or "", SETUP_CLASS) of a section, entry point, class or module by name."""
     for section in sections(app):
@@ -82,8 +89,8 @@ def _module(setup_class: str) -> str:
     return setup_class.rpartition(".")[0].rpartition(".")[2]
 
 
-def told(name: str, setup_class: str, kind: type[ClusterSetup]) -> dict[str, Any]:
-    """What `plugin show` tells of a class that has been loaded."""
+def told(name: str, setup_class: str, kind: type[ClusterSetup], written: Mapping[str, object]) -> dict[str, Any]:
+    """What `plugin show` tells of a class that has been loaded; `written`: its settings in the config."""
     file = inspect.getsourcefile(kind) or ""
     verdict = importing.language_of(file) if _is_own(file) else None
     return {
@@ -94,7 +101,7 @@ def told(name: str, setup_class: str, kind: type[ClusterSetup]) -> dict[str, Any
         "language": str(verdict.language) if verdict else _PYTHON3,
         "reason": verdict.reason if verdict else "it is installed",
         "hooks": [hook for hook in HOOKS if getattr(kind, hook, None) is not getattr(ClusterSetup, hook)],
-        "settings": [_setting(parameter) for parameter in pluginloader.parameters_of(kind)],
+        "settings": [_setting(parameter, written) for parameter in pluginloader.parameters_of(kind)],
         "docstring": inspect.cleandoc(kind.__dict__.get("__doc__") or _module_doc(kind)),
     }
 
@@ -108,7 +115,8 @@ def _is_own(file: str) -> bool:
     return any(importing.is_below(file, folder) for folder in importing.own_folders())
 
 
-def _setting(parameter: inspect.Parameter) -> dict[str, Any]:
+def _setting(parameter: inspect.Parameter, written: Mapping[str, object]) -> dict[str, Any]:
     required = parameter.default is parameter.empty
     default = None if required or parameter.default is None else str(parameter.default)
-    return {"name": parameter.name.upper(), "required": required, "default": default}
+    value = written.get(parameter.name.lower())
+    return {"name": parameter.name.upper(), "required": required, "default": default, "value": value}

@@ -69,6 +69,8 @@ def test_list(run: Run, folder: Path, ec2: FakeEc2) -> None:
     plain = run("plugin", "list").out
     assert "plugin: old.Old\nfrom: own\n" in plain
     assert plain.endswith(f"Total: {len(told)}\n")
+    assert "N/A" not in plain
+    assert told["starcluster.plugins.sge.SGEPlugin"]["summary"].startswith("Not there: use ")
 
 
 def test_list_tells_of_the_config(run: Run, folder: Path, tmp_path: Path) -> None:
@@ -76,6 +78,18 @@ def test_list_tells_of_the_config(run: Run, folder: Path, tmp_path: Path) -> Non
     told = json.loads(run("plugin", "list", "--json").out)
     assert [(one["section"], one["language"]) for one in told if one["source"] == "config"] == [("mine", "Python 2")]
     assert run("plugin", "show", "mine").out.count("mine: old.Old\n") == 1
+
+
+def test_show_tells_what_the_config_sets_and_no_secret(run: Run, folder: Path, tmp_path: Path) -> None:
+    (folder / "set.py").write_text(OLD.replace("retries=3, note=None", "retries=3, note=None, password='', more=1"))
+    section = "[plugin mine]\nSETUP_CLASS = set.Old\nPACKAGES = x\nRetries = 4\nPASSWORD = sesame\n"
+    (tmp_path / "config").touch(mode=0o600)
+    (tmp_path / "config").write_text(f"[global]\nCLOUD = local\n{section}")
+    told = run("plugin", "show", "mine").out
+    settings = "  PACKAGES = x  (required)\n  RETRIES = 4  (default: 3)\n  NOTE =\n"
+    settings += "  PASSWORD = (hidden)  (default: N/A)\n"
+    assert f"settings:\n{settings}  MORE = 1\n" in told
+    assert "RETRIES = 3\n" in run("plugin", "show", "set.Old").out
 
 
 @pytest.mark.parametrize("name", ["old", "Old", "old.Old"])
@@ -89,7 +103,7 @@ def test_show(run: Run, folder: Path, name: str) -> None:
         "settings:\n  PACKAGES (required)\n  RETRIES = 3\n  NOTE =\n\nOld and good.\n",
     )
     shown = json.loads(run("plugin", "show", name, "--json").out)
-    assert shown["settings"][1] == {"name": "RETRIES", "required": False, "default": "3"}
+    assert shown["settings"][1] == {"name": "RETRIES", "required": False, "default": "3", "value": None}
 
 
 def test_show_of_what_is_not_there_or_is_broken(run: Run, folder: Path) -> None:
