@@ -219,8 +219,14 @@ def test(app: App, /, *, plugin: str, cases: tuple[Path, ...]) -> int:
     from starcluster.cluster import plugincase
 
     file, make = _maker(app, plugin)
+    own = file.with_suffix(".json")
+    if not cases and not own.exists():
+        raise exception.PluginError(
+            f"there is no test of {plugin} yet: {own} is not there",
+            hint="docs/plugins.md shows one, and `starcluster plugin new NAME` writes one beside a new plugin",
+        )
     wrong = count = 0
-    for path in cases or (file.with_suffix(".json"),):
+    for path in cases or (own,):
         for number, case in enumerate(plugincase.read_cases(path), 1):
             count += 1
             name = f"{path.name}, case {number}" + (f" ({case.about})" if case.about else "")

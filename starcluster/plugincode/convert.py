@@ -40,6 +40,7 @@ _MOVED = {
     "xml.etree.cElementTree": "xml.etree.ElementTree",
 }
 _LOCK = threading.Lock()
+_SHOWN = 80  # letters of a line that is wrong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,18 +79,22 @@ def _refactored(tool: RefactoringTool, text: str, file: str) -> Any:
         return tool.refactor_string(text, file)
     except ParseError as error:
         line, found = min(error.context[1][0], max(text.count("\n") - 1, 1)), (error.value or "").strip()
-        raise _refuse(file, line, f"{found!r} is not expected there" if found else "something is missing") from error
+        why = f"{found!r} is not expected there" if found else "something is missing"
+        raise _refuse(file, text, line, why) from error
     except TokenError as error:
-        raise _refuse(file, min(error.args[1][0], max(text.count("\n") - 1, 1)), str(error.args[0])) from error
+        line = min(error.args[1][0], max(text.count("\n") - 1, 1))
+        raise _refuse(file, text, line, str(error.args[0])) from error
     except IndentationError as error:
-        raise _refuse(file, error.lineno or 1, str(error.msg)) from error
+        raise _refuse(file, text, error.lineno or 1, str(error.msg)) from error
     except RecursionError as error:
-        raise _refuse(file, 1, "it is nested too deeply") from error
+        raise _refuse(file, text, 1, "it is nested too deeply") from error
 
 
-def _refuse(file: str, line: int, why: str) -> exception.PluginSyntaxError:
+def _refuse(file: str, text: str, line: int, why: str) -> exception.PluginSyntaxError:
+    """The line itself is shown too, as far as there is one."""
+    source = "".join(text.split("\n")[line - 1 : line]).strip()
     return exception.PluginSyntaxError(
-        f"{file} line {line} is not valid Python 2: {why}",
+        f"{file} line {line} is not valid Python 2: {why}{f': {source[:_SHOWN]}' if source else ''}",
         hint="if it is meant for Python 3, write `# python3` into its first line to see what is wrong with it",
     )
 

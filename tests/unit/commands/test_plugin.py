@@ -147,6 +147,12 @@ def test_new_in_another_folder_and_its_test_by_file(run: Run, folder: Path, tmp_
     assert ">>> 2 of 3 cases came out as wanted\n" in result.out
 
 
+def test_a_plugin_without_a_test_is_told_where_one_is_shown(run: Run, folder: Path) -> None:
+    result = run("plugin", "test", "old")
+    assert (result.code, f"there is no test of old yet: {folder / 'old.json'} is not there" in result.err) == (1, True)
+    assert "docs/plugins.md shows one" in result.err
+
+
 def test_an_old_plugin_is_tested_as_well(run: Run, folder: Path) -> None:
     commands = {"master": ["install x 3"], "n1": ["install x 3"]}
     case = {"settings": {"packages": "x"}, "nodes": {"n1": {}}, "commands": commands}

@@ -116,6 +116,7 @@ def test_a_file_without_an_end_and_an_empty_one() -> None:
     [
         ("x = 1\nprint 'a' 'b' c\n", 2),
         ("x = (\n", 1),
+        ("x = 1\ndef run(self)\n    print 1\n", 2),
         ('x = 1\ny = """\n', 2),
         ("if 1:\n    x = 1\n  y = 2\n", 3),
         ("def f():\nprint 1\n", 2),
@@ -126,6 +127,7 @@ def test_what_is_neither_is_told_with_its_line(text: str, line: int) -> None:
     with pytest.raises(exception.PluginSyntaxError, match=rf"plugin\.py line {line} is not valid Python 2") as caught:
         convert(text, "plugin.py")
     assert "# python3" in caught.value.hint
+    assert str(caught.value).endswith(f": {text.splitlines()[line - 1].strip()}")
 
 
 def test_what_python_3_can_not_take_is_told_with_its_line_in_the_file() -> None:
