@@ -56,6 +56,7 @@ class Site:
     holds: dict[str, act.Hold] = field(default_factory=dict)
     asked: dict[str, set[Pool]] = field(default_factory=dict)
     replayed: set[str] = field(default_factory=set)
+    ended_here: set[str] = field(default_factory=set)
     accounts: Accountant | None = None
 
 
@@ -139,6 +140,8 @@ class Driver:
 
     def _do(self, site: Site, action: act.Action, wish: Wish, look: Look) -> None:
         self._say(site, action)
+        if isinstance(action, act.RecordOutcome):
+            site.ended_here.add(action.name)
         if isinstance(action, act.Finish):
             self._done(site, wish, Ended.FINISHED if action.succeeded else Ended.GAVE_UP)
             tell_kept(wish, look.names[names.fold(wish.name)])
@@ -187,6 +190,8 @@ class Driver:
 
     def _say(self, site: Site, action: act.Action) -> None:
         text = sentence(action)
+        if isinstance(action, act.Finish) and action.succeeded and action.name not in site.ended_here:
+            text += " already; --again runs it anew"
         if site.said.get(action.name) == text or _is_repeated(site, action):
             return
         if not isinstance(action, act.KeepDrive):  # it comes between, and what goes on need not be said again

@@ -70,6 +70,19 @@ def test_a_finished_command_is_recorded_and_its_node_released(scene: Scene) -> N
     assert len(scene.nodes()) == 1
 
 
+def test_what_had_finished_before_is_told_with_the_way_to_run_it_anew(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver = working(scene)
+    scene.agent().end(0)
+    scene.rounds(driver, 5)
+    told = capsys.readouterr().out
+    assert "mynode: finished at " in told
+    assert "already" not in told
+    scene.rounds(scene.driver(wish()), 5)
+    assert " UTC already; --again runs it anew\n" in capsys.readouterr().out
+
+
 def test_again_runs_anew_with_a_new_number(scene: Scene) -> None:
     driver = working(scene)
     scene.agent().end(0)
