@@ -36,6 +36,8 @@ Examples:
   starcluster help start
 """
 
+_NEAR = 0.75
+
 
 class Verbs(Words):
     """All verbs of the table, each imported when it is used."""
@@ -90,7 +92,8 @@ def unknown_verb(word: str) -> OwnError:
 
     from starcluster import exception
 
-    near = difflib.get_close_matches(word, [*VERBS, *ALIASES], 3)
+    close = difflib.get_close_matches(word, [*VERBS, *ALIASES], 3)
+    near = dict.fromkeys(ALIASES.get(one, one) for one in close)
     hint = f"did you mean: {', '.join(near)}?" if near else "`starcluster help` shows all verbs"
     return exception.CommandNotFound(f"there is no verb '{word}'", hint=hint)
 
@@ -154,8 +157,18 @@ def _complete() -> int:
 def _wrong_usage(error: click.ClickException) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(error.ctx.get_usage(), err=True)
+    if isinstance(error, click.NoSuchOption):
+        near = [one for one in error.possibilities or () if _is_near(one, error.option_name)]
+        error = click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
     _say_error("\n".join([_plainly(error.format_message()), *_own_option(error), *_known_names(error)]))
     return 2
+
+
+def _is_near(one: str, other: str) -> bool:
+    """A slip of the fingers; click takes --version for --json."""
+    import difflib
+
+    return difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
 
 
 def _plainly(message: str) -> str:
@@ -166,9 +179,11 @@ def _plainly(message: str) -> str:
 
 
 def _own_option(error: click.ClickException) -> list[str]:
-    """What to do when an option was meant for the remote command."""
+    """What to do when an option was meant for a verb, or for the remote command."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return []
+    if error.ctx.parent is None and not error.possibilities:
+        return [f"the options of a verb stand behind it: starcluster VERB {error.option_name}"]
     if not any(param.name == "words" for param in error.ctx.command.params):
         return []
     return [f"is {error.option_name} the remote command's? Put -- before the command, or the whole of it into quotes"]

@@ -74,6 +74,13 @@ def plugins(ctx: click.Context) -> Iterable[str]:
     return list(_config(ctx).plugins)
 
 
+def every_plugin(ctx: click.Context) -> Iterable[str]:
+    """Those that the config does not name, too."""
+    from starcluster.commands import pluginfacts
+
+    return [*plugins(ctx), *pluginfacts.short_names()]
+
+
 def wishes(ctx: click.Context) -> Iterable[str]:
     """The nodes of ./train.cfg."""
     import configparser
@@ -146,6 +153,9 @@ LOOKS: Mapping[str, Callable[[click.Context], Iterable[str]]] = {
     "snapshotvolume tags": lambda ctx: (),
     "listsnapshots tags": lambda ctx: (),
     "train words": wishes,
+    "plugin show name": every_plugin,
+    "plugin test plugin": every_plugin,
+    "config check template": templates,
 }
 """By the name of a parameter, or by verb and parameter, what its values may be."""
 

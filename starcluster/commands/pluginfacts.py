@@ -81,6 +81,16 @@ def find(app: App, name: str) -> tuple[str, str]:
     raise exception.PluginNotFound(f"there is no plugin '{name}'", hint="`starcluster plugin list` shows all of them")
 
 
+def short_names() -> list[str]:
+    """What `find` takes for each that can be used: the shortest word that means no other."""
+    offers = [one.setup_class for one in every_offer() if not one.problem]
+    modules = [_module(one) for one in offers]
+    return [
+        module if module and modules.count(module) == 1 else _last(one)
+        for one, module in zip(offers, modules, strict=True)
+    ]
+
+
 def _last(setup_class: str) -> str:
     return setup_class.rpartition(".")[2]
 

@@ -28,7 +28,7 @@ class Words(click.Group):
         if ctx.resilient_parsing:  # a shell asks for words: what stands so far need not be a whole line
             from starcluster.commands import completing
 
-            completing.attach(name or "", command)
+            completing.attach(f"{ctx.info_name} {name}" if ctx.parent else name or "", command)
             ctx.meta[completing.WORDS] = rest
             return name, command, whole_options(command, rest)
         if rest == ["help"]:

@@ -95,6 +95,17 @@ def test_an_unknown_verb_and_what_may_be_meant(run) -> None:
     assert err.startswith("!!! ERROR - there is no verb 'listcluster'\n!!! ERROR - did you mean: listclusters, ")
 
 
+def test_one_verb_is_offered_once(run) -> None:
+    assert run("addn")[2].endswith("!!! ERROR - did you mean: addnode?\n")
+
+
+def test_a_verbs_option_before_the_verb_is_told_its_place(run) -> None:
+    code, _, err = run("--json", "lc")
+    assert (code, "--version" in err) == (2, False)
+    assert err.endswith("!!! ERROR - the options of a verb stand behind it: starcluster VERB --json\n")
+    assert "Did you mean '--version'" in run("--versoin")[2] or "Did you mean --version" in run("--versoin")[2]
+
+
 def test_wrong_usage_shows_the_usage_line(run) -> None:
     code, out, err = run("createkey")
     assert (code, out) == (2, "")
