@@ -268,7 +268,8 @@ def already_there(cluster: Cluster) -> exception.ClusterExists:
         )
     elif nodes:
         hint = (
-            f"it has {len(nodes)} nodes: use another name, starcluster restart {cluster.tag} to set it up again, "
+            f"it has {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}: use another name,"
+            f" starcluster restart {cluster.tag} to set it up again, "
             f"or starcluster terminate {cluster.tag}"
         )
     else:
@@ -293,7 +294,8 @@ def _launch(cluster: Cluster, plugins: Sequence[ClusterSetup], *, again: bool) -
     zone = wanted.zone or master[0].zone
     rest = launch_nodes(cluster, specs_of(wanted, plugins, zone=zone)[1:], present=present)
     for instance in [*master, *rest]:
-        log.info("Launched %s: %s (%s, %s)", instance.alias, instance.id, instance.instance_type, instance.market)
+        what = "Found" if names.fold(instance.alias) in present else "Launched"
+        log.info("%s %s: %s (%s, %s)", what, instance.alias, instance.id, instance.instance_type, instance.market)
     return [*master, *rest]
 
 

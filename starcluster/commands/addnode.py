@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starcluster import exception, names
+from starcluster.commands.showing import counted
 from starcluster.config.schema import FALLBACKS
 from starcluster.logger import log
 
@@ -71,7 +72,7 @@ def command(
         _refuse_taken(cluster, wanted)
         wish = _wish(settings, keep=keep_failed)
         joined = adding.add(cluster, wanted or cluster.free_aliases(num_nodes), wish)
-    log.info("Cluster %s has %d nodes", tag, len(cluster.load().nodes))
+    log.info("Cluster %s has %s", tag, counted(len(cluster.load().nodes), "node"))
     return _tell_failed(tag, joined) if joined.failed else None
 
 

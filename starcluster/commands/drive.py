@@ -10,7 +10,7 @@ from starcluster import exception, names
 from starcluster.cluster.drives.retention import DEFAULT
 from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.commands.listing import Form, forms, show_json, show_table
-from starcluster.commands.showing import block, or_none, total
+from starcluster.commands.showing import block, counted, or_none, total
 from starcluster.commands.tables import Column
 from starcluster.commands.volumeoptions import encryption_options, speed_options
 from starcluster.commands.words import Words
@@ -221,7 +221,7 @@ def prune(app: App, /, *, name: str) -> None:
     pruned = _drives(app).prune(name)
     for one in (*pruned.snapshots, *pruned.volumes):
         click.echo(one)
-    log.info("%d snapshots and %d volumes deleted", len(pruned.snapshots), len(pruned.volumes))
+    log.info("%s and %s deleted", counted(len(pruned.snapshots), "snapshot"), counted(len(pruned.volumes), "volume"))
     for one in pruned.forks:
         log.warning("%s is kept: it may hold writes that the drive does not have", one)
 
@@ -259,7 +259,7 @@ def remove(app: App, /, *, name: str, confirm: bool) -> None:
     """
     drives = _drives(app)
     found = drives.records.get(name)
-    what = f"{len(found.forms)} volumes and {len(found.shots)} snapshots"
+    what = f"{counted(len(found.forms), 'volume')} and {counted(len(found.shots), 'snapshot')}"
     if confirmed(f"**PERMANENTLY** delete the drive {name}, {what}", sure=confirm):
         drives.remove(name)
         log.info("The drive %s is gone", name)

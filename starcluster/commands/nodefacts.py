@@ -78,7 +78,7 @@ class NodeFacts:
             doing = self.phase or ("being set up" if here.state.is_alive else str(here.state))
             return doing if self.watched else f"{doing}; nobody watches it: starcluster train {record.name}"
         if not self.watched:
-            return f"nobody watches it: starcluster train {record.name}"
+            return f"no machine; starcluster train {record.name} gets it one"
         since = f" since {record.asking_since:%H:%M:%S} UTC" if record.asking_since else ""
         return ("being requested" if record.intent and not record.born else "waits for a machine") + since
 

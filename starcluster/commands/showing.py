@@ -26,6 +26,11 @@ def total(count: int) -> None:
     click.echo(f"Total: {count}")
 
 
+def counted(count: int, thing: str) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def local_time(time: datetime | None) -> str:
     """`YYYY-mm-dd HH:MM:SS` here, or N/A."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else NONE

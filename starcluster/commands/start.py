@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starcluster import exception
+from starcluster.commands.showing import counted
 from starcluster.config.schema import FALLBACKS
 from starcluster.logger import log
 
@@ -161,7 +162,8 @@ def _resume(app: App, tag: str, *, create_only: bool, validate_only: bool) -> Cl
 
     cluster = app.clusters.get(tag)
     zones = {node.placement for node in cluster.nodes}
-    log.info("Validating existing cluster: %d nodes in %s", len(cluster.nodes), ", ".join(sorted(zones)) or "no zone")
+    count = counted(len(cluster.nodes), "node")
+    log.info("Validating existing cluster: %s in %s", count, ", ".join(sorted(zones)) or "no zone")
     validation.check_key(app.ec2, cluster.keyname, str(cluster.access.key_file or ""))
     for node in cluster.nodes:
         if node.key_name != cluster.keyname:

@@ -114,7 +114,7 @@ _WHAT: dict[type[act.Action], Callable[..., str]] = {
     ),
     act.Replay: lambda one: "asking EC2 again by the same token",
     act.SetUp: lambda one: "setting it up" if one.whole else "starting its agent",
-    act.Run: lambda one: f"starting the command (attempt {one.attempt})",
+    act.Run: lambda one: "starting the command" + ("" if "attempt" in one.because else f" (attempt {one.attempt})"),
     act.Drain: lambda one: f"{one.instance_id} is drained",
     act.LaunchSuccessor: lambda one: (
         f"it works on, and EC2 is asked for a replacement: a {one.pool.instance_type} in {one.pool.zone} "

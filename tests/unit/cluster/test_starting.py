@@ -217,3 +217,17 @@ def test_launches_that_come_together_look_for_the_subnet_once(clusters: Clusters
     cluster.clock.sleep(61)
     lifecycle.launch_nodes(cluster, [spec])
     assert asked == ["us-east-1a"] * 2
+
+
+def test_a_start_that_goes_on_tells_who_was_there_already(
+    clusters: Clusters, ec2: FakeEc2, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = begin(clusters, cluster_size=2)
+    ec2.instances.terminate([cluster.get_node("node001").id])
+    ec2.advance()
+    capsys.readouterr()
+    starting._launch(cluster, (), again=True)
+    out = capsys.readouterr().out
+    assert ">>> Found master: " in out
+    assert ">>> Launched node001: " in out
+    assert "it has 1 node: " in starting.already_there(cluster).hint

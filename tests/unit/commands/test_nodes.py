@@ -14,7 +14,7 @@ from starcluster.cluster.costs import Tariff
 from starcluster.cluster.namerecord import Attempt, Lease, NameRecord, NameRecords, Outcome, OutcomeState, Spent
 from starcluster.cluster.record import GENERATION
 from starcluster.commands.nodefacts import COLUMNS, NodeFacts, facts_of
-from starcluster.commands.showing import duration, money, saved_words, spent_words
+from starcluster.commands.showing import counted, duration, money, saved_words, spent_words
 from starcluster.commands.tables import Column, fitting, table
 from starcluster.model import Instance, InstanceState, Market, SpotPrice
 from tests.fakes.ec2 import FakeEc2
@@ -80,8 +80,8 @@ def test_a_working_node_as_json() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"lease": None}, "nobody watches it: starcluster train mynode"),
-        ({"lease": Lease(holder="x", until=NOW - HOUR)}, "nobody watches it"),
+        ({"lease": None}, "no machine; starcluster train mynode gets it one"),
+        ({"lease": Lease(holder="x", until=NOW - HOUR)}, "no machine; "),
         ({"asking_since": NOW}, "waits for a machine since 12:00:00 UTC"),
         (
             {"outcome": Outcome(state=OutcomeState.FAILED, at=NOW, exit=3)},
@@ -116,6 +116,10 @@ def test_the_word_of_a_dead_instance_says_how_far_it_came_and_no_more() -> None:
 )
 def test_what_is_unknown_is_no_zero(spent: Spent, cost: str, saved: str) -> None:
     assert (spent_words(spent), saved_words(spent)) == (cost, saved)
+
+
+def test_one_thing_and_several() -> None:
+    assert [counted(number, "node") for number in (0, 1, 2)] == ["0 nodes", "1 node", "2 nodes"]
 
 
 def test_durations_and_money() -> None:

@@ -117,7 +117,9 @@ def test_what_ended_is_added_to_the_costs_in_the_record(scene: Scene, capsys: py
     assert "less than on demand" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("step", "words"), [(5, "goes on from the last checkpoint"), (None, "attempt 2 starts")])
+@pytest.mark.parametrize(
+    ("step", "words"), [(5, "attempt 2 goes on from the last checkpoint"), (None, "attempt 2 starts")]
+)
 def test_who_told_progress_goes_on_and_who_did_not_starts(
     scene: Scene, step: int | None, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,7 +131,9 @@ def test_who_told_progress_goes_on_and_who_did_not_starts(
     scene.rounds(driver, 1)
     scene.lose(scene.alive()[0])
     scene.rounds(driver, 8)
-    assert words in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{words}: starting the command\n" in out
+    assert "the node is ready: starting the command (attempt 1)\n" in out
 
 
 def test_costs_that_can_not_be_written_stop_nothing(scene: Scene) -> None:
