@@ -152,7 +152,6 @@ NEEDS: tuple[Need, ...] = (
     Need(action="ssm:GetParameter", features=("names",), on=(On(kinds=("parameter/aws/service",)),)),
     Need(action="ssm:GetParameters", features=("images",), on=(On(kinds=("parameter/aws/service",)),)),
     _see("pricing:GetProducts", "prices"),
-    _see("sts:GetCallerIdentity", "trouble"),
     _see("sts:DecodeAuthorizationMessage", "trouble"),
     Need(action="ec2:GetConsoleOutput", features=("ssh", "trouble"), on=(_ours("instance"),)),
     # machines

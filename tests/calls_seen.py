@@ -29,7 +29,10 @@ KINDS = {
     "vpc": "vpc",
 }
 # what only AWS itself has an answer to: no local cloud is asked for it
-ONLY_ON_AWS: dict[str, str] = {}
+ONLY_ON_AWS = {
+    "pricing:GetProducts": "AWS's price list; the local cloud's prices come without it",
+    "sts:DecodeAuthorizationMessage": "only AWS encodes why it denied something",
+}
 
 # what IAM calls S3's own operations
 IAM_NAMES = {"s3:ListBuckets": "s3:ListAllMyBuckets", "s3:ListObjectsV2": "s3:ListBucket"}

@@ -35,8 +35,3 @@ class Ec2(EasyEC2):
     @property
     def region(self) -> Region:
         return Region(self.cloud.region)
-
-    def whoami(self) -> str:
-        """The ARN behind the credentials; raises CredentialsError when AWS does not know them."""
-        answer = self.api.read("get_caller_identity", service="sts", what="ask AWS who we are")
-        return str(answer["Arn"])

@@ -51,9 +51,6 @@ class FakeEc2:
         self.templates = FakeTemplates(self)
         self.prices = FakePrices()
 
-    def whoami(self) -> str:
-        return "arn:aws:iam::123456789012:user/fake"
-
     # -- trouble
 
     def refuse(

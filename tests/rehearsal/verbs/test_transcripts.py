@@ -128,6 +128,10 @@ def test_listkeypairs_createkey_removekey(stage: Stage) -> None:
     assert list(downstream.keypairs(sample("listkeypairs"))) == ["mykey"]
     assert list(downstream.keypairs(printed)) == ["local", "mykey"]
     assert [len(line.partition("  ")[0]) for line in printed.splitlines() if "mykey" in line] == [5]
+    public = stage.run("ssh-keygen", "-y", "-f", "mykey.pem").stdout
+    (stage.folder / "mykey.pub").write_text(public)
+    assert said(stage.starcluster("createkey", "-i", "mykey.pub", "again"))[0] == f"{INFO}Imported key pair: again"
+    stage.starcluster("removekey", "--yes", "again")
     kept = stage.starcluster("removekey", "mykey", input="Yes\n")
     assert kept.stdout == "Delete the key pair mykey (y/n)? Aborting...\n"
     gone = stage.starcluster("removekey", "mykey", input="yes\n")
