@@ -22,7 +22,9 @@ ARGUMENTS = {"db_password": "very-private-4", "message": "hello"}
 def test_a_printed_config_shows_no_secrets_but_the_rest() -> None:
     plugin = PluginSettings(name="db", setup_class="db.Db", arguments=ARGUMENTS)
     config = Config(path="config", cloud=CloudName.AWS, aws=AWS, plugins={"db": plugin})
-    for said in (repr(config), str(config), f"{config.aws} {config.plugins}"):
+    for short in (repr(config), str(config)):
+        assert "very-private" not in short
+    for said in (f"{config.aws} {config.plugins}", f"{config.aws!r} {vars(config)['plugins']!r}"):
         assert "very-private" not in said
         assert said.count(f"={secrecy.HIDDEN!r}") == 3
         assert f"'db_password': {secrecy.HIDDEN!r}" in said
