@@ -34,6 +34,7 @@ _CREDENTIALS_HINT = (
     " without an account: CLOUD = local"
 )
 _NEAR = 0.8
+_PRICE = "for parameter price is invalid"
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 _ENCODED = re.compile(r"Encoded authorization failure message: (\S+)")
 _DECODE = "the encoded part of AWS's answer tells more to who may: aws sts decode-authorization-message"
@@ -142,6 +143,8 @@ def error_class(code: str, status: int = 400) -> type[exception.AWSError]:
 def _hint(code: str, message: str, kind: type[exception.AWSError], call: Call) -> str:
     if code.startswith("InvalidInstanceType") and (near := _near_types(call.params)):
         return f"did you mean: {', '.join(near)}?"
+    if _PRICE in message:
+        code = "SpotMaxPriceTooLow"
     if code in codes.HINTS:
         return codes.HINTS[code]
     if kind is exception.PermissionDenied:

@@ -149,12 +149,12 @@ class FileSystems(NodeBase):
         try:
             self.ssh.script(script, what=f"grow the file system on {device}")
         except exception.RemoteCommandFailed as error:
+            hint = _NO_CAPABILITY if _NOT_ALLOWED.search(error.output) else _NOT_GROWN
             raise exception.InvalidOperation(
                 f"the volume has its new size, but the file system on {device} of {self.alias} could not grow:"
                 f" {_last_line(error)}",
                 code="NotGrown",
-                hint="it is whole, with its old size. Repeat the command; if that does not help, unmount it first"
-                " (starcluster detachvolume) and repeat it then",
+                hint=hint,
             ) from error
 
     def freeze(self, path: str, limit: int = FREEZE_LIMIT) -> None:
@@ -190,6 +190,15 @@ _LOOK = (
     "nothing was written to it. Make a snapshot before anything else (starcluster snapshotvolume), then look at it on"
     " {alias}: `fsck -n {device}` (xfs: `xfs_repair -n`) tells the damage, `mount -o ro,noload {device} /mnt` (xfs:"
     " ro,norecovery) shows the files; `fsck {device}` (xfs: `xfs_repair`) repairs, and asks"
+)
+_NOT_GROWN = (
+    "it is whole, with its old size. Repeat the command; if that does not help, unmount it first"
+    " (starcluster detachvolume) and repeat it then"
+)
+_NOT_ALLOWED = re.compile("Permission denied|Operation not permitted")
+_NO_CAPABILITY = (
+    "it is whole, with its old size. To grow while it is mounted the node needs CAP_SYS_RESOURCE, which a container"
+    " under the local cloud may lack: unmount it (starcluster detachvolume) and repeat the command"
 )
 _GROW_EXT = """real=$(readlink -f {source})
 if ! grep -q "^$real " /proc/mounts; then

@@ -26,7 +26,7 @@ _TRIES = 6
 _BETWEEN = 16.0  # EC2 wants 15 seconds between two snapshots of one volume
 _AGAIN = 5.0
 _TOO_SOON = "SnapshotCreationPerVolumeRateExceeded"
-_STEP = 10  # per cent
+_STEP = 25  # per cent
 
 
 def take_snapshot(

@@ -216,14 +216,22 @@ def interrupt(tag: str, node: str, notice: float) -> None:
     Example:
       starcluster local interrupt mycluster mynode
     """
-    found = find_node(ask("status")["nodes"], tag, node)
+    facts = ask("status")
+    found = find_node(facts["nodes"], tag, node)
     if found["lifecycle"] != "spot":
         raise exception.InvalidOperation(
             f"{node} ({found['instance_id']}) is an on-demand instance: EC2 does not take it",
             hint="only spot instances are interrupted",
         )
     ask("interrupt", instance_id=found["instance_id"], notice=notice)
-    log.info("EC2 takes %s (%s) %s", node, found["instance_id"], f"in {notice:g} s" if notice else "now")
+    log.info("EC2 takes %s (%s) %s", node, found["instance_id"], left_words(notice, facts["speed"]))
+
+
+def left_words(notice: float, speed: float) -> str:
+    """How long the node has: seconds here, and EC2's where those are others."""
+    if not notice:
+        return "now"
+    return f"in {notice / speed:.3g} s" + ("" if speed == 1 else f" ({notice:g} of EC2's)")
 
 
 def find_node(nodes: list[Facts], tag: str, alias: str) -> Facts:

@@ -95,6 +95,8 @@ class UserConfig:
         kept = [line for line in lines if line.strip() != self.include_line]
         if kept != lines:
             self._write_main(kept)
+        if lines and not kept and not self.main.is_symlink():
+            self.main.unlink()  # there was nothing but our line in it
         existed = self.path.exists()
         self.path.unlink(missing_ok=True)
         self.path.with_name(".starcluster.lock").unlink(missing_ok=True)

@@ -183,6 +183,12 @@ def test_a_mistyped_instance_type(name: str, hint: str) -> None:
     assert hint in error.hint
 
 
+def test_a_bid_below_ec2s_least() -> None:
+    message = "Value (0.0001) for parameter price is invalid. The price must be greater than 0.001"
+    error = errors.translate(client_error("InvalidParameterValue", message), what="x")
+    assert error.hint.startswith("raise the bid")
+
+
 PLAIN = "User: arn:aws:iam::1:user/me is not authorized to perform: ec2:CreateTags on resource: x"
 ENCODED = "You are not authorized to perform this operation. Encoded authorization failure message: abc-123_x"
 

@@ -144,6 +144,11 @@ def test_ext4_that_is_not_mounted_is_checked_before_it_grows(box: Box, shell: Sh
     with pytest.raises(exception.InvalidOperation, match="could not grow: bad blocks") as caught:
         box.grow_filesystem(disk)
     assert (caught.value.code, shell.programs()[-1]) == ("NotGrown", "e2fsck")
+    assert "CAP_SYS_RESOURCE" not in caught.value.hint
+    shell.has("e2fsck", body="echo 'Permission denied to resize filesystem'; exit 4")
+    with pytest.raises(exception.InvalidOperation) as caught:
+        box.grow_filesystem(disk)
+    assert "CAP_SYS_RESOURCE" in caught.value.hint
 
 
 def test_xfs_grows_while_it_is_mounted_and_is_mounted_for_that(box: Box, shell: Shell, disk: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from starcluster.commands.local import left_words
 from starcluster.localcloud import control
 from tests.unit.commands.conftest import Run
 
@@ -73,3 +74,11 @@ def test_down_of_an_empty_cloud_says_nothing_of_clusters(run: Run, monkeypatch: 
     cloud = Down(monkeypatch)
     assert "WARNING" not in run("local", "down").out
     assert cloud.ended
+
+
+@pytest.mark.parametrize(
+    ("notice", "speed", "words"),
+    [(120, 30, "in 4 s (120 of EC2's)"), (120, 1, "in 120 s"), (0, 30, "now"), (1, 100, "in 0.01 s (1 of EC2's)")],
+)
+def test_how_long_an_interrupted_node_has(notice: float, speed: float, words: str) -> None:
+    assert left_words(notice, speed) == words

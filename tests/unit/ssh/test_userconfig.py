@@ -45,6 +45,12 @@ def test_the_line_stands_first_and_everything_else_stays(config: UserConfig) -> 
     assert config.remove() is False
 
 
+def test_a_config_that_was_made_for_our_line_goes_with_it(config: UserConfig) -> None:
+    config.include()
+    assert config.remove() is True
+    assert not config.main.exists()
+
+
 def test_a_config_that_is_a_link_stays_one(config: UserConfig, tmp_path: Path) -> None:
     config.folder.mkdir()
     (tmp_path / "dotfiles").write_text("Host *\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from starcluster import exception
+from starcluster.cluster import snapshotting
 from starcluster.cluster.snapshotting import CALL, take_snapshot, wait_stored
 from starcluster.model import Snapshot, SnapshotState, Volume
 from tests.fakes.ec2 import FakeEc2, fake_error
@@ -121,6 +123,15 @@ def test_a_snapshot_that_fails_is_told(site: Site, make: Make, ec2: FakeEc2) -> 
     with pytest.raises(exception.ConflictError, match="failed: the key is gone") as caught:
         wait_stored(site, made)
     assert f"removesnapshot {made.id}" in caught.value.hint
+
+
+def test_progress_fills_no_log(site: Site, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    made, tell = take_snapshot(site, make()), snapshotting._teller()
+    caplog.clear()
+    for progress in range(0, 100, 6):
+        tell(dataclasses.replace(made, state=SnapshotState.PENDING, progress=progress))
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["0 %", "30 %", "54 %", "78 %"]
 
 
 def test_progress_is_told_in_steps(site: Site, make: Make, caplog: pytest.LogCaptureFixture) -> None:
