@@ -115,7 +115,10 @@ class Nfs:
             finally:
                 os.close(tree)
             if node is not client:
-                _note(node, Share(client=client.id, path=path, device=device, place=target, options=options))
+                here = Share(
+                    client=client.id, boot=client.boot_id, path=path, device=device, place=target, options=options
+                )
+                _note(node, here)
         return {}
 
     def _tree(self, server: Node, path: str, permission: exports.Client, options: str) -> tuple[int, str]:
@@ -175,10 +178,10 @@ class Nfs:
     def _revoke(self, server: Node, shares: list[Share]) -> None:
         with self._lock:
             for client in self._nodes.living():
-                devices = {share.device for share in shares if share.client == client.id}
-                if devices and client is not server:
-                    dead = deadmounts.put(client, devices, server, self._fuse)
-                    server.lost += [one for one in shares if one.client == client.id and one.place in dead]
+                held = [one for one in shares if (one.client, one.boot) == (client.id, client.boot_id)]
+                if held and client is not server:
+                    dead = deadmounts.put(client, {one.device for one in held}, server, self._fuse)
+                    server.lost += [one for one in held if one.place in dead]
             server.shares = [share for share in server.shares if share not in shares]
 
     def _give_back(self, server: Node) -> None:
@@ -206,7 +209,7 @@ class Nfs:
         except (HostsError, OSError) as error:
             log.info("%s of %s can not come back in %s yet: %s", share.path, server.id, client.id, error)
             return False
-        server.shares.append(dataclasses.replace(share, device=device))
+        server.shares.append(dataclasses.replace(share, boot=client.boot_id, device=device))
         return True
 
 

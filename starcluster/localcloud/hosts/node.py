@@ -13,9 +13,14 @@ from starcluster.localcloud.hosts.spec import NodeSpec, NodeState
 
 @dataclasses.dataclass(kw_only=True)
 class Share:
-    """A directory of a node that another node has mounted: what the clone of its mount looks like there, and where."""
+    """A directory of a node that another node has mounted: what the clone of its mount looks like there, and where.
+
+    It is of one boot of the client: when that is over the mount is gone, and the next boot may know another file
+    system by the same device number, its own /usr perhaps.
+    """
 
     client: str
+    boot: str = ""
     path: str
     device: str
     place: str = ""

@@ -313,6 +313,36 @@ def test_a_mount_comes_back_to_those_only_who_wait_and_may(rig, pair, volume) ->
     rig.hosts.shutdown("i-server", timeout=10)
 
 
+def mounts_with_one_of(rig, node: str, numbers: set[str]) -> str:
+    """The node's mounts, when it has made so many that one has got a number of these: the lowest free one is next."""
+    for _ in range(40):
+        more = "d=$(mktemp -d /opt/XXXX) && mount -t tmpfs none $d"
+        mounts = rig.ok(node, f"for i in $(seq 25); do {more}; done; cat /proc/self/mountinfo")
+        if numbers & {line.split()[2] for line in mounts.splitlines()}:
+            return mounts
+    raise AssertionError(f"no number of {numbers} was used again")
+
+
+def test_a_client_that_was_rebooted_loses_nothing_with_its_old_server(rig, pair, volume) -> None:
+    """Mounts are known by device numbers, and those of a file system that is gone are given to the next."""
+    serve(rig, "i-server", volume)
+    rig.boot("i-again")
+    server, each = rig.spec("i-server").private_ip, "for i in 1 2 3 4 5 6 7 8; do"
+    rig.ok(
+        "i-server", f'{each} mkdir -p /srv/$i; mount -t tmpfs none /srv/$i; echo "/srv/$i *(rw)"; done > /etc/exports'
+    )
+    rig.ok("i-server", "exportfs -ra")
+    rig.ok("i-again", f"{each} mkdir -p /srv/$i && mount -t nfs {server}:/srv/$i /srv/$i; done")
+    numbers = set(rig.ok("i-again", "awk '$5 ~ /srv/ { print $3 }' /proc/self/mountinfo").split())
+    rig.hosts.reboot("i-again")
+    assert rig.hosts.wait_ready("i-again", timeout=30)
+    rig.ok("i-server", "umount /srv/*")
+    before = mounts_with_one_of(rig, "i-again", numbers)
+    rig.hosts.shutdown("i-server", timeout=10)
+    assert rig.ok("i-again", "cat /proc/self/mountinfo") == before
+    rig.hosts.crash("i-again")
+
+
 def test_a_root_disk_has_the_size_that_was_asked_for_and_a_copy_of_one_grows(rig) -> None:
     size = "df --output=size -B1M / | tail -1"
     rig.boot("i-root", root_gib=9)
