@@ -252,8 +252,6 @@ def farewell(wish: Wish, known: NameLook | None) -> list[str]:
     if known and not alive:
         return [f"{wish.name} has no machine: nothing runs and nothing costs, unless one was just asked for", again]
     end = f"  to end it:          starcluster removenode {wish.cluster} {wish.name}"
-    if known and known.record and all(one.id in known.record.released for one in alive):
-        return [f"{wish.name} was being ended, and costs until that is done, which this sees to:", again, end]
     return [
         f"{wish.name} goes on running, and costing, without being watched: an interruption would end it",
         again,
