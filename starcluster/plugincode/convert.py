@@ -1,4 +1,4 @@
-"""Python 2 source to Python 3 source, by fissix's fixers and the passes of passes.py.
+"""Python 2 source to Python 3 source, by fissix's fixers, the passes of passes.py and outliving.py.
 
 What the fixers can not say in source is in starcluster/python2: Python 2's own map, range, open and so on. A converted
 file runs with these as its builtins; a ported one imports them.
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from starcluster import exception
 from starcluster.plugincode import passes
+from starcluster.plugincode.outliving import with_outliving
 from starcluster.plugincode.source import expand_indents
 
 if TYPE_CHECKING:
     from fissix.pytree import Base
     from fissix.refactor import RefactoringTool
 
-VERSION = "2"  # of the conversion: another one makes cached conversions worthless
+VERSION = "3"  # of the conversion: another one makes cached conversions worthless
 _FIXERS = (
     "asserts dict except exec exitfunc funcattrs getcwdu has_key itertools itertools_imports metaclass methodattrs ne"
     " next nonzero numliterals operator paren print raise renames repr sys_exc throw tuple_params xreadlines"
@@ -67,7 +68,7 @@ def convert(text: str, file: str, neighbours: Neighbours | None = None) -> Conve
     siblings = around.names if around.package else frozenset()
     passes.all_of(tree, modules=_modules(around.names), siblings=siblings)
     lines = tuple(_lines_of(tree))
-    result = str(tree)
+    result = with_outliving(str(tree))
     return Converted(text=result[:-1] if result.endswith("\n") else result, lines=lines)
 
 
