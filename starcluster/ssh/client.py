@@ -67,7 +67,7 @@ class SSHClient(RemoteFiles):
         self._dialer = dialer or TcpDialer()
         self._known = known or KnownHosts()
         self._identity = instance_id or host
-        self._strict = strict
+        self._strict, self._compress = strict, False
         self._transport: paramiko.Transport | None = None
         self._sftp: paramiko.SFTPClient | None = None
         self._lock = threading.RLock()
@@ -107,6 +107,7 @@ class SSHClient(RemoteFiles):
         private_key_pass: str | None = None,
         port: int | None = None,
         timeout: float | None = None,
+        compress: bool | None = None,
     ) -> SSHClient:
         """Connect anew; arguments that are given replace the ones from the start."""
         with self._lock:
@@ -116,6 +117,7 @@ class SSHClient(RemoteFiles):
             self._private_key = private_key or self._private_key
             self._private_key_pass = private_key_pass or self._private_key_pass
             self._timeout = timeout or self._timeout
+            self._compress = self._compress if compress is None else compress
             transport = self._open()
             try:
                 self._verify(transport)
@@ -137,6 +139,7 @@ class SSHClient(RemoteFiles):
             raise exception.SSHConnectionError(f"no connection to {self._host} port {self._port}: {error}") from error
         try:
             transport = paramiko.Transport(sock)
+            transport.use_compression(self._compress)
             self._prefer_known_keys(transport)
             transport.banner_timeout = self._timeout
             transport.start_client(timeout=self._timeout)

@@ -57,6 +57,7 @@ class PairDialer:
     def dial(self, host: str, port: int, timeout: float) -> socket.socket:
         ours, theirs = socket.socketpair()
         transport = paramiko.Transport(theirs)
+        transport.use_compression()  # offers it; the client decides
         transport.add_server_key(self.host_key)
         transport.start_server(event=threading.Event(), server=self.server)
         self.transports.append(transport)

@@ -127,6 +127,14 @@ def test_an_unknown_host_key_is_remembered_or_refused(dialer: PairDialer, known:
     assert len(known.keys("i-3")) == 1
 
 
+def test_a_connection_is_compressed_when_asked_for(dialer: PairDialer, known: KnownHosts, key_file: Path) -> None:
+    with SSHClient("h", private_key=str(key_file), dialer=dialer, known=known) as client:
+        assert client.connect().transport.local_compression == "none"
+        assert client.connect(compress=True).transport.local_compression.startswith("zlib")
+        assert client.connect().transport.local_compression.startswith("zlib")
+        assert client.connect(compress=False).transport.local_compression == "none"
+
+
 def test_no_route_is_a_connection_error(known: KnownHosts, key_file: Path) -> None:
     class Nowhere:
         def dial(self, host: str, port: int, timeout: float) -> object:
