@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -192,6 +193,17 @@ class Facts(NodeBase):
     def is_stoppable(self) -> bool:
         """A one-time spot instance can only be terminated."""
         return not self.is_spot()
+
+    def is_gpu_compute(self) -> bool:
+        """Its type's family is one of those with GPUs of NVIDIA's or AMD's: cg1, g2 and later, gr6, p2 and later."""
+        return bool(re.match(r"(cg|gr?|p)\d", self.instance_type))
+
+    def is_cluster_compute(self) -> bool:
+        """Its type is of EC2's old families for clusters without GPUs: cc1, cc2, cr1."""
+        return bool(re.match(r"(cc|cr)\d", self.instance_type))
+
+    def is_cluster_type(self) -> bool:
+        return self.is_cluster_compute() or self.is_gpu_compute()
 
     def is_stopped(self) -> bool:
         return self.state is InstanceState.STOPPED

@@ -21,6 +21,7 @@ NAMES = {
             root_device_name root_device_type vpc_id subnet_id spot_id user_data package_provider""",
         "Node: methods": """
             is_master is_spot is_ebs_backed is_instance_store is_stoppable is_stopped is_up is_ssh_up update wait
+            is_gpu_compute is_cluster_compute is_cluster_type
             add_tag remove_tag getpwnam getpwuid getgrnam getgrgid get_user_map get_group_map add_user remove_user
             add_user_to_group generate_key_for_user add_to_known_hosts remove_from_known_hosts enable_passwordless_ssh
             copy_remote_file_to_nodes copy_remote_file_to_node export_fs_to_nodes stop_exporting_fs_to_nodes

@@ -54,8 +54,8 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         "cat /var/tmp/hostname",
         r"node001-for-now\n[\d.]+ node001\nnode001 [\d.]+ ip-[\d-]+\.\S+ ip-[\d-]+",
     ),
-    ("start", "node001", "cat /var/tmp/questions", "00101011 running True data"),
-    ("start", "master", "cat /var/tmp/questions", "10101011 running True data"),
+    ("start", "node001", "cat /var/tmp/questions", "00101011000 running True data"),
+    ("start", "master", "cat /var/tmp/questions", "10101011000 running True data"),
     (
         "start",
         "master",

@@ -9,7 +9,8 @@ class Questions(ClusterSetup):
             return  # done at the start
         for node in nodes:
             answers = [node.is_master(), node.is_spot(), node.is_ebs_backed(), node.is_instance_store(),
-                       node.is_stoppable(), node.is_stopped(), node.is_up(), node.is_ssh_up()]
+                       node.is_stoppable(), node.is_stopped(), node.is_up(), node.is_ssh_up(),
+                       node.is_gpu_compute(), node.is_cluster_compute(), node.is_cluster_type()]
             node.wait(interval=5)
             node.add_tag('asked', 'yes')
             node.add_tag('empty')
