@@ -82,3 +82,11 @@ def test_down_of_an_empty_cloud_says_nothing_of_clusters(run: Run, monkeypatch: 
 )
 def test_how_long_an_interrupted_node_has(notice: float, speed: float, words: str) -> None:
     assert left_words(notice, speed) == words
+
+
+def test_an_interruption_is_told_in_the_clouds_own_seconds(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "status", lambda folder: {"pid": 1, "speed": 30})
+    spot = node("i-1", 1) | {"lifecycle": "spot"}
+    monkeypatch.setattr(control, "call", lambda folder, op, **words: {"nodes": [spot]})
+    result = run("local", "interrupt", "c", "bob")
+    assert (result.code, result.out) == (0, ">>> EC2 takes bob (i-1) in 4 s (120 of EC2's)\n")
