@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = 'mount -t tmpfs -o size=400m none "$1" && exec "$2" -m tests.contract.api.full_disk "$1"'
 
 
+@pytest.mark.long
 def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
     """The small disk is mounted in a namespace that ends with the script, whatever ends that."""
     words = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", str(tmp_path), sys.executable]

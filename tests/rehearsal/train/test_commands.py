@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.rehearsal.train.conftest import TAG, Scene
 
 
@@ -20,6 +22,7 @@ def test_a_finished_command_is_remembered_until_it_is_wanted_again(scene: Scene)
     assert not scene.alive("short")
 
 
+@pytest.mark.long
 def test_the_log_of_a_command_that_has_not_begun_is_waited_for(scene: Scene) -> None:
     scene.control("capacity", type="c5.large", count=0, market="all")
     scene.write(patient="echo here I am")

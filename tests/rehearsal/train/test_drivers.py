@@ -34,6 +34,7 @@ def test_a_driver_killed_in_mid_run_is_followed_by_one_that_adopts(scene: Scene)
     assert starts(scene, "adopted") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("action", [pytest.param("CreateLaunchTemplate", marks=LONG), "RunInstances"])
 def test_a_driver_killed_around_a_call_leaves_one_instance(scene: Scene, when: str, action: str) -> None:

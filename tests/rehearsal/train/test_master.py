@@ -48,7 +48,7 @@ def starts(scene: Scene, name: str) -> int:
     return scene.on_master(f"cat /home/starts.{name}").count("started")
 
 
-@pytest.mark.parametrize("how", [reboot, stop_and_start])
+@pytest.mark.parametrize("how", [reboot, pytest.param(stop_and_start, marks=pytest.mark.long)])
 def test_work_goes_on_when_the_master_comes_back(scene: Scene, how: Callable[[Scene], None]) -> None:
     """What died of the loss is started again from its checkpoint, which is no failure; what lived on is left alone."""
     kind = how.__name__.replace("_", "")[:4]
@@ -92,6 +92,7 @@ FILL = (
 )
 
 
+@pytest.mark.long
 def test_a_full_home_is_told_once(scene: Scene) -> None:
     scene.write(full=PATIENT)
     driver = scene.drive("full")

@@ -68,6 +68,7 @@ def test_credentials_that_run_out_are_told_once_and_waited_for(scene: Scene) -> 
     assert len(scene.instances("token")) == 1
 
 
+@pytest.mark.long
 def test_a_laptop_that_sleeps_for_eight_hours(scene: Scene) -> None:
     """Its node is taken meanwhile: another laptop would be free to go on; here nobody does, until it wakes."""
     scene.write(asleep=START + "trap 'exit 0' TERM; " + GO)

@@ -103,6 +103,7 @@ def test_what_can_not_be_mounted_is_told_and_left(scene: Scene) -> None:
     assert "nowhere" not in scene.on_master("cat /proc/mounts")
 
 
+@pytest.mark.long
 def test_a_node_without_a_role(scene: Scene) -> None:
     done = scene.starcluster("start", "-c", "bare", "bare", expect=1)
     assert "this node has no keys for s3://" + BUCKET in done.stderr

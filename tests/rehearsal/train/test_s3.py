@@ -73,6 +73,7 @@ def test_a_notice_costs_no_step_though_the_disk_is_gone(scene: Scene) -> None:
     assert [(one["on"], one["exit"]) for one in hooks] == [("on-notice.d", 0)]
 
 
+@pytest.mark.long
 def test_sync_by_hand(scene: Scene) -> None:
     """The node that a finished training leaves is gone; another folder goes up and comes back on the master."""
     scene.on_master("mkdir -p /data/in; echo content > /data/in/file")

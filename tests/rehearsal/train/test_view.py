@@ -134,7 +134,9 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(scene: Scene) -> None:
     scene.remove("left")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long)]
+)
 def test_a_driver_that_is_sent_away_says_what_goes_on(scene: Scene, number: signal.Signals, status: int) -> None:
     name = f"sent{number}"
     scene.write(**{name: STEPS.format(name)})
