@@ -76,8 +76,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    """Neither a path nor a choice was given: all that CI runs has run."""
-    return config.args_source is config.ArgsSource.TESTPATHS and not config.option.keyword
+    """Neither a path nor a choice was given, and no test is left out for its length: scripts/test --long."""
+    chosen = bool(config.option.keyword) or config.option.markexpr != "not live"
+    return config.args_source is config.ArgsSource.TESTPATHS and not chosen
 
 
 @pytest.hookimpl(trylast=True)

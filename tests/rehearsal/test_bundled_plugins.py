@@ -21,6 +21,7 @@ from botocore.config import Config
 from tests.fakes.registry import add_installed, add_thing, serve
 from tests.rehearsal.train.conftest import TAG, Scene, started
 
+pytestmark = pytest.mark.long
 PROGRAMS = {"mpich2": "mpiexec.hydra", "tmux": "tmux", "xvfb": "Xvfb"}
 HERE = [name for name, program in PROGRAMS.items() if shutil.which(program)]
 PLUGINS = ["sources", "packages", "pythons", "people", "keys", "ipcluster", *HERE]
@@ -222,7 +223,6 @@ def test_engines_of_both_nodes_compute(scene: Bench) -> None:
     assert scene.starcluster("shell", "-p", TAG, input=asked).stdout == "['master', 'node001']\n"
 
 
-@pytest.mark.long
 @pytest.mark.skipif("mpich2" not in HERE, reason="MPICH is no Python package")
 def test_mpi_over_both_nodes(scene: Bench) -> None:
     program = scene.program("reduce.py", REDUCE)
@@ -241,7 +241,6 @@ def test_a_window_on_each_node(scene: Bench) -> None:
     assert scene.on_master("tmux list-windows -t starcluster | wc -l") == "3\n"
 
 
-@pytest.mark.long
 @pytest.mark.skipif("xvfb" not in HERE, reason="Xvfb is no Python package")
 def test_a_screen_on_each_node(scene: Bench) -> None:
     program = scene.program("draw.py", DRAW)
@@ -263,7 +262,6 @@ def state(scene: Bench) -> str:
     return scene.on_master(look) + scene.as_user(look, node="node001", user="root")
 
 
-@pytest.mark.long
 def test_twice_is_as_good_as_once(scene: Bench) -> None:
     before = state(scene)
     for plugin in PLUGINS:
@@ -273,7 +271,6 @@ def test_twice_is_as_good_as_once(scene: Bench) -> None:
         assert scene.on_master("tmux list-windows -t starcluster | wc -l") == "3\n"
 
 
-@pytest.mark.long
 def test_a_node_that_comes_and_goes(scene: Bench) -> None:
     scene.starcluster("addnode", TAG)
     assert scene.as_user("cat /usr/share/lctestthing/word", node="node002") == "installed\n"
@@ -290,7 +287,6 @@ def test_a_node_that_comes_and_goes(scene: Bench) -> None:
         assert "node002" not in scene.on_master("tmux list-windows -t starcluster")
 
 
-@pytest.mark.long
 def test_the_engines_end_when_they_are_told(scene: Bench) -> None:
     """The last test of the module."""
     scene.starcluster("runplugin", "ipstop", TAG)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.rehearsal.stage import Stage
 
+pytestmark = pytest.mark.long
 OLD = """\
 # An old plugin: tabs, print, and the division of its day
 import posixpath, Queue
@@ -83,7 +84,6 @@ def test_a_python_2_plugin_and_its_sibling_work_on_real_nodes(stage: Stage) -> N
         assert shown == "half 4\na b C\n['first', 'second']\n640\n"
 
 
-@pytest.mark.long
 def test_the_same_after_it_was_ported(stage: Stage) -> None:
     folder = stage.config.parent / "plugins"
     for name in ("old_plugin", "old_helper"):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.rehearsal.stage import Done, Stage
 
+pytestmark = pytest.mark.long
 TAG = "mine"
 # A sudo for an image without: a program that may become root, and the word before it.
 SUDO = """#!/bin/sh
@@ -85,7 +86,6 @@ def remove(stage: Stage, *aliases: str) -> None:
     assert traces(stage, *aliases) == ""
 
 
-@pytest.mark.long
 def test_a_shortage_has_an_end_in_one_way_or_the_other(stage: Stage) -> None:
     stage.starcluster("local", "capacity", "t3.micro", "0")
     try:
@@ -127,7 +127,6 @@ def test_a_bad_node_goes_and_the_good_ones_stay(stage: Stage) -> None:
     remove(stage, "good", "bad2")
 
 
-@pytest.mark.long
 def test_a_worker_gets_its_volume_back(stage: Stage) -> None:
     stage.starcluster("createvolume", "--name", "data", "1", "us-east-1a")
     stage.starcluster("attachvolume", "data", TAG, "node001", "--mount", "/data")

@@ -9,7 +9,7 @@ import pytest
 from tests.rehearsal.crash.job import Arena, JobCall, ended_or, interrupted
 from tests.rehearsal.crash.points import Point, at_points, spread
 
-SAMPLED = 3
+SAMPLED = 2
 SAMPLED_ORDERS = ("after agent run 1", "after agent start 2")
 PARTS = 6  # of all points, each from the whole length; `-k "every_call and 2"` runs the third part alone
 EVERY = 0.25  # wall seconds between two moments
