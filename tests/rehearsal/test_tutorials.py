@@ -16,6 +16,7 @@ from tests.rehearsal.test_tutorial import as_cloned, tutorial
 from tests.rehearsal.typist import Typist, blocks_of, not_seen
 
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+SAMPLED = ("my-zone-ran-out", "i-lost-my-laptop")
 
 
 class Laptop(Stage):
@@ -41,7 +42,11 @@ def cloned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Pa
         stage.close()
 
 
-@pytest.mark.parametrize("file", TUTORIALS, ids=lambda file: file.stem)
+def _marked(file: Path) -> Any:
+    return pytest.param(file, id=file.stem, marks=() if file.stem in SAMPLED else pytest.mark.long)
+
+
+@pytest.mark.parametrize("file", [_marked(file) for file in TUTORIALS])
 def test_it_goes_as_it_is_written(cloned: tuple[Stage, Path], file: Path) -> None:
     stage, work = cloned
     blocks = blocks_of(file.read_text())

@@ -80,6 +80,7 @@ def test_it_grows_while_it_is_in_use(stage: Stage) -> None:
     assert (size[0], int(size[1].rstrip("M")) > 1500) == ("precious", True)
 
 
+@pytest.mark.long
 def test_a_copy_that_is_killed_is_made_by_the_next_run(stage: Stage) -> None:
     words = ("copyvolume", "data", "us-east-1b", "-n", "copy")
     with stage.start("starcluster", *words) as process:

@@ -100,6 +100,7 @@ def dealt(troubles: list[Trouble], jobs: int) -> list[Troubles]:
     return [Troubles(tuple(troubles[turn::jobs])) for turn in range(jobs)]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_faults_at_some_calls(arena: Arena, record: list[JobCall]) -> None:
     changing = [call for call in record if not call.agent and not call.action.startswith("Describe")]

@@ -254,6 +254,7 @@ def run(writing: Writing, name: str, *, notices: int, deaths: int, moves: int) -
     assert any(one.found.control_lost > 1 for one in story.losses), "void: nothing was lost without fsync either"
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_is_there(writing: Writing) -> None:
     run(writing, "writer", notices=2, deaths=2, moves=1)
 

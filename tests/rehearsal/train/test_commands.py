@@ -57,6 +57,7 @@ def test_a_command_that_does_not_exist_is_given_up_at_once(scene: Scene) -> None
     assert not scene.alive("nosuch")
 
 
+@pytest.mark.long
 def test_a_node_is_kept_when_that_is_wished(scene: Scene) -> None:
     scene.write(kept={"command": "true", "on_success": "keep"})
     scene.drive("kept").ends(0)

@@ -113,6 +113,7 @@ def test_ctrl_c_ends_the_watching_and_says_what_goes_on(scene: Scene) -> None:
     assert starts(scene, "watched") == 1
 
 
+@pytest.mark.long
 def test_trouble_with_ec2_is_waited_out(scene: Scene) -> None:
     scene.write(trouble=ONCE.format("trouble"))
     driver = scene.drive("trouble")
@@ -126,6 +127,7 @@ def test_trouble_with_ec2_is_waited_out(scene: Scene) -> None:
     assert starts(scene, "trouble") == 1
 
 
+@pytest.mark.long
 def test_an_answer_that_is_lost_on_the_way_makes_no_second_instance(scene: Scene) -> None:
     scene.control("fault", action="RunInstances", code="InternalError", times=2)
     scene.write(lossy="true")

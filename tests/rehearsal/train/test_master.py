@@ -72,6 +72,7 @@ def test_work_goes_on_when_the_master_comes_back(scene: Scene, how: Callable[[Sc
     assert all(scene.alive(name) == [] for name in (patient, dying))
 
 
+@pytest.mark.long
 def test_a_home_that_somebody_unmounts_is_mounted_again(scene: Scene) -> None:
     scene.write(unmounted={"command": PATIENT, "max_restarts": "0"})
     driver = scene.drive("unmounted")

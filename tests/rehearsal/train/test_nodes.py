@@ -30,6 +30,7 @@ def test_a_rebooted_node_is_set_up_anew_and_the_command_goes_on(scene: Scene) ->
     assert starts(scene, "reboots") == 2
 
 
+@pytest.mark.long
 def test_an_agent_that_is_killed_is_started_again_and_the_command_is_not(scene: Scene) -> None:
     scene.write(agentless=ONCE.format("agentless"))
     driver = scene.drive("agentless")

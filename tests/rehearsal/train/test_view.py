@@ -153,6 +153,7 @@ def test_a_driver_that_is_sent_away_says_what_goes_on(scene: Scene, number: sign
     assert json.loads(spent)[0] == 1, "removenode has counted what its machine cost"
 
 
+@pytest.mark.long
 def test_a_pipe_gets_sentences_with_the_time_and_no_codes(scene: Scene) -> None:
     scene.write(piped="true")
     text = scene.drive("piped").ends(0)
@@ -162,6 +163,7 @@ def test_a_pipe_gets_sentences_with_the_time_and_no_codes(scene: Scene) -> None:
     assert all(re.match(r"\d\d:\d\d:\d\d >>> ", line) for line in lines), text
 
 
+@pytest.mark.long
 def test_typing_errors_are_told_before_anything_is_begun(scene: Scene) -> None:
     wrong = {"zones": "us-east-1q", "instance_type": "c5.larg", "run_as": "sgeadmim", "fallback": "ondemand"}
     for setting, value in wrong.items():
