@@ -13,30 +13,15 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from figures import machine, spread, table
-from ground import Ground, covered, ground, load
-from start_scale import boots
+from ground import Ground, ground, load
+from start_scale import Taken, measured
 
 GOAL = 3.0
 _LINE = re.compile(r"^(\S+ \S+) .* - (Launched|Setting up|Mounting|(\S+) is set up)(.*)$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Added:
-    """One addnode: wall seconds, those of them that the cloud took, and the API calls that were made."""
-
-    wall: float
-    cloud: float
-    calls: Counter[str]
-
-    @property
-    def own(self) -> float:
-        return self.wall - self.cloud
 
 
 def main() -> None:
@@ -46,7 +31,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 20])
     parser.add_argument("--trace", action="store_true", help="tell when each node of the last addition got how far")
     options = parser.parse_args()
-    found: dict[int, list[Added]] = {count: [] for count in options.nodes}
+    found: dict[int, list[Taken]] = {count: [] for count in options.nodes}
     with ground(speed=options.speed) as made:
         began = load()
         made.starcluster("start", "c")
@@ -58,18 +43,10 @@ def main() -> None:
     show(found, options.speed, began)
 
 
-def add(made: Ground, count: int) -> Added:
+def add(made: Ground, count: int) -> Taken:
     """Add nodes and take them away again; only the addition is measured."""
-    before = len(made.entries())
-    wall = made.starcluster("addnode", "-n", str(count), "c")
-    since = made.entries()[before:]
-    made.starcluster("removenode", "-c", "-n", str(count), "c")
-    spans = boots(made, since)
-    return Added(
-        wall=wall,
-        cloud=covered(spans, 0, max(last for _, last in spans)),
-        calls=Counter(one["action"] for one in since if one["kind"] == "call"),
-    )
+    words = ["addnode", "-n", str(count), "c"]
+    return measured(made, words, undo=["removenode", "-c", "-n", str(count), "c"])
 
 
 def trace(debug_log: Path) -> None:
@@ -85,7 +62,7 @@ def trace(debug_log: Path) -> None:
         print(f"  {(at - begin).total_seconds():7.2f} s  {one[2]}{one[4]}")
 
 
-def show(found: dict[int, list[Added]], speed: float, began: str) -> None:
+def show(found: dict[int, list[Taken]], speed: float, began: str) -> None:
     rows = [["nodes", "wall", "cloud", "own share", "API calls"]]
     for count, additions in found.items():
         rows.append(
@@ -107,7 +84,7 @@ def show(found: dict[int, list[Added]], speed: float, began: str) -> None:
     print(f"\n{machine()}\nat the begin: {began}; at the end: {load()}")
 
 
-def middle(additions: list[Added]) -> float:
+def middle(additions: list[Taken]) -> float:
     return sorted(one.wall for one in additions)[len(additions) // 2]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from figures import machine, spread, table
@@ -19,8 +20,8 @@ from ground import Entry, Ground, covered, ground, load
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
-    """One start: wall seconds, those of them that the cloud took, and the API calls that were made."""
+class Taken:
+    """What one verb took: wall seconds, those of them that the cloud took, and the API calls that were made."""
 
     wall: float
     cloud: float
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=20, help="how many times faster than EC2 the cloud is")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 5, 20])
     options = parser.parse_args()
-    found: dict[int, list[Start]] = {workers: [] for workers in options.workers}
+    found: dict[int, list[Taken]] = {workers: [] for workers in options.workers}
     with ground(speed=options.speed) as made:
         began = load()
         for number in range(options.rounds):
@@ -46,14 +47,19 @@ def main() -> None:
     show(found, options.speed, began)
 
 
-def start(made: Ground, tag: str, workers: int) -> Start:
+def start(made: Ground, tag: str, workers: int) -> Taken:
     """Start a cluster and end it again; only the start is measured."""
+    return measured(made, ["start", "-s", str(workers + 1), tag], undo=["terminate", "-c", tag])
+
+
+def measured(made: Ground, words: Sequence[str], *, undo: Sequence[str]) -> Taken:
+    """What a verb took that launches nodes; what it did is undone without being measured."""
     before = len(made.entries())
-    wall = made.starcluster("start", "-s", str(workers + 1), tag)
+    wall = made.starcluster(*words)
     since = made.entries()[before:]
-    made.starcluster("terminate", "-c", tag)
+    made.starcluster(*undo)
     spans = boots(made, since)
-    return Start(
+    return Taken(
         wall=wall,
         cloud=covered(spans, 0, max(last for _, last in spans)),
         calls=Counter(one["action"] for one in since if one["kind"] == "call"),
@@ -66,7 +72,7 @@ def boots(made: Ground, entries: list[Entry]) -> list[tuple[float, float]]:
     return [(at, made.ssh_up[instance_id]) for instance_id, at in pending.items()]
 
 
-def show(found: dict[int, list[Start]], speed: float, began: str) -> None:
+def show(found: dict[int, list[Taken]], speed: float, began: str) -> None:
     rows = [["workers", "wall", "cloud", "own share", "own share a node", "API calls"]]
     for workers, starts in found.items():
         own = [one.own for one in starts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -104,29 +105,26 @@ class Snapshots:
             text = "The maximum per volume CreateSnapshot request rate has been exceeded. Use an increasing sleep."
             raise errors.Refusal("SnapshotCreationPerVolumeRateExceeded", text)
         volume.last_snapshot = time.time()
-        seconds = cloud.timing.snapshot_time(volume.size)
-        snapshot = CloudSnapshot(cloud.backend, random_snapshot_id(), volume, description, seconds)
-        try:
-            with cloud.unlocked():
-                cloud.hosts.snapshot(volume.id, snapshot.id)
-        except HostsError as error:
-            raise errors.Refusal("InternalError", f"The local cloud cannot store the snapshot: {error}") from None
-        cloud.backend.snapshots[snapshot.id] = snapshot
-        snapshot.add_tags(tags)
-        cloud.log.event("snapshot", snapshot.id, volume=volume.id)
-        return snapshot
+        return self._kept(volume, description, tags, lambda made: cloud.hosts.snapshot(volume.id, made), "snapshot")
 
     def take_root(self, instance: Any, description: str, tags: dict[str, str]) -> CloudSnapshot:
         """The instance's root disk at this moment, for an image. It can be booted; as a volume it is of no use."""
         cloud = self._cloud
         volume = cloud.backend.volumes[instance.block_device_mapping[instance.root_device_name].volume_id]
+        return self._kept(volume, description, tags, lambda made: cloud.hosts.snapshot_root(instance.id, made), "image")
+
+    def _kept(
+        self, volume: Any, description: str, tags: dict[str, str], copy: Callable[[str], object], what: str
+    ) -> CloudSnapshot:
+        """A snapshot whose content the hosts have copied under its id."""
+        cloud = self._cloud
         seconds = cloud.timing.snapshot_time(volume.size)
         snapshot = CloudSnapshot(cloud.backend, random_snapshot_id(), volume, description, seconds)
         try:
             with cloud.unlocked():
-                cloud.hosts.snapshot_root(instance.id, snapshot.id)
+                copy(snapshot.id)
         except HostsError as error:
-            raise errors.Refusal("InternalError", f"The local cloud cannot store the image: {error}") from None
+            raise errors.Refusal("InternalError", f"The local cloud cannot store the {what}: {error}") from None
         cloud.backend.snapshots[snapshot.id] = snapshot
         snapshot.add_tags(tags)
         cloud.log.event("snapshot", snapshot.id, volume=volume.id)
