@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -38,14 +39,16 @@ class Images:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._known: dict[str, Image] = {}
+        self._lock = threading.Lock()
 
     def resolve(self, name_or_id: str, *, architecture: str = "x86_64") -> Image:
         """The image that the config means; the same name gives the same image as long as we run."""
-        known = self._known.get(f"{name_or_id}/{architecture}")
-        if known is None:
-            known = self._look_up(name_or_id, architecture)
-            self._known[f"{name_or_id}/{architecture}"] = known
-        return known
+        with self._lock:  # nodes that are launched side by side mean the same one
+            known = self._known.get(f"{name_or_id}/{architecture}")
+            if known is None:
+                known = self._look_up(name_or_id, architecture)
+                self._known[f"{name_or_id}/{architecture}"] = known
+            return known
 
     def _look_up(self, name_or_id: str, architecture: str) -> Image:
         parameter = parameter_name(name_or_id, architecture)

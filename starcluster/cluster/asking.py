@@ -5,6 +5,7 @@ Every call has a token of its own, so that what is repeated after a lost answer 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,10 @@ def launch_nodes(
     `present`: by folded alias, who is there already. Raises the first failure after the others have ended; what was
     launched is then in the cluster.
     """
-    offers, there = Offers(cluster.ec2, cluster.clock), present or {}
+    offers, there, gone = Offers(cluster.ec2, cluster.clock), present or {}, Gone(cluster)
     pool = get_thread_pool(min(_THREADS, len(specs) or 1))
     for spec in specs:
-        pool.simple_job(_launch, (cluster, spec, offers, there), jobid=spec.alias)
+        pool.simple_job(_launch, (cluster, spec, offers, gone, there), jobid=spec.alias)
     try:
         launched = pool.wait()
     except exception.ThreadPoolException as error:
@@ -50,13 +51,43 @@ def launch_nodes(
     return [instance for instance in launched if instance is not None]
 
 
-def _launch(cluster: Cluster, spec: NodeSpec, offers: Offers, there: Mapping[str, Instance]) -> Instance | None:
-    return there.get(names.fold(spec.alias)) or obtain(cluster, spec, offers)
+def _launch(
+    cluster: Cluster, spec: NodeSpec, offers: Offers, gone: Gone, there: Mapping[str, Instance]
+) -> Instance | None:
+    return there.get(names.fold(spec.alias)) or obtain(cluster, spec, offers, gone)
 
 
-def obtain(cluster: Cluster, spec: NodeSpec, offers: Offers) -> Instance | None:
+class Gone:
+    """Who of a cluster is dead or dying: to a token of theirs EC2 gives the answer of then, "pending"."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._lock = cluster, threading.Lock()
+        self._told: set[str] = set()
+        self._seen: dict[str, str] | None = None
+
+    def add(self, instance_id: str) -> None:
+        """Known to us, though EC2's lists may not have heard of it."""
+        self._told.add(instance_id)
+
+    def has(self, instance: Instance) -> bool:
+        return not instance.state.is_in_cluster or instance.id in self._told or instance.id in self._listed()
+
+    def had(self, token: str) -> bool:
+        """Whether one of them was launched with it; of those that EC2 has forgotten only EC2 can tell."""
+        return token in self._listed().values()
+
+    def _listed(self) -> dict[str, str]:
+        """Their tokens by their ids, asked for once."""
+        with self._lock:
+            if self._seen is None:
+                found = self._cluster.ec2.instances.find(cluster=self._cluster.tag)
+                self._seen = {one.id: one.client_token for one in found if not one.state.is_in_cluster}
+            return self._seen
+
+
+def obtain(cluster: Cluster, spec: NodeSpec, offers: Offers, gone: Gone) -> Instance | None:
     """A machine for the node; None for one that may lack. ShortageError when there is none, not even on demand."""
-    ask = _Ask(cluster, spec, offers)
+    ask = _Ask(cluster, spec, offers, gone)
     try:
         return ask.until()
     except exception.ShortageError as error:
@@ -115,8 +146,8 @@ def take_back(cluster: Cluster, alias: str) -> Instance | None:
 class _Ask:
     """One node's machine. Each call that was refused or whose machine is dead has the next one take a new token."""
 
-    def __init__(self, cluster: Cluster, spec: NodeSpec, offers: Offers) -> None:
-        self._cluster, self._spec, self._offers = cluster, spec, offers
+    def __init__(self, cluster: Cluster, spec: NodeSpec, offers: Offers, gone: Gone) -> None:
+        self._cluster, self._spec, self._offers, self._gone = cluster, spec, offers, gone
         self._number = self._spent = 0
 
     def until(self) -> Instance:
@@ -158,7 +189,7 @@ class _Ask:
             except exception.TokenSpent:
                 found = self._cluster.ec2.instances.find(token=request.token)
                 instance = next((one for one in found if one.state.is_in_cluster), None)
-            if instance is not None and instance.state.is_in_cluster:
+            if instance is not None and not self._gone.has(instance):
                 return instance
             self._number += 1
             self._spent += 1
@@ -168,18 +199,27 @@ class _Ask:
 
     def _request(self, pool: Pool) -> LaunchRequest:
         spec, cluster = self._spec, self._cluster
-        token = names.launch_token(owner=cluster.group.id, alias=spec.alias, generation=0, attempt=self._number)
         return launch_request(
             cluster,
             alias=spec.alias,
             instance_type=pool.instance_type,
             zone=pool.zone,
             market=pool.market,
-            token=token,
+            token=self._token(),
             max_price=spec.max_price if pool.market is Market.SPOT else None,
             image=spec.image,
             subnet_id=spec.subnet_id,
         )
+
+
+    def _token(self) -> str:
+        """The next one, but for those of the dead: to ask with them would tell what is known."""
+        while True:
+            owner, alias = self._cluster.group.id, self._spec.alias
+            token = names.launch_token(owner=owner, alias=alias, generation=0, attempt=self._number)
+            if not self._gone.had(token):
+                return token
+            self._number += 1
 
 
 def _patiently(cluster: Cluster, request: LaunchRequest) -> Instance | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from starcluster import exception
 from starcluster.cluster import lifecycle, waiting
-from starcluster.cluster.asking import obtain, take_back
+from starcluster.cluster.asking import Gone, obtain, take_back
 from starcluster.cluster.launching import NodeSpec
 from starcluster.cluster.pools import Offers
 from starcluster.cluster.record import READY
@@ -45,7 +45,7 @@ class Joining:
 
     def __init__(self, cluster: Cluster, *, keep: bool = False) -> None:
         self._cluster, self._keep = cluster, keep
-        self._offers = Offers(cluster.ec2, cluster.clock)
+        self._offers, self._gone = Offers(cluster.ec2, cluster.clock), Gone(cluster)
         self._watch = waiting.Watch(cluster.ec2, cluster.tag, cluster.clock)
         self._lock = threading.Lock()
         self._introducing = False
@@ -95,7 +95,7 @@ class Joining:
             raise
 
     def _obtain(self, spec: NodeSpec) -> Instance:
-        instance = obtain(self._cluster, spec, self._offers)
+        instance = obtain(self._cluster, spec, self._offers, self._gone)
         if instance is None:
             raise exception.ShortageError(f"there is no machine for {spec.alias}")
         log.info("Launched %s: %s (%s, %s)", spec.alias, instance.id, instance.instance_type, instance.market)
@@ -120,6 +120,7 @@ class Joining:
         cluster = self._cluster
         log.info("Taking %s (%s) away again", alias, instance.id)
         self._ready = [one for one in self._ready if one.id != instance.id]
+        self._gone.add(instance.id)
         try:
             take_back(cluster, alias)
             node = cluster.node_of(instance)

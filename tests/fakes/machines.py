@@ -102,9 +102,9 @@ class FakeInstances:
         if known != request:
             raise fake_error("IdempotentParameterMismatch")
         old = [one for one in self.all.values() if one.client_token == request.token]
-        if any(not one.state.is_in_cluster for one in old):
+        if all(one.state.is_gone for one in old):
             raise fake_error("IdempotentInstanceTerminated")
-        return old
+        return [dataclasses.replace(one, state=InstanceState.PENDING) for one in old]  # the answer of then
 
     def _new(self, request: LaunchRequest) -> Instance:
         number = len(self.all) + 1

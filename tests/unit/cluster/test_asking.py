@@ -21,7 +21,8 @@ SPOT = NodeSpec(alias="w", instance_type="c5.large", image="ami-1", zone="us-eas
 
 
 def ask(cluster: Cluster, **changes: Any) -> Any:
-    return asking.obtain(cluster, dataclasses.replace(SPOT, **changes), Offers(cluster.ec2, cluster.clock))
+    offers = Offers(cluster.ec2, cluster.clock)
+    return asking.obtain(cluster, dataclasses.replace(SPOT, **changes), offers, asking.Gone(cluster))
 
 
 def asked(ec2: FakeEc2) -> list[LaunchRequest]:
@@ -227,3 +228,26 @@ def test_a_start_that_was_killed_in_another_zone_is_not_doubled(clusters: Cluste
     ec2.relent()
     begin(clusters, **settings)
     assert len(ec2.instances.all) == 2
+
+
+def test_a_name_whose_machine_still_dies_gets_another(clusters: Clusters, ec2: FakeEc2) -> None:
+    """EC2 answers the dying one's token as it did at the launch."""
+    cluster = begin(clusters)
+    ec2.auto_advance = False
+    first = ask(cluster)
+    ec2.instances.terminate([first.id])
+    repeated = ec2.instances.launch(asked(ec2)[-1])
+    assert [(one.id, one.state) for one in repeated] == [(first.id, InstanceState.PENDING)]
+    before = len(asked(ec2))
+    assert ask(cluster).id != first.id
+    assert len(asked(ec2)) - before == 1, "the dead one's token is not even asked with"
+
+
+def test_whom_we_have_given_up_is_not_taken_again_though_ec2s_lists_lag(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    gone, offers = asking.Gone(cluster), Offers(cluster.ec2, cluster.clock)
+    first = asking.obtain(cluster, SPOT, offers, gone)
+    gone.add(first.id)
+    second = asking.obtain(cluster, SPOT, offers, gone)
+    assert second is not None
+    assert second.id != first.id

@@ -202,7 +202,7 @@ def test_a_slow_node_holds_up_nobody(clusters: Clusters, monkeypatch: pytest.Mon
     def made(alias: str) -> Instance:
         return dataclasses.replace(machine, id=alias, tags={"alias": alias})
 
-    monkeypatch.setattr(joining, "obtain", lambda cluster, spec, offers: made(spec.alias))
+    monkeypatch.setattr(joining, "obtain", lambda cluster, spec, offers, gone: made(spec.alias))
     monkeypatch.setattr(joining.waiting, "wait_running", lambda ec2, ids, **words: [made(ids[0])])
     monkeypatch.setattr(joining, "set_up_node", set_up)
     joined = adding.add(cluster, ["slow", "fast"], AddWish())

@@ -94,8 +94,11 @@ def test_workers_go_to_the_masters_zone(clusters: Clusters) -> None:
 def test_a_start_that_was_killed_is_taken_up_without_launching_twice(
     clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ec2.fail_next("instances.find", KeyboardInterrupt())  # type: ignore[arg-type]
-    with pytest.raises(KeyboardInterrupt):
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as meanwhile, pytest.raises(KeyboardInterrupt):
+        meanwhile.setattr(starting.waiting, "wait_running", killed)
         begin(clusters, cluster_size=3)
     before = set(ec2.instances.all)
     assert before
