@@ -321,6 +321,7 @@ class InstanceType:
     virtualizations: tuple[str, ...] = ()
     root_devices: tuple[str, ...] = ()
     gpus: int = 0
+    placement_strategies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,12 +50,12 @@ class Feature:
 
 
 EVERYTHING = (On(kinds=("*",)),)
-_LAUNCH_INPUTS = On(kinds=("image", "snapshot", "subnet", "security-group", "key-pair"))
+_LAUNCH_INPUTS = On(kinds=("image", "snapshot", "subnet", "security-group", "key-pair", "placement-group"))
 _LAUNCHED = On(kinds=("instance", "volume", "network-interface", "spot-instances-request"), only=Only.TAGGED)
 _AT_CREATION = On(
     kinds=(
         *("instance", "volume", "network-interface", "spot-instances-request", "security-group"),
-        *("launch-template", "snapshot", "image", "key-pair"),
+        *("launch-template", "snapshot", "image", "key-pair", "placement-group"),
     ),
     only=Only.AT_CREATION,
 )
@@ -113,6 +113,9 @@ FEATURES: dict[str, Feature] = {
         Feature(name="keys", what="make and delete key pairs", verbs=("createkey", "removekey")),
         Feature(name="prices", what="what it costs", verbs=("spothistory", "train", "nodes")),
         Feature(name="profile", what="nodes with a role of their own (IAM_PROFILE)", verbs=("start", "train")),
+        Feature(
+            name="placement", what="nodes close together (PLACEMENT_GROUP)", verbs=("start", "addnode", "terminate")
+        ),
         Feature(name="encryption", what="encrypted volumes with a key of yours", verbs=("createvolume", "copyvolume")),
         Feature(name="ssm", what="SSH through the Session Manager (SSH_PROXY = ssm)", verbs=("sshmaster", "sshnode")),
         Feature(name="trouble", what="say what is wrong", verbs=("showconsole", "start", "train")),
@@ -194,6 +197,8 @@ NEEDS: tuple[Need, ...] = (
     ),
     Need(action="ec2:RevokeSecurityGroupIngress", features=("ssh",), on=(_ours("security-group"),)),
     Need(action="ec2:DeleteSecurityGroup", features=("end", "volumes"), on=(_ours("security-group"),)),
+    Need(action="ec2:CreatePlacementGroup", features=("placement",), on=(_made("placement-group"),)),
+    Need(action="ec2:DeletePlacementGroup", features=("placement",), on=(_ours("placement-group"),)),
     Need(action="ec2:CreateLaunchTemplate", features=("train", "drives"), on=(_made("launch-template"),)),
     Need(action="ec2:DeleteLaunchTemplate", features=("end", "drives"), on=(_ours("launch-template"),)),
     # disks

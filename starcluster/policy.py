@@ -14,7 +14,7 @@ from starcluster.permissions import NEEDS, On, Only
 VERSION = "2012-10-17"
 CREATING = (
     *("RunInstances", "CreateVolume", "CreateSnapshot", "CreateImage", "CreateSecurityGroup", "CreateLaunchTemplate"),
-    *("CreateKeyPair", "ImportKeyPair"),
+    *("CreateKeyPair", "ImportKeyPair", "CreatePlacementGroup"),
 )
 _OF_EC2 = ("instance",)
 _NO_ACCOUNT = ("image", "snapshot")  # kinds whose ARNs name no account

@@ -24,6 +24,7 @@ KINDS = {
     "sg": "security-group",
     "sir": "spot-instances-request",
     "lt": "launch-template",
+    "pg": "placement-group",
     "ami": "image",
     "subnet": "subnet",
     "vpc": "vpc",

@@ -84,6 +84,7 @@ CONFLICT = _group(
     """IncorrectInstanceState IncorrectState IncorrectSpotRequestState InvalidState VolumeInUse
     InvalidVolume.ZoneMismatch InvalidVolumeID.ZoneMismatch IncorrectModificationState
     InvalidGroup.Duplicate InvalidKeyPair.Duplicate InvalidLaunchTemplateName.AlreadyExistsException
+    InvalidPlacementGroup.Duplicate
     InvalidAttachment.NotFound InvalidPermission.Duplicate InvalidPermission.NotFound""",
 )
 STILL_USED = _group(

@@ -263,4 +263,5 @@ def _instance_type(answer: Mapping[str, Any]) -> InstanceType:
         virtualizations=tuple(answer.get("SupportedVirtualizationTypes", ())),
         root_devices=tuple(answer.get("SupportedRootDeviceTypes", ())),
         gpus=sum(int(gpu.get("Count", 0)) for gpu in gpus),
+        placement_strategies=tuple(answer.get("PlacementGroupInfo", {}).get("SupportedStrategies", ())),
     )

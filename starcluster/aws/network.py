@@ -11,6 +11,8 @@ from starcluster.aws import forms
 from starcluster.aws.api import Api
 from starcluster.model import KeyPair, Permission, SecurityGroup, Subnet, Zone
 
+CLOSE_TOGETHER = "cluster"  # EC2's word for that strategy of placement groups
+
 
 class Network:
     def __init__(self, api: Api) -> None:
@@ -108,6 +110,30 @@ class Network:
         tags = [{"Key": key} for key in keys]
         if tags:
             self._api.change("delete_tags", what=f"untag {group_id}", Resources=[group_id], Tags=tags)
+
+    # -- placement groups
+
+    def create_placement_group(self, name: str, tags: Mapping[str, str]) -> None:
+        """A group whose instances are close together, in one zone; one that is there already is no error."""
+        try:
+            self._api.change(
+                "create_placement_group",
+                what=f"create the placement group {name}",
+                GroupName=name,
+                Strategy=CLOSE_TOGETHER,
+                TagSpecifications=forms.tag_specifications(tags, "placement-group"),
+            )
+        except exception.ConflictError as error:
+            if error.code != "InvalidPlacementGroup.Duplicate":
+                raise
+
+    def delete_placement_group(self, name: str) -> None:
+        """Delete; ConflictError while an instance is in it, no error when it is gone."""
+        try:
+            self._api.change("delete_placement_group", what=f"delete the placement group {name}", GroupName=name)
+        except exception.AWSError as error:
+            if error.code != "InvalidPlacementGroup.Unknown":
+                raise
 
     # -- subnets and zones
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from starcluster.cluster import pools
 from starcluster.cluster.joining import Joined, Joining
-from starcluster.cluster.launching import NodeSpec, named_subnet
+from starcluster.cluster.launching import NodeSpec, may_be_close, named_subnet
 from starcluster.cluster.places import check_zones, words
 from starcluster.cluster.starting import market_of, zones_from
+from starcluster.logger import log
 
 if TYPE_CHECKING:
     from starcluster.cluster.cluster import Cluster
@@ -43,6 +44,8 @@ def add(cluster: Cluster, aliases: Sequence[str], wish: AddWish) -> Joined:
     zone = named_subnet(cluster, wish.subnet_id).zone if wish.subnet_id else wish.zone
     check_zones(cluster.ec2, [zone])
     specs = specs_of(cluster.record, aliases, wish, zone=zone, home=master.placement)
+    if cluster.record.placement_group:
+        specs = [_close(cluster, spec, home=master.placement) for spec in specs]
     _ = cluster.plugins  # one that can not be made is told before anything is paid for
     return Joining(cluster, keep=wish.keep).join(specs)
 
@@ -69,6 +72,16 @@ def specs_of(record: ClusterRecord, aliases: Sequence[str], wish: AddWish, *, zo
         **market_of(here, bid),
     )
     return [dataclasses.replace(like, alias=alias) for alias in aliases]
+
+
+def _close(cluster: Cluster, spec: NodeSpec, *, home: str) -> NodeSpec:
+    """In the cluster's placement group, which is where its master is, unless the wish is for what can not be there."""
+    unfit = [one for one in spec.types if not may_be_close(cluster.ec2, one)]
+    if unfit or home not in (spec.zone, *spec.zones):
+        why = f"EC2 takes no {unfit[0]} into one" if unfit else f"that one is in {home}"
+        log.warning("%s will be outside of the cluster's placement group: %s", spec.alias, why)
+        return spec
+    return dataclasses.replace(spec, zone=home, zones=(), grouped=True)
 
 
 def set_up_again(cluster: Cluster, aliases: Sequence[str]) -> Joined:

@@ -209,8 +209,8 @@ class _Ask:
             max_price=spec.max_price if pool.market is Market.SPOT else None,
             image=spec.image,
             subnet_id=spec.subnet_id,
+            grouped=spec.grouped,
         )
-
 
     def _token(self) -> str:
         """The next one, but for those of the dead: to ask with them would tell what is known."""

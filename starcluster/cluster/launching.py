@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starcluster import exception
+from starcluster.aws.network import CLOSE_TOGETHER
 from starcluster.cluster import userdata
 from starcluster.model import Image, LaunchRequest, Market, Subnet
 
@@ -23,7 +24,7 @@ class NodeSpec:
 
     `other_types`: what will do as well as `instance_type`; `zones`: where it may live, in place of `zone`.
     `max_wait`: for so many of EC2's seconds a shortage of spot machines is waited out; then, with
-    `then_on_demand`, the node is asked for on demand.
+    `then_on_demand`, the node is asked for on demand. `grouped`: in the cluster's placement group.
     """
 
     alias: str
@@ -38,6 +39,7 @@ class NodeSpec:
     subnet_id: str = ""
     max_wait: float = 0.0
     then_on_demand: bool = False
+    grouped: bool = False
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -56,6 +58,7 @@ def launch_request(
     max_price: float | None = None,
     image: str | None = None,
     subnet_id: str = "",
+    grouped: bool = False,
 ) -> LaunchRequest:
     """The RunInstances call for one node of the cluster: image, key, group, the zone's subnet, user data, tags."""
     record = cluster.record
@@ -75,6 +78,7 @@ def launch_request(
         public_ip=record.public_ips if subnet else None,
         instance_profile=record.iam_profile,
         root_volume=record.root_volume,
+        placement_group=cluster.group.name if grouped else "",
     )
 
 
@@ -87,6 +91,12 @@ def find_image(ec2: Ec2, name: str, instance_type: str) -> Image:
     architectures = ec2.instances.type_info(instance_type).architectures
     architecture = "arm64" if "arm64" in architectures and "x86_64" not in architectures else "x86_64"
     return ec2.images.resolve(name, architecture=architecture)
+
+
+def may_be_close(ec2: Ec2, instance_type: str) -> bool:
+    """Whether EC2 takes the type into a placement group; yes where it tells nothing of that."""
+    strategies = ec2.instances.type_info(instance_type).placement_strategies
+    return not strategies or CLOSE_TOGETHER in strategies
 
 
 def _subnet(cluster: Cluster, zone: str) -> Subnet | None:

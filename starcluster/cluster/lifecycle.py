@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starcluster import exception
 from starcluster.clock import wait_until
@@ -255,8 +255,11 @@ def terminate(cluster: Cluster, *, force: bool = False) -> None:
     gone = _end_instances(cluster)
     for template in cluster.ec2.templates.find(cluster=cluster.tag):
         cluster.ec2.templates.delete(template.id)
+    if cluster.group.tags.get(record.PLACEMENT) == cluster.group.name:
+        log.info("Removing placement group: %s", cluster.group.name)
+        _delete(cluster, lambda: cluster.ec2.network.delete_placement_group(cluster.group.name))
     log.info("Removing security group: %s", cluster.group.name)
-    _delete_group(cluster)
+    _delete(cluster, lambda: cluster.ec2.network.delete_group(cluster.group.id))
     KnownHosts().forget(gone)
     sshentries.forget(cluster)
 
@@ -300,13 +303,13 @@ def _cancel_requests(cluster: Cluster) -> None:
     cluster.ec2.spot.cancel(requests)
 
 
-def _delete_group(cluster: Cluster) -> None:
-    """Delete the group once EC2 agrees that nobody uses it; told its reason when it never does."""
+def _delete(cluster: Cluster, delete: Callable[[], None]) -> None:
+    """Delete a group once EC2 agrees that nobody uses it; told its reason when it never does."""
     for _ in range(_GROUP_TRIES - 1):
         try:
-            cluster.ec2.network.delete_group(cluster.group.id)
+            delete()
             return
         except exception.ConflictError as error:
             log.debug("%s", error)
             cluster.clock.sleep(_GROUP_PAUSE)
-    cluster.ec2.network.delete_group(cluster.group.id)
+    delete()

@@ -25,6 +25,7 @@ CLUSTER = "@sc-cluster"
 VERSION = "@sc-version"
 PHASE = "@sc-phase"
 STARTER = "@sc-starter"
+PLACEMENT = "@sc-placement"
 READY = "@sc-ready"
 GENERATION = "@sc-generation"
 PREPARED = "@sc-prepared"
@@ -96,6 +97,7 @@ class ClusterRecord:
     subnet_id: str = ""
     public_ips: bool | None = None
     iam_profile: str = ""
+    placement_group: bool = False
     root_volume_size: int | None = None
     root_volume_type: str = ""
     root_volume_iops: int | None = None

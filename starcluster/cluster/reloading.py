@@ -25,6 +25,7 @@ FIXED: Mapping[str, str] = {
     "dns_prefix": "the nodes have their names",
     "cluster_user": "the user and its files are on the nodes",
     "zone": _PLACED,
+    "placement_group": _PLACED,
     "volumes": "attachvolume --share and detachvolume change the volumes of a running cluster",
     "master_image": _MASTER,
     "master_type": _MASTER,

@@ -51,6 +51,7 @@ def record_of(
         disable_cloudinit=template.disable_cloudinit,
         login_user=template.login_user,
         iam_profile=template.iam_profile,
+        placement_group=template.placement_group,
         root_volume_size=template.root_volume_size,
         root_volume_type=template.root_volume_type,
         root_volume_iops=template.root_volume_iops,
@@ -102,6 +103,7 @@ def _master_spec(wanted: ClusterRecord, zone: str) -> NodeSpec:
         image=wanted.master_image,
         zone=zone,
         zones=() if zone else wanted.zones,
+        grouped=wanted.placement_group,
         **market_of(wanted, bid),
     )
 
@@ -115,7 +117,8 @@ def _worker_spec(wanted: ClusterRecord, number: int, zone: str) -> NodeSpec:
         other_types=pools.types_for(instance_type, default=wanted.node_type, others=wanted.other_types),
         image=kind.image or wanted.node_image,
         zone=zone,
-        zones=zones_from(zone, wanted.zones),
+        zones=() if wanted.placement_group and zone else zones_from(zone, wanted.zones),
+        grouped=wanted.placement_group,
         **market_of(wanted, wanted.spot_bid),
     )
 
@@ -174,6 +177,7 @@ def start(
     found = clusters.find(tag)
     cluster = _group(clusters, found, tag, wanted, permissions, extra_tags)
     try:
+        _make_placement_group(cluster)
         instances = _launch(cluster, plugins, again=found is not None)
     except exception.AWSError:
         _undo(cluster)
@@ -219,6 +223,7 @@ def _create_group(clusters: Clusters, tag: str, wanted: ClusterRecord, extra_tag
         **record.to_tags(wanted),
         record.PHASE: record.PHASE_LAUNCHING,
         record.STARTER: starter.mark(clusters.clock),
+        **({record.PLACEMENT: names.group_name(tag)} if wanted.placement_group else {}),
     }
     vpc_id = _vpc(clusters, wanted)
     try:
@@ -231,6 +236,13 @@ def _create_group(clusters: Clusters, tag: str, wanted: ClusterRecord, extra_tag
             hint=f"wait for that one: starcluster listclusters {tag}; or choose another name",
         ) from error
     return clusters.get(tag)
+
+
+def _make_placement_group(cluster: Cluster) -> None:
+    """After the security group, whose tag tells of it: who dies between the two leaves nothing that is not found."""
+    if cluster.record.placement_group:
+        log.info("Creating placement group %s...", cluster.group.name)
+        cluster.ec2.network.create_placement_group(cluster.group.name, cluster.resource_tags())
 
 
 def _vpc(clusters: Clusters, wanted: ClusterRecord) -> str:

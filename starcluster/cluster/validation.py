@@ -86,6 +86,7 @@ def validate(clusters: Clusters, prepared: Prepared) -> None:
         for instance_type in spec.types:
             found = _check_machine(ec2, instance_type, spec.image, spec.zones or (spec.zone,))
             _check_market(ec2, instance_type, spec.market)
+            _check_grouped(ec2, instance_type, spec)
             rootvolume.check(wanted.root_volume, least=found.root_size)
     longest = max((spec.alias for spec in specs), key=len)
     userdata.build(longest, wanted.userdata_scripts, cloudinit=not wanted.disable_cloudinit)
@@ -170,6 +171,14 @@ def _check_market(ec2: Ec2, instance_type: str, market: Market) -> None:
     if market is Market.SPOT and sold and "spot" not in sold:
         raise exception.ClusterValidationError(
             f"{instance_type} is not sold on spot", hint="choose another type, or leave the bid out"
+        )
+
+
+def _check_grouped(ec2: Ec2, instance_type: str, spec: NodeSpec) -> None:
+    if spec.grouped and not launching.may_be_close(ec2, instance_type):
+        raise exception.ClusterValidationError(
+            f"EC2 takes no {instance_type} into a placement group",
+            hint="choose a type that is not burstable, such as c5.large, or leave PLACEMENT_GROUP out",
         )
 
 

@@ -239,6 +239,8 @@ def _features(config: Config, template: ClusterTemplate, plugins: list[ClusterSe
         yield "spot"
     if template.iam_profile:
         yield "profile"
+    if template.placement_group:
+        yield "placement"
     if config.globals.ssh_proxy == SSM:
         yield "ssm"
 

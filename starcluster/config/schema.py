@@ -165,6 +165,7 @@ class ClusterTemplate:
     subnet_id: str = setting()
     public_ips: bool | None = setting(None, Kind.BOOLEAN)
     iam_profile: str = setting()
+    placement_group: bool = setting(False, Kind.BOOLEAN)
     root_volume_size: int | None = setting(None, Kind.INTEGER)
     root_volume_type: str = setting(choices=ROOT_VOLUME_TYPES)
     root_volume_iops: int | None = setting(None, Kind.INTEGER)

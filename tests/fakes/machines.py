@@ -94,6 +94,8 @@ class FakeInstances:
         known = self.requests.get(request.token)
         if known is not None:
             return self._launched_before(known, request)
+        if request.placement_group and request.placement_group not in self.ec2.network.placement_groups:
+            raise fake_error("InvalidPlacementGroup.Unknown")
         self.ec2.check_capacity(request)
         self.requests[request.token] = request
         return [self._new(request) for _ in range(request.count)]
@@ -208,6 +210,7 @@ class FakeInstances:
             memory_mib=4096,
             architectures=("x86_64",),
             usage_classes=("on-demand", "spot"),
+            placement_strategies=("spread",) if name.startswith("t") else ("cluster", "spread"),
         )
 
     def offered_zones(self, name: str) -> set[str]:

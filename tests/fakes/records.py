@@ -27,6 +27,7 @@ class FakeNetwork:
         self.all_groups: dict[str, SecurityGroup] = {}
         self.all_keys: dict[str, KeyPair] = {}
         self.private_subnets: set[str] = set()
+        self.placement_groups: dict[str, dict[str, str]] = {}
 
     def name_of(self, group_id: str) -> str:
         group = self.all_groups.get(group_id)
@@ -78,6 +79,17 @@ class FakeNetwork:
         if any(not one.state.is_gone for one in users):
             raise fake_error("DependencyViolation", f"{group_id} has instances")
         self.all_groups.pop(group_id, None)
+
+    def create_placement_group(self, name: str, tags: Mapping[str, str]) -> None:
+        self.ec2.note("network.create_placement_group", name)
+        self.placement_groups.setdefault(name, dict(tags))
+
+    def delete_placement_group(self, name: str) -> None:
+        self.ec2.note("network.delete_placement_group", name)
+        alive = [one for one in self.ec2.instances.all.values() if not one.state.is_gone]
+        if any(self.ec2.instances.requests[one.client_token].placement_group == name for one in alive):
+            raise fake_error("InvalidPlacementGroup.InUse", f"{name} has instances")
+        self.placement_groups.pop(name, None)
 
     def tag_group(self, group_id: str, tags: Mapping[str, str]) -> None:
         self.ec2.note("network.tag_group", group_id)

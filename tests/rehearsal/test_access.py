@@ -26,6 +26,8 @@ SECTIONS = """
 EXTENDS = smallcluster
 AVAILABILITY_ZONE = us-east-1a
 PUBLIC_IPS = False
+NODE_INSTANCE_TYPE = c5.large
+PLACEMENT_GROUP = True
 [plugin where]
 SETUP_CLASS = where.Where
 """
@@ -49,6 +51,19 @@ class Gate:
 
     def through(self) -> list[str]:
         return self.config(SSH_PROXY=f"root@{self.public}", SSH_PROXY_KEY=str(self.stage.cloud / "keys" / "local"))
+
+    def placed(self) -> dict[str, list[str]]:
+        """The placement groups and who is in them, as EC2 tells."""
+        code = (
+            "import boto3, json; ec2 = boto3.client('ec2'); found = ec2.describe_placement_groups()['PlacementGroups']\n"
+            "named = lambda name: ec2.describe_instances(Filters=[{'Name': 'placement-group-name', 'Values': [name]}])\n"
+            "ids = lambda name: [i['InstanceId'] for r in named(name)['Reservations'] for i in r['Instances']]\n"
+            "print(json.dumps({one['GroupName']: ids(one['GroupName']) for one in found}))"
+        )
+        told: dict[str, list[str]] = json.loads(
+            self.stage.run("python", "-c", code, with_env=self.stage.client_env()).stdout
+        )
+        return told
 
     def open_to(self, tag: str) -> set[str]:
         """Who may ssh, as EC2 tells."""
@@ -165,3 +180,10 @@ def test_a_subnet_is_asked_for_its_way_out(gate: Gate) -> None:
     gate.stage.starcluster(*words, "--subnet-id", first)
     done = gate.stage.starcluster(*words, "--subnet-id", made, expect=1)
     assert f"subnet {made} has no route to an internet gateway" in done.stderr.replace("\n!!! ERROR - ", " ")
+
+
+def test_a_placement_group_lives_as_long_as_its_cluster(gate: Gate, inside: str) -> None:
+    assert gate.placed() == {"@sc-inside": [inside]}
+    done = gate.stage.starcluster(*gate.through(), "terminate", "-c", "inside")
+    assert ">>> Removing placement group: @sc-inside\n" in done.stdout
+    assert gate.placed() == {}

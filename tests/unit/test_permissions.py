@@ -81,7 +81,8 @@ def test_what_changes_something_is_limited_to_what_is_ours() -> None:
         if on.only is Only.ANY
         for kind in on.kinds
     }
-    inputs = {("ec2:RunInstances", kind) for kind in ("image", "snapshot", "subnet", "security-group", "key-pair")}
+    kinds = ("image", "snapshot", "subnet", "security-group", "key-pair", "placement-group")
+    inputs = {("ec2:RunInstances", kind) for kind in kinds}
     assert free == inputs | {("ec2:CreateSecurityGroup", "vpc")}
 
 

@@ -57,6 +57,12 @@ def architectures(instance_type: str) -> list[str]:
     return names
 
 
+def strategies(instance_type: str) -> list[str]:
+    """The strategies of placement groups that take a type: burstable ones are not packed together, for one."""
+    found: list[str] = facts(instance_type).get("PlacementGroupInfo", {}).get("SupportedStrategies", [])
+    return found
+
+
 @cache
 def _offerings(region: str) -> dict[str, tuple[str, ...]]:
     places: dict[str, list[str]] = {}

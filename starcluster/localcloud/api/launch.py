@@ -76,7 +76,7 @@ def plan_launch(cloud: Cloud, params: Mapping[str, Any]) -> LaunchPlan:
         disks=plan_disks(cloud, params.get("BlockDeviceMappings"), image),
         private_ip=_private_ip(params, nic, subnet, maximum),
         public=nic.get("AssociatePublicIpAddress"),
-        options=_options(cloud, params),
+        options={**_options(cloud, params), "placement_group": _placement_group(cloud, params, instance_type, zone)},
     )
 
 
@@ -123,7 +123,7 @@ def _primary_nic(params: Mapping[str, Any]) -> Mapping[str, Any]:
 def _place(cloud: Cloud, params: Mapping[str, Any], instance_type: str) -> tuple[Any, str]:
     """The subnet and zone of the launch; where the caller leaves it open, the first zone that has the type."""
     subnet_id = params.get("SubnetId") or _primary_nic(params).get("SubnetId")
-    zone = (params.get("Placement") or {}).get("AvailabilityZone")
+    zone = (params.get("Placement") or {}).get("AvailabilityZone") or _zone_of_group(cloud, _group_name(params))
     offered = catalog.zones_of(instance_type, cloud.region)
     if subnet_id:
         subnet = cloud.backend.get_subnet(subnet_id)
@@ -215,15 +215,10 @@ def _private_ip(params: Mapping[str, Any], nic: Mapping[str, Any], subnet: Any, 
 
 def _options(cloud: Cloud, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that are kept and told, after a check."""
-    placement = params.get("Placement") or {}
-    group = placement.get("GroupName") or ""
-    if group and group not in cloud.world.placement_groups:
-        raise errors.Refusal("InvalidPlacementGroup.Unknown", f"The placement group '{group}' is unknown.")
     behaviour = params.get("InstanceInitiatedShutdownBehavior") or "stop"
     if behaviour not in ("stop", "terminate"):
         raise errors.invalid_value(behaviour, "instanceInitiatedShutdownBehavior")
     return {
-        "placement_group": group,
         "instance_initiated_shutdown_behavior": behaviour,
         "profile": _profile(params.get("IamInstanceProfile") or {}),
         "monitoring_state": "enabled" if (params.get("Monitoring") or {}).get("Enabled") else "disabled",
@@ -234,6 +229,37 @@ def _options(cloud: Cloud, params: Mapping[str, Any]) -> dict[str, Any]:
         "client_token": params.get("ClientToken") or "",
         "template": params.get("_template"),
     }
+
+
+def _group_name(params: Mapping[str, Any]) -> str:
+    return str((params.get("Placement") or {}).get("GroupName") or "")
+
+
+def _zone_of_group(cloud: Cloud, name: str) -> str:
+    """Where the instances of a cluster placement group are; "" where it has none, or is of another strategy."""
+    group = cloud.world.placement_groups.get(name)
+    if group is None or group["Strategy"] != "cluster":
+        return ""
+    members = [each for each in cloud.backend.every_instance() if each.placement.group_name == name]
+    return next((each.placement.zone for each in members if each.now != "terminated"), "")
+
+
+def _placement_group(cloud: Cloud, params: Mapping[str, Any], instance_type: str, zone: str) -> str:
+    """The group's name; EC2 has one of strategy cluster in one zone only, and not with every type."""
+    name = _group_name(params)
+    if not name:
+        return ""
+    group = cloud.world.placement_groups.get(name)
+    if group is None:
+        raise errors.Refusal("InvalidPlacementGroup.Unknown", f"The placement group '{name}' is unknown.")
+    strategy = group["Strategy"]
+    if strategy not in catalog.strategies(instance_type):
+        text = f"A placement group of strategy {strategy} takes no '{instance_type}'."
+        raise errors.bad_combination(text)
+    there = _zone_of_group(cloud, name)
+    if there and there != zone:
+        raise errors.invalid_value(zone, "availabilityZone", f"The instances of placement group '{name}' are in {there}")
+    return name
 
 
 def _profile(wanted: Mapping[str, str]) -> dict[str, str]:

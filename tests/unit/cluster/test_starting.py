@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from starcluster import exception
-from starcluster.cluster import lifecycle, record, sshrules, starting
+from starcluster.cluster import adding, lifecycle, record, sshrules, starting
+from starcluster.cluster.adding import AddWish
 from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.node import Node
 from starcluster.cluster.record import NodeKind
@@ -234,3 +235,67 @@ def test_a_start_that_goes_on_tells_who_was_there_already(
     assert ">>> Found master: " in out
     assert ">>> Launched node001: " in out
     assert "it has 1 node: " in starting.already_there(cluster).hint
+
+
+LARGE = {"master_type": "c5.large", "node_type": "c5.large", "placement_group": True}
+
+
+def test_a_placement_group_is_made_with_the_clusters_tags_and_ends_with_it(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters, Wants(WantedNode(alias="far", market=Market.SPOT)), cluster_size=3, **LARGE)
+    assert ec2.network.placement_groups["@sc-c"][record.CLUSTER] == "c"
+    placed = {one.tags[record.ALIAS]: one.placement_group for one in ec2.instances.requests.values()}
+    assert placed == {"master": "@sc-c", "node001": "@sc-c", "node002": "@sc-c", "far": ""}
+    lifecycle.terminate(clusters.get(cluster.tag), force=True)
+    assert ec2.network.placement_groups == {}
+
+
+def test_no_placement_group_is_made_or_asked_for_unasked(clusters: Clusters, ec2: FakeEc2) -> None:
+    begin(clusters, master_type="c5.large", node_type="c5.large")
+    lifecycle.terminate(clusters.get("c"), force=True)
+    assert not [name for name, _ in ec2.calls if "placement" in name]
+
+
+@pytest.mark.parametrize("where", ["network.create_placement_group", "instances.launch"])
+def test_a_start_that_was_killed_leaves_no_placement_group_behind_its_end(
+    clusters: Clusters, ec2: FakeEc2, where: str
+) -> None:
+    ec2.fail_next(where, KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        begin(clusters, **LARGE)
+    lifecycle.terminate(clusters.get("c"), force=True)
+    assert ec2.network.placement_groups == {}
+    assert clusters.all() == []
+
+
+def test_a_launch_that_is_refused_leaves_no_placement_group(clusters: Clusters, ec2: FakeEc2) -> None:
+    ec2.refuse("InvalidParameterValue")
+    with pytest.raises(exception.AWSError):
+        begin(clusters, **LARGE)
+    assert ec2.network.placement_groups == {}
+    assert clusters.all() == []
+
+
+def test_in_a_placement_group_workers_follow_the_master_into_its_zone() -> None:
+    wanted = record_with(cluster_size=2, zone="", zones=("us-east-1a", "us-east-1b"), **LARGE)
+    assert [spec.zones for spec in starting.specs_of(wanted, [], zone="")] == [("us-east-1a", "us-east-1b")] * 2
+    placed = starting.specs_of(wanted, [], zone="us-east-1b")[1]
+    assert (placed.zone, placed.zones) == ("us-east-1b", ())
+
+
+@pytest.mark.parametrize(
+    ("wish", "group"),
+    [
+        (AddWish(), "@sc-c"),
+        (AddWish(instance_type="m5.large"), "@sc-c"),
+        (AddWish(instance_type="t3.micro"), ""),
+        (AddWish(zone="us-east-1b"), ""),
+    ],
+)
+def test_nodes_that_are_added_are_in_the_placement_group_where_they_can_be(
+    clusters: Clusters, ec2: FakeEc2, wish: AddWish, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(clusters, **LARGE)
+    monkeypatch.setattr("starcluster.cluster.joining.set_up_node", lambda *_, **__: None)
+    adding.add(clusters.get("c"), ["node001"], wish)
+    [request] = [one for one in ec2.instances.requests.values() if one.tags[record.ALIAS] == "node001"]
+    assert request.placement_group == group

@@ -142,6 +142,7 @@ def test_permissions_follow_from_the_settings(run: Run, path: Path, key: str) ->
     for name, line in {
         "names": "NODE_IMAGE_ID = ubuntu-24.04",
         "profile": "IAM_PROFILE = nodes",
+        "close": "PLACEMENT_GROUP = True",
         "volumes": "VOLUMES = v",
         "bid": "SPOT_BID = 0.1",
         "wish": "PLUGINS = w",
@@ -153,6 +154,7 @@ def test_permissions_follow_from_the_settings(run: Run, path: Path, key: str) ->
     assert not {"iam:PassRole", "ssm:GetParameter", "ec2:AttachVolume", "ec2:CreateVolume"} & plain
     assert actions(found, "names") - plain == {"ssm:GetParameter"}
     assert actions(found, "profile") - plain == {"iam:PassRole"}
+    assert actions(found, "close") - plain == {"ec2:CreatePlacementGroup", "ec2:DeletePlacementGroup"}
     assert {"ec2:AttachVolume", "ec2:DetachVolume"} <= actions(found, "volumes") - plain
     spot = {"iam:CreateServiceLinkedRole", "ec2:DescribeSpotPriceHistory"}
     assert actions(found, "bid") - plain == actions(found, "wish") - plain == spot

@@ -173,6 +173,25 @@ def test_placement_groups(api: Api) -> None:
     instance_id = api.run(Placement={"GroupName": "pg"})
     assert api.instance(instance_id)["Placement"]["GroupName"] == "pg"
     assert code_of(api.ec2.delete_placement_group, GroupName="pg") == "InvalidPlacementGroup.InUse"
+    there = api.instance(instance_id)["Placement"]["AvailabilityZone"]
+    placed = {"GroupName": "pg", "AvailabilityZone": "us-east-1c"}
+    assert there != "us-east-1c"
+    assert code_of(api.run, Placement=placed) == "InvalidParameterValue", "such a group is in one zone"
+    assert code_of(api.run, Placement={"GroupName": "pg"}, InstanceType="t3.micro") == "InvalidParameterCombination"
+    api.ec2.create_placement_group(GroupName="apart", Strategy="spread")
+    for place in ({"GroupName": "apart"}, {"GroupName": "apart", "AvailabilityZone": "us-east-1c"}):
+        api.run(Placement=place, InstanceType="t3.micro")
+    api.ec2.terminate_instances(InstanceIds=[instance_id])
+    api.wait(instance_id, "terminated")
+    api.ec2.delete_placement_group(GroupName="pg")
+    assert code_of(api.ec2.delete_placement_group, GroupName="pg") == "InvalidPlacementGroup.Unknown"
+
+
+def test_where_the_zone_is_open_a_placement_group_says_it(api: Api) -> None:
+    api.ec2.create_placement_group(GroupName="pg", Strategy="cluster")
+    api.run(Placement={"GroupName": "pg", "AvailabilityZone": "us-east-1c"})
+    second = api.run(Placement={"GroupName": "pg"})
+    assert api.instance(second)["Placement"]["AvailabilityZone"] == "us-east-1c"
 
 
 def test_pages(api: Api) -> None:
