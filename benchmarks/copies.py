@@ -3,7 +3,7 @@
     python benchmarks/copies.py [--big 1000] [--count 5000] [--runs 3]
 
 All three come to the node through the local cloud's ProxyCommand. A verb of ours does more than they do: it asks EC2
-where the node is, and compares every file by its hash; the last column is a put that finds everything there already.
+where the node is, and compares every file; the last column is a put that finds everything there already.
 What was copied is removed before the next one, and every copy is compared by size and number on the other side.
 """
 

@@ -2,7 +2,7 @@
 
 With Python on the node (every image with cloud-init has it) the two ends in `copyends` speak to each other through one
 call of the ssh program: what is there already is not sent again, a file goes on where it broke off, each one is
-compared by its hash, and has its name only when it is whole. A node without Python gets one tar stream, a machine
+compared by a sum, and has its name only when it is whole. A node without Python gets one tar stream, a machine
 without an ssh program copies by SFTP.
 """
 

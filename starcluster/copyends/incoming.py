@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+import zlib
 from typing import Any, NamedTuple
 
 from starcluster.copyends import wire as w
@@ -22,14 +23,17 @@ class Kept(NamedTuple):
 
 
 class Incoming:
-    def __init__(self, place: bytes, *, start: int, size: int, mtime: int, mode: int) -> None:
-        """`start`: so many bytes are here already and known to be the same."""
+    def __init__(self, place: bytes, *, start: int, size: int, mtime: int, mode: int, alone: bool = False) -> None:
+        """`start`: so many bytes are here already and known to be the same. `alone`: nobody looks into its folder yet."""
         self.place, self.part = place, w.part_of(place)
         self.start, self.size, self.mtime, self.mode = start, size, mtime, mode
-        self._handle = -1
+        self.crc = 0  # of what came
+        self._alone, self._ends_in_hole, self._handle = alone, False, -1
 
     def open(self) -> None:
         """OSError when it can not be; BlockingIOError when another copy writes the same file."""
+        if self._alone and self._open_alone():
+            return
         while True:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             self._handle = os.open(self.part, flags, 0o600)
@@ -45,6 +49,16 @@ class Incoming:
         os.ftruncate(self._handle, self.start)
         os.lseek(self._handle, self.start, os.SEEK_SET)
 
+    def _open_alone(self) -> bool:
+        """Under its own name at once: a copy that breaks off leaves it with another time, so it comes anew."""
+        try:
+            self._handle = os.open(self.place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            self._alone = False  # two names of there are one here
+            return False
+        self.part = self.place
+        return True
+
     def _still_there(self) -> bool:
         """Another copy may have put the file in place between our opening it and our lock."""
         try:
@@ -56,19 +70,25 @@ class Incoming:
         done = 0
         while done < len(view):
             done += os.write(self._handle, view[done:])
+        self.crc = zlib.crc32(view, self.crc)
+        self._ends_in_hole = False
 
     def skip(self, length: int) -> None:
         os.lseek(self._handle, length, os.SEEK_CUR)
+        self.crc = w.after_hole(length, self.crc)
+        self._ends_in_hole = True
 
     def settle(self) -> None:
         """Under its own name, whole, in place of what was there."""
-        if os.lseek(self._handle, 0, os.SEEK_CUR) != os.fstat(self._handle).st_size:
-            os.ftruncate(self._handle, self.size)  # it ends in a hole
-        self._owner_as_before()
+        if self._ends_in_hole:
+            os.ftruncate(self._handle, self.size)
+        if not self._alone:
+            self._owner_as_before()
         os.fchmod(self._handle, self.mode)
         os.utime(self._handle, ns=(self.mtime, self.mtime))
         self.close()  # which is where a network file system tells that it is full
-        os.rename(self.part, self.place)
+        if self.part != self.place:
+            os.rename(self.part, self.place)
 
     def _owner_as_before(self) -> None:
         """Root who writes a user's file anew does not take it from him."""

@@ -22,6 +22,7 @@ class Places:
         self.base = self.path if self.into else os.path.dirname(self.path)
         self.staged: list[tuple[bytes, bytes]] = []  # (where a new folder is made, what it will be called)
         self._tops: dict[bytes, bytes] = {}
+        self._hidden: set[bytes] = set()
         self._new: dict[bytes, bool] = {}
         self._links: dict[bytes, bool] = {}
 
@@ -80,6 +81,7 @@ class Places:
         else:
             stage = w.part_of(final)
             self._tops[top] = stage
+            self._hidden.add(top)
             self.staged.append((stage, final))
 
     def of(self, path: bytes) -> bytes:
@@ -99,6 +101,12 @@ class Places:
         if folder not in self._new:
             self._new[folder] = not os.path.isdir(folder)
         return self._new[folder]
+
+    def nobody_looks(self, path: bytes) -> bool:
+        """Whether an entry is written into a folder that is new and has not got its name yet."""
+        if path.partition(b"/")[0] not in self._hidden:
+            return False
+        return self.is_new(os.path.dirname(self.of(path)))
 
     def through_link(self, place: bytes) -> bool:
         """Whether one of the folders between the target and this place is a link."""

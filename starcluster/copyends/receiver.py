@@ -42,7 +42,6 @@ class Receiver:
         self._entries: list[Entry] = []
         self._have: dict[int, Kept] = {}
         self._view = memoryview(bytearray(w.BLOCK))
-        self._zeros = memoryview(bytes(w.BLOCK))
 
     def run(self) -> dict[str, Any]:
         """Take all that comes; what is to be said of it."""
@@ -197,29 +196,55 @@ class Receiver:
     def _contents(self) -> Any:
         """Take the files; what the sender has to say at the end."""
         while True:
-            kind, value = self.wire.hear(w.FILE, w.END)
+            kind, length = self.wire.next()
+            if kind == w.SMALL:
+                self._little(self.wire.body(length))
+                continue
+            value = w.known(kind, self.wire.body(length), w.FILE, w.END)
             if kind == w.END:
                 return value
             self._file(*value)
 
-    def _file(self, index: int, start: int, size: int, mtime: int, mode: int, same: bool) -> None:
-        one, have = self._entries[index], self._have.get(index)
-        if have is None or start not in (0, have.size):
-            raise w.Lost("what came is not what was asked for")
-        place = self.places.of(one.path)
-        if same:
-            self.wire.hear(w.DONE)
-            self._keep(place, one._replace(mode=mode, mtime=mtime), timed=False)
-            return
-        incoming = Incoming(place, start=start, size=size, mtime=mtime, mode=self._mode(mode))
+    def _little(self, body: bytes) -> None:
+        """A whole file in one frame; a failure of ours costs this file only, but for a full disk."""
+        index, mtime, mode, crc = w.SMALL_HEAD.unpack_from(body)
+        content = memoryview(body)[w.SMALL_HEAD.size :]
+        incoming = self._incoming(index, start=0, size=len(content), mtime=mtime, mode=mode)
+        self._counted(len(content))
         try:
-            self._take(incoming, have.hasher if start else w.new_hash())
+            self._own_folder(incoming.place)
+            incoming.open()
+            incoming.write(content)
+            self._end(incoming, crc, "")
+        except OSError as error:
+            self._not_taken(incoming, error)
         except BaseException:
             incoming.close()
             raise
         self._have[index] = Kept(0, None, False)
 
-    def _take(self, incoming: Incoming, hasher: Any) -> None:
+    def _incoming(self, index: int, *, start: int, size: int, mtime: int, mode: int) -> Incoming:
+        have = self._have.get(index)
+        if have is None or start not in (0, have.size):
+            raise w.Lost("what came is not what was asked for")
+        path = self._entries[index].path
+        place, alone = self.places.of(path), size <= w.LITTLE and self.places.nobody_looks(path)
+        return Incoming(place, start=start, size=size, mtime=mtime, mode=self._mode(mode), alone=alone)
+
+    def _file(self, index: int, start: int, size: int, mtime: int, mode: int, same: bool) -> None:
+        incoming = self._incoming(index, start=start, size=size, mtime=mtime, mode=mode)
+        if same:
+            self.wire.hear(w.DONE)
+            self._keep(incoming.place, self._entries[index]._replace(mode=mode, mtime=mtime), timed=False)
+            return
+        try:
+            self._take(incoming)
+        except BaseException:
+            incoming.close()
+            raise
+        self._have[index] = Kept(0, None, False)
+
+    def _take(self, incoming: Incoming) -> None:
         """The bytes of one file, up to its DONE; a failure of ours costs this file only, but for a full disk."""
         failure: OSError | None = None
         try:
@@ -229,32 +254,32 @@ class Receiver:
             failure = error
         while failure is None:
             try:
-                ended = self._piece(incoming, hasher)
+                ended = self._piece(incoming)
                 if ended:
-                    self._end(incoming, hasher, *ended)
+                    self._end(incoming, *ended)
                     return
             except OSError as error:
                 failure = error
-        self._stop_if_full(failure, incoming.place, incoming)
-        self._failed(incoming.place, failure)
-        if not isinstance(failure, BlockingIOError):
-            incoming.drop()
+        self._not_taken(incoming, failure)
         self._pass_over()
 
-    def _piece(self, incoming: Incoming, hasher: Any) -> Any:
-        """One frame of a file; (digest, trouble) when it was the last."""
+    def _not_taken(self, incoming: Incoming, error: OSError) -> None:
+        self._stop_if_full(error, incoming.place, incoming)
+        self._failed(incoming.place, error)
+        if not isinstance(error, BlockingIOError):
+            incoming.drop()
+
+    def _piece(self, incoming: Incoming) -> Any:
+        """One frame of a file; (sum, trouble) when it was the last."""
         kind, length = self.wire.next()
         if kind == w.DATA:
             view = self._view[:length]
             self.wire.fill(view)
             incoming.write(view)
-            hasher.update(view)
             self._counted(length)
         elif kind == w.HOLE:
             length = int.from_bytes(self.wire.body(8), "big")
             incoming.skip(length)
-            for begin in range(0, length, w.BLOCK):
-                hasher.update(self._zeros[: min(w.BLOCK, length - begin)])
             self._counted(length)
         else:
             return w.known(kind, self.wire.body(length), w.DONE)
@@ -264,8 +289,8 @@ class Receiver:
         self.meter.add(length)
         self.counts["bytes"] += length
 
-    def _end(self, incoming: Incoming, hasher: Any, digest: str, trouble: str) -> None:
-        if not trouble and digest != hasher.hexdigest():
+    def _end(self, incoming: Incoming, crc: int, trouble: str) -> None:
+        if not trouble and crc != incoming.crc:
             trouble = f"{w.shown(incoming.place)}{self.where} is not what was sent: the check of its bytes failed"
         if trouble:
             self.failures.append(trouble)
@@ -274,9 +299,7 @@ class Receiver:
         try:
             incoming.settle()
         except OSError as error:
-            self._stop_if_full(error, incoming.place, incoming)
-            self._failed(incoming.place, error)
-            incoming.drop()
+            self._not_taken(incoming, error)
             return
         self.counts["files"] += 1
         self.counts["resumed"] += bool(incoming.start)

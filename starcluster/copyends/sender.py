@@ -1,4 +1,4 @@
-"""The end that has the files: it lists them, hears which are wanted, and sends those, each with its hash."""
+"""The end that has the files: it lists them, hears which are wanted, and sends those, each with its sum."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import glob
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,7 @@ class Sender:
         self.failures: list[str] = []
         self.warnings: list[str] = []
         self._view = memoryview(bytearray(w.BLOCK))
-        self._zeros = bytes(w.BLOCK)
+        self._crc = 0  # of what was sent of a file
 
     def run(self, sources: list[bytes]) -> Any:
         """Send all of them; what the receiver says of it at the end."""
@@ -130,71 +131,90 @@ class Sender:
             self.failures.append(self._unreadable(path, error))
             return
         try:
-            self._opened(index, path, handle, offset, digest, whole)
+            if offset or not self._little(index, path, handle):
+                self._opened(index, path, handle, offset, digest, whole)
         finally:
             os.close(handle)
+
+    def _little(self, index: int, path: bytes, handle: int) -> bool:
+        """Send the whole file in one frame, if it is one for that."""
+        before = os.fstat(handle)
+        size = before.st_size
+        if size > w.LITTLE or before.st_blocks * 512 < size or not stat.S_ISREG(before.st_mode):
+            return False
+        try:
+            content = os.read(handle, size)
+        except OSError:
+            return False
+        if len(content) != size:
+            return False
+        head = w.SMALL_HEAD.pack(index, before.st_mtime_ns, stat.S_IMODE(before.st_mode), zlib.crc32(content))
+        self.wire.send(w.SMALL, content, head)
+        self.meter.add(size)
+        self._compare(path, handle, before)
+        return True
+
+    def _compare(self, path: bytes, handle: int, before: os.stat_result) -> None:
+        after = os.fstat(handle)
+        if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
+            said = f"{w.shown(path)}{self.where} changed while it was copied: what arrived is what was read"
+            self.warnings.append(said)
 
     def _opened(self, index: int, path: bytes, handle: int, offset: int, digest: str, whole: int) -> None:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode):
             self.failures.append(f"{w.shown(path)}{self.where} is no file any more")
             return
-        hasher = self._beginning(handle, before.st_size, offset, digest, whole)
-        start = offset if hasher else 0
-        hasher = hasher or w.new_hash()
+        start = offset if self._has_beginning(handle, before.st_size, offset, digest, whole) else 0
         self.wire.tell(
             w.FILE,
             [index, start, before.st_size, before.st_mtime_ns, stat.S_IMODE(before.st_mode), bool(start and whole)],
         )
+        self._crc = 0
         try:
-            trouble = self._content(path, handle, before, start, hasher)
+            trouble = self._content(path, handle, before, start)
         except OSError as error:
             trouble = self._unreadable(path, error)
-        self.wire.tell(w.DONE, [hasher.hexdigest(), trouble])
+        self.wire.tell(w.DONE, [self._crc, trouble])
 
-    def _beginning(self, handle: int, size: int, offset: int, digest: str, whole: int) -> Any:
-        """The hash of the file's first `offset` bytes if the other end has the very same ones, else None."""
+    def _has_beginning(self, handle: int, size: int, offset: int, digest: str, whole: int) -> bool:
+        """Whether the other end has the very same first `offset` bytes."""
         if not offset or offset > size or (whole and offset != size):
-            return None
+            return False
         hasher, left = w.new_hash(), offset
         while left:
             count = os.readv(handle, [self._view[: min(left, w.BLOCK)]])
             if not count:
-                return None
+                return False
             hasher.update(self._view[:count])
             left -= count
-        return hasher if hasher.hexdigest() == digest else None
+        return bool(hasher.hexdigest() == digest)
 
-    def _content(self, path: bytes, handle: int, before: os.stat_result, start: int, hasher: Any) -> str:
+    def _content(self, path: bytes, handle: int, before: os.stat_result, start: int) -> str:
         """Send the bytes from `start` to the size at the begin; what went wrong."""
         os.lseek(handle, start, os.SEEK_SET)
         at, sparse = start, before.st_blocks * 512 < before.st_size
         while at < before.st_size:
             data = _next_data(handle, at, before.st_size) if sparse else at
             if data > at:
-                self._hole(data - at, hasher)
+                self._hole(data - at)
                 at = os.lseek(handle, data, os.SEEK_SET)
                 continue
             count = os.readv(handle, [self._view[: min(w.BLOCK, before.st_size - at)]])
             if not count:
                 return f"{w.shown(path)}{self.where} was cut short while it was copied"
             part = self._view[:count]
-            hasher.update(part)
+            self._crc = zlib.crc32(part, self._crc)
             self.wire.send(w.DATA, part)
             self.meter.add(count)
             at += count
-        after = os.fstat(handle)
-        if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
-            said = f"{w.shown(path)}{self.where} changed while it was copied: what arrived is what was read"
-            self.warnings.append(said)
+        self._compare(path, handle, before)
         return ""
 
-    def _hole(self, length: int, hasher: Any) -> None:
+    def _hole(self, length: int) -> None:
         self.wire.send(w.HOLE, length.to_bytes(8, "big"))
         self.meter.add(length)
-        for _ in range(length // w.BLOCK):
-            hasher.update(self._zeros)
-        hasher.update(self._zeros[: length % w.BLOCK])
+        self._crc = w.after_hole(length, self._crc)
 
 
 def _next_data(handle: int, at: int, size: int) -> int:

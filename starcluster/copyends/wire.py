@@ -2,9 +2,12 @@
 
     sender    LIST* END             what there is, in batches of entries
     receiver  WANT* END             which files it lacks, and how much of each it has already
-    sender    (FILE DATA|HOLE* DONE)* END
+    sender    (SMALL | FILE DATA|HOLE* DONE)* END
     receiver  RESULT
     either    REFUSED               instead of the next frame: this copy can not be, in a sentence for the user
+
+SMALL is a whole file in one frame. What is sent of a file is compared by its CRC-32, which costs nothing beside a connection
+that checks each packet itself; what the other end has already is compared by SHA-256.
 
 Paths are bytes; in JSON they are UTF-8 in which other bytes are lone surrogates, so every name passes.
 """
@@ -16,13 +19,16 @@ import json
 import os
 import pwd
 import struct
+import zlib
 from typing import Any, BinaryIO, NamedTuple
 
 BLOCK = 1 << 19
-ASK, LIST, WANT, FILE, DATA, HOLE, DONE, END, RESULT, REFUSED = (bytes([letter]) for letter in b"QLWFDHTERX")
+LITTLE = 1 << 16  # so large a file goes in one frame
+ASK, LIST, WANT, SMALL, FILE, DATA, HOLE, DONE, END, RESULT, REFUSED = (bytes([letter]) for letter in b"QLWSFDHTERX")
 FOLDER, LINK, PLAIN = "d", "l", "f"
 READY = b"\0copyends 1\n"
 PART = b".starcluster-part"
+SMALL_HEAD = struct.Struct(">IqII")  # number in the list, time in ns, mode, CRC-32 of what follows
 _HEAD = struct.Struct(">cI")
 _LONGEST = 1 << 26  # of a frame of JSON; more is noise
 _NAME_MAX = 255
@@ -70,9 +76,9 @@ class Wire:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self.source, self.sink = source, sink
 
-    def send(self, kind: bytes, payload: bytes | memoryview = b"") -> None:
+    def send(self, kind: bytes, payload: bytes | memoryview = b"", head: bytes = b"") -> None:
         try:
-            self.sink.write(_HEAD.pack(kind, len(payload)))
+            self.sink.write(_HEAD.pack(kind, len(head) + len(payload)) + head)
             self.sink.write(payload)
         except OSError as error:
             raise Lost("the other end is gone") from error
@@ -90,7 +96,7 @@ class Wire:
         """Kind and length of the next frame, whose bytes are to be read then."""
         head = self.body(_HEAD.size)
         kind, length = _HEAD.unpack(head)
-        if length > (BLOCK if kind == DATA else _LONGEST):
+        if length > (BLOCK if kind == DATA else LITTLE + SMALL_HEAD.size if kind == SMALL else _LONGEST):
             raise Lost("what came is no part of a copy")
         return kind, length
 
@@ -176,3 +182,8 @@ def me() -> str:
 
 def new_hash() -> Any:
     return hashlib.sha256()
+
+
+def after_hole(length: int, crc: int) -> int:
+    """The sum of what is sent, with a hole behind it: of its length, for nothing else is sent."""
+    return zlib.crc32(length.to_bytes(8, "big"), crc)

@@ -192,9 +192,10 @@ def test_a_new_folder_has_its_name_when_all_of_it_is_there(here: Path, there: Pa
     assert parts(there) == []
 
 
-def test_a_byte_that_changed_on_the_way_is_an_error_that_names_the_file(here: Path, there: Path) -> None:
-    (here / "good").write_bytes(b"g" * 2_000_000)
-    (here / "struck").write_bytes(b"s" * 2_000_000)
+@pytest.mark.parametrize("size", [2_000, 2_000_000])
+def test_a_byte_that_changed_on_the_way_is_an_error_that_names_the_file(here: Path, there: Path, size: int) -> None:
+    (here / "good").write_bytes(b"g" * size)
+    (here / "struck").write_bytes(b"s" * size)
     (there / "struck").write_text("old")
 
     def change(data: bytes) -> bytes:
@@ -222,13 +223,13 @@ def test_the_checksum_finds_what_size_and_time_do_not_tell(here: Path, there: Pa
 class Touching(Sender):
     """Something happens to the file between the listing and its reading, or in the middle of it."""
 
-    def _content(self, path, handle, before, start, hasher):  # type: ignore[no-untyped-def]
+    def _content(self, path, handle, before, start):  # type: ignore[no-untyped-def]
         if path.endswith(b"grows"):
             with open(path, "ab") as file:
                 file.write(b"more")
         if path.endswith(b"shrinks"):
             os.truncate(path, 10)
-        return super()._content(path, handle, before, start, hasher)
+        return super()._content(path, handle, before, start)
 
     def _file(self, index, path, *rest):  # type: ignore[no-untyped-def]
         if path.endswith(b"vanishes"):
@@ -247,6 +248,76 @@ def test_files_that_change_meanwhile_are_told(here: Path, there: Path) -> None:
     ]
     assert sorted(path.name for path in there.iterdir()) == ["grows", "stays"]
     assert (there / "grows").stat().st_size == 1_000_000
+
+
+class TouchingLittle(Sender):
+    def _compare(self, path, handle, before):  # type: ignore[no-untyped-def]
+        with open(path, "ab") as file:
+            file.write(b"more")
+        super()._compare(path, handle, before)
+
+
+def test_a_little_file_that_changes_meanwhile_is_told(here: Path, there: Path) -> None:
+    (here / "grows").write_text("little")
+    said = copy([here / "grows"], there, sender=TouchingLittle)
+    assert said["warnings"] == [f"{here}/grows changed while it was copied: what arrived is what was read"]
+    assert (there / "grows").read_text() == "little"
+
+
+class Looking(Receiver):
+    """What is at the files' own places while they are being written."""
+
+    seen: list[bool] = []
+
+    def _end(self, incoming, *rest):  # type: ignore[no-untyped-def]
+        self.seen.append(os.path.exists(self.places.final(incoming.place)))
+        super()._end(incoming, *rest)
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_new_folder_in_one_that_is_there_shows_whole_files_only(here: Path, there: Path, size: int) -> None:
+    for folder in ("top/old", "top/new"):
+        (here / folder).mkdir(parents=True)
+        (here / folder / "file").write_bytes(b"x" * size)
+    (there / "top" / "old").mkdir(parents=True)
+    Looking.seen = []
+    assert copy([here / "top"], there, receiver=Looking)["files"] == 2
+    assert copy([here / "top"], there / "fresh", receiver=Looking)["files"] == 2
+    assert Looking.seen == [False] * 4
+
+
+def test_a_little_file_that_was_torn_comes_anew(here: Path, there: Path) -> None:
+    """In a new folder it is written under its own name, and is known by its time."""
+    root = here / "root"
+    root.mkdir()
+    for number in range(50):
+        (root / f"{number:02}").write_bytes(b"x" * 1000)
+    with pytest.raises(w.Lost):
+        copy([root], there, cut_after=30_000)
+    (stage,) = parts(there)
+    torn = sorted(stage.iterdir())[0]
+    torn.write_bytes(b"y" * 1000)  # all its bytes, but not yet its time
+    said = copy([root], there)
+    assert snapshot(there / "root") == snapshot(root)
+    assert 10 < said["kept"] < 30
+
+
+def test_names_that_fall_together_over_there_do_no_harm(here: Path, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that does not tell A from a."""
+    (here / "A").write_text("1")
+    (here / "b").write_text("2")
+    real, made = os.open, []
+
+    def once(path, flags, *rest, **named):  # type: ignore[no-untyped-def]
+        if flags & os.O_EXCL and not made:
+            made.append(path)
+            raise FileExistsError(path)
+        return real(path, flags, *rest, **named)
+
+    monkeypatch.setattr(os, "open", once)
+    copy([here], there)
+    assert snapshot(there / "here") == snapshot(here)
+    assert len(made) == 1
 
 
 def test_a_socket_is_left_out_and_told(here: Path, there: Path) -> None:
