@@ -55,10 +55,11 @@ class Gate:
     def placed(self) -> dict[str, list[str]]:
         """The placement groups and who is in them, as EC2 tells."""
         code = (
-            "import boto3, json; ec2 = boto3.client('ec2'); found = ec2.describe_placement_groups()['PlacementGroups']\n"
-            "named = lambda name: ec2.describe_instances(Filters=[{'Name': 'placement-group-name', 'Values': [name]}])\n"
-            "ids = lambda name: [i['InstanceId'] for r in named(name)['Reservations'] for i in r['Instances']]\n"
-            "print(json.dumps({one['GroupName']: ids(one['GroupName']) for one in found}))"
+            "import boto3, json; ec2 = boto3.client('ec2')\n"
+            "groups = ec2.describe_placement_groups()['PlacementGroups']\n"
+            "found = [i for one in ec2.describe_instances()['Reservations'] for i in one['Instances']]\n"
+            "inside = lambda name: [i['InstanceId'] for i in found if i['Placement'].get('GroupName') == name]\n"
+            "print(json.dumps({one['GroupName']: inside(one['GroupName']) for one in groups}))"
         )
         told: dict[str, list[str]] = json.loads(
             self.stage.run("python", "-c", code, with_env=self.stage.client_env()).stdout

@@ -258,7 +258,9 @@ def _placement_group(cloud: Cloud, params: Mapping[str, Any], instance_type: str
         raise errors.bad_combination(text)
     there = _zone_of_group(cloud, name)
     if there and there != zone:
-        raise errors.invalid_value(zone, "availabilityZone", f"The instances of placement group '{name}' are in {there}")
+        raise errors.invalid_value(
+            zone, "availabilityZone", f"The instances of placement group '{name}' are in {there}"
+        )
     return name
 
 

@@ -98,9 +98,10 @@ def test_a_start_that_was_killed_is_taken_up_without_launching_twice(
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as meanwhile, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as meanwhile:
         meanwhile.setattr(starting.waiting, "wait_running", killed)
-        begin(clusters, cluster_size=3)
+        with pytest.raises(KeyboardInterrupt):
+            begin(clusters, cluster_size=3)
     before = set(ec2.instances.all)
     assert before
     cluster = begin(clusters, cluster_size=3)
