@@ -195,7 +195,7 @@ NEEDS: tuple[Need, ...] = (
         features=("start", "ssh", "volumes"),
         on=(_ours("security-group"),),
     ),
-    Need(action="ec2:RevokeSecurityGroupIngress", features=("ssh",), on=(_ours("security-group"),)),
+    Need(action="ec2:RevokeSecurityGroupIngress", features=("start", "ssh"), on=(_ours("security-group"),)),
     Need(action="ec2:DeleteSecurityGroup", features=("end", "volumes"), on=(_ours("security-group"),)),
     Need(action="ec2:CreatePlacementGroup", features=("placement",), on=(_made("placement-group"),)),
     Need(action="ec2:DeletePlacementGroup", features=("placement",), on=(_ours("placement-group"),)),

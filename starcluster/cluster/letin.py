@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from starcluster import exception
+from starcluster import exception, names
 from starcluster.cluster import sshrules
 from starcluster.logger import log
 from starcluster.model import Permission, SecurityGroup
@@ -78,10 +78,11 @@ class Door:
         sections = [f"[permission {one.description}]" for one in deciding if one.description]
         log.warning(
             "SSH to %s is open to %s only (%s), and this machine comes from %s: it is tried all the same.\n"
-            "Come from there, or let it in by the rules of the group (AWS console); `start` alone reads PERMISSIONS",
+            "Come from there, or change CIDR_IP in the config and let the cluster follow: starcluster reload %s",
             *self._words(deciding),
             ", ".join(dict.fromkeys(sections)) or "a rule made by hand",
             ", ".join(wanted),
+            names.cluster_tag(self._group.name),
             extra=_ASIDE,
         )
 

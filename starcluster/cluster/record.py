@@ -79,6 +79,17 @@ class NodeKind:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RuleRecord:
+    """A rule of the group that [permission NAME] asked for."""
+
+    name: str
+    protocol: str
+    from_port: int
+    to_port: int
+    cidr: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterRecord:
     """What the cluster was started with. `zone`: where it is, "" = where its master is; `zones`: where else workers
     may be; `spot_max_wait` in minutes."""
@@ -114,6 +125,7 @@ class ClusterRecord:
     cluster_user: str = "sgeadmin"
     cluster_shell: str = "bash"
     userdata_scripts: tuple[str, ...] = ()
+    rules: tuple[RuleRecord, ...] = ()
     volumes: tuple[VolumeRecord, ...] = ()
     plugins: tuple[PluginRecord, ...] = ()
     schema: int = CURRENT_SCHEMA
@@ -172,6 +184,7 @@ def from_tags(tags: Mapping[str, str], *, tag: str) -> ClusterRecord:
         words = {**_unpack(tags, CORE), **_unpack(tags, SETTINGS)}
         words = _known(ClusterRecord, words)
         words["node_kinds"] = tuple(NodeKind(**_known(NodeKind, one)) for one in words.get("node_kinds", ()))
+        words["rules"] = tuple(RuleRecord(**_known(RuleRecord, one)) for one in words.get("rules", ()))
         words |= {key: tuple(words.get(key, ())) for key in _LISTS}
         words["plugins"] = tuple(PluginRecord(**_known(PluginRecord, one)) for one in _unpack(tags, PLUGINS))
         words["volumes"] = tuple(VolumeRecord(**_known(VolumeRecord, one)) for one in _unpack(tags, VOLUMES))

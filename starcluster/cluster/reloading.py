@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from starcluster import __version__
 from starcluster.cluster import validation
 from starcluster.cluster.launching import named_subnet
+from starcluster.cluster.openports import Following, following, shown
 from starcluster.cluster.record import ClusterRecord, PluginRecord
 
 if TYPE_CHECKING:
     from starcluster.cluster.cluster import Cluster, Clusters
     from starcluster.config.schema import ClusterTemplate
+    from starcluster.model import Permission
 
 _PLACED = "the nodes are there already"
 _MASTER = "the master is there already; a new start has it"
@@ -43,6 +45,7 @@ _NAMES: Mapping[str, str] = {
     "zones": "AVAILABILITY_ZONE (of workers)",
 }
 _OURS = ("schema", "version")
+_ONE_BY_ONE = ("plugins", "rules")
 _SECRET = re.compile(r"pass|secret|token|key", re.IGNORECASE)
 
 
@@ -61,6 +64,31 @@ def changes(before: ClusterRecord, after: ClusterRecord) -> list[Change]:
     return [*_settings(before, after), *_plugins(before.plugins, after.plugins)]
 
 
+def changes_of_rules(found: Following) -> list[Change]:
+    """The rules of the group that come and go."""
+    added = [Change(setting=_section(one), before="none", after=shown(one)) for one in found.added]
+    taken = [Change(setting=_section(one), before=shown(one), after="none") for one in found.taken]
+    ssh = [Change(setting="SSH from this machine", before=one.cidr, after="as PERMISSIONS say") for one in found.ssh]
+    return [*added, *taken, *ssh]
+
+
+def _section(rule: Permission) -> str:
+    return f"permission {rule.description}"
+
+
+def rules(cluster: Cluster, after: ClusterRecord) -> Following:
+    """How the group's rules follow the template's [permission] sections."""
+    return following(cluster.record.rules, after.rules, cluster.group.permissions)
+
+
+def take_over(cluster: Cluster, after: ClusterRecord, found: Following) -> None:
+    """Open before anything is shut; the record last. May be repeated after a kill."""
+    network, group_id = cluster.ec2.network, cluster.group.id
+    network.authorize(group_id, found.added)
+    network.revoke(group_id, [*found.taken, *found.ssh])
+    cluster.save(dataclasses.replace(merged(cluster.record, after), rules=found.ours))
+
+
 def merged(before: ClusterRecord, after: ClusterRecord) -> ClusterRecord:
     """The new record: all that may change from the template, the rest as it was."""
     kept = {name: getattr(before, name) for name in FIXED}
@@ -70,7 +98,7 @@ def merged(before: ClusterRecord, after: ClusterRecord) -> ClusterRecord:
 def _settings(before: ClusterRecord, after: ClusterRecord) -> Iterator[Change]:
     for field in dataclasses.fields(ClusterRecord):
         old, new = getattr(before, field.name), getattr(after, field.name)
-        if field.name in (*_OURS, "plugins") or old == new or (field.name == "zone" and not new):
+        if field.name in (*_OURS, *_ONE_BY_ONE) or old == new or (field.name == "zone" and not new):
             continue
         yield Change(
             setting=_NAMES.get(field.name, field.name.upper()),

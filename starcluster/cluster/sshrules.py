@@ -46,18 +46,18 @@ def changes(there: Sequence[Permission], callers: Sequence[str]) -> tuple[list[P
     Where a [permission] decides who may, nothing is; the rules of other machines stay.
     """
     open_to = _open_to(there)
-    ours = _ours(open_to)
-    if not ours and _deciding(open_to):
+    mine = ours(open_to)
+    if not mine and _deciding(open_to):
         return [], []
     known = {one.cidr for one in open_to}
     added = [one for one in rules(callers) if one.cidr not in known]
-    return added, [one for one in ours if one.cidr not in callers]
+    return added, [one for one in mine if one.cidr not in callers]
 
 
 def keeping_out(there: Sequence[Permission], callers: Sequence[str]) -> list[Permission]:
     """The rules of [permission]s that decide who may ssh, where neither they nor others let one of these callers in."""
     open_to = _open_to(there)
-    if not callers or _ours(open_to) or any(_lies_in(caller, one.cidr) for caller in callers for one in open_to):
+    if not callers or ours(open_to) or any(_lies_in(caller, one.cidr) for caller in callers for one in open_to):
         return []
     return _deciding(open_to)
 
@@ -66,8 +66,9 @@ def _open_to(there: Sequence[Permission]) -> list[Permission]:
     return [one for one in there if one.cidr and covers_ssh(one)]
 
 
-def _ours(open_to: Sequence[Permission]) -> list[Permission]:
-    return [one for one in open_to if one.description == _SAID + this_machine()]
+def ours(there: Sequence[Permission]) -> list[Permission]:
+    """This machine's rules."""
+    return [one for one in there if one.description == _SAID + this_machine()]
 
 
 def _deciding(open_to: Sequence[Permission]) -> list[Permission]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starcluster import __version__, exception, names
-from starcluster.cluster import letin, pools, record, sshrules, starter, userdata, waiting
+from starcluster.cluster import letin, openports, pools, record, sshrules, starter, userdata, waiting
 from starcluster.cluster.asking import launch_nodes
 from starcluster.cluster.launching import NodeSpec
 from starcluster.cluster.record import ClusterRecord, NodeKind, PluginRecord, VolumeRecord
@@ -64,6 +64,7 @@ def record_of(
         cluster_user=template.cluster_user,
         cluster_shell=template.cluster_shell,
         userdata_scripts=userdata.read_scripts(template.userdata_scripts),
+        rules=openports.recorded(template.permissions),
         volumes=tuple(volumes),
         plugins=tuple(
             PluginRecord(name=one.name, setup_class=one.setup_class, settings=dict(one.arguments))

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 @click.option("-y", "--yes", "--confirm", "confirm", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def command(app: App, tag: str, name: str | None, confirm: bool) -> None:
-    """Let a running cluster follow its changed template: plugins and their settings, bid, image, types, zones.
+    """Let a running cluster follow its changed template: plugins and their settings, bid, image, types, zones, ports.
 
     Shows what differs, and what a running cluster keeps. addnode, restart, stop and drivers go by it from then on;
-    the nodes that are there change by `restart` only.
+    the nodes that are there change by `restart` only. Rules of [permission] sections are opened and shut at once; those
+    that others made stay.
 
     \b
     Examples:
@@ -38,13 +39,14 @@ def command(app: App, tag: str, name: str | None, confirm: bool) -> None:
     cluster = app.clusters.get(tag)
     template = app.config.template(name or _template_of(app, cluster))
     after = reloading.prepare(app.clusters, cluster, template)
-    found = reloading.changes(cluster.record, after)
+    rules = reloading.rules(cluster, after)
+    found = [*reloading.changes(cluster.record, after), *reloading.changes_of_rules(rules)]
     _show(tag, template.name, found)
     if not any(not one.stays for one in found):
         log.info("Nothing to change: what cluster %s can take over, it has from [cluster %s]", tag, template.name)
         return
     if confirmed(f"Write this into cluster {tag}", sure=confirm):
-        cluster.save(reloading.merged(cluster.record, after))
+        reloading.take_over(cluster, after, rules)
         log.info("Cluster %s goes by it now; starcluster restart %s does so with its present nodes", tag, tag)
 
 

@@ -302,7 +302,9 @@ def test_a_little_file_that_was_torn_comes_anew(here: Path, there: Path) -> None
     assert 10 < said["kept"] < 30
 
 
-def test_names_that_fall_together_over_there_do_no_harm(here: Path, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_fall_together_over_there_do_no_harm(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a file system that does not tell A from a."""
     (here / "A").write_text("1")
     (here / "b").write_text("2")
