@@ -89,7 +89,7 @@ FEATURES: dict[str, Feature] = {
         Feature(
             name="ssh",
             what="let this machine in by SSH, and know the nodes' host keys",
-            verbs=("start", "sshmaster", "sshnode", "put", "get", "addnode", "train", "runplugin"),
+            verbs=("start", "sshmaster", "sshnode", "put", "get", "addnode", "train", "runplugin", "sshrules"),
         ),
         Feature(name="names", what="images by their names", verbs=("start", "addnode", "train", "createvolume")),
         Feature(name="mount", what="volumes of the cluster", verbs=("start", "stop", "terminate", "train")),

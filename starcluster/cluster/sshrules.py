@@ -45,34 +45,40 @@ def changes(there: Sequence[Permission], callers: Sequence[str]) -> tuple[list[P
 
     Where a [permission] decides who may, nothing is; the rules of other machines stay.
     """
-    open_to = _open_to(there)
-    mine = ours(open_to)
-    if not mine and _deciding(open_to):
+    letting = open_to(there)
+    mine = ours(letting)
+    if not mine and _deciding(letting):
         return [], []
-    known = {one.cidr for one in open_to}
+    known = {one.cidr for one in letting}
     added = [one for one in rules(callers) if one.cidr not in known]
     return added, [one for one in mine if one.cidr not in callers]
 
 
 def keeping_out(there: Sequence[Permission], callers: Sequence[str]) -> list[Permission]:
     """The rules of [permission]s that decide who may ssh, where neither they nor others let one of these callers in."""
-    open_to = _open_to(there)
-    if not callers or ours(open_to) or any(_lies_in(caller, one.cidr) for caller in callers for one in open_to):
+    letting = open_to(there)
+    if not callers or ours(letting) or any(_lies_in(caller, one.cidr) for caller in callers for one in letting):
         return []
-    return _deciding(open_to)
+    return _deciding(letting)
 
 
-def _open_to(there: Sequence[Permission]) -> list[Permission]:
+def open_to(there: Sequence[Permission]) -> list[Permission]:
+    """The rules by which SSH comes in from somewhere."""
     return [one for one in there if one.cidr and covers_ssh(one)]
+
+
+def machine_of(rule: Permission) -> str:
+    """The machine that let itself in by this rule, "" where it is another's."""
+    return rule.description.removeprefix(_SAID) if rule.description.startswith(_SAID) else ""
 
 
 def ours(there: Sequence[Permission]) -> list[Permission]:
     """This machine's rules."""
-    return [one for one in there if one.description == _SAID + this_machine()]
+    return [one for one in there if machine_of(one) == this_machine()]
 
 
-def _deciding(open_to: Sequence[Permission]) -> list[Permission]:
-    return [one for one in open_to if not one.description.startswith(_SAID)]
+def _deciding(letting: Sequence[Permission]) -> list[Permission]:
+    return [one for one in letting if not one.description.startswith(_SAID)]
 
 
 def _lies_in(caller: str, cidr: str) -> bool:

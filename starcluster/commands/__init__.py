@@ -37,6 +37,7 @@ VERBS: dict[str, Entry] = {
     "put": Entry(_NODES, "Copy files to a cluster"),
     "get": Entry(_NODES, "Copy files from a cluster"),
     "sshconfig": Entry(_NODES, "Let plain ssh, scp and rsync know the nodes by name"),
+    "sshrules": Entry(_NODES, "Show who may ssh to clusters, or let a lost machine in no more"),
     "sync": Entry(_NODES, "Push a node's folder to S3 now, or bring it back"),
     "addnode": Entry(_NODES, "Add nodes to a cluster", ("an",)),
     "removenode": Entry(_NODES, "Take nodes out of a cluster", ("rn",)),

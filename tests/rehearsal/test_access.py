@@ -162,6 +162,23 @@ def test_the_rule_follows_this_machine(gate: Gate) -> None:
     assert gate.open_to("gate") == {"127.0.0.1/32"}
 
 
+def test_a_lost_machine_is_let_in_no_more(gate: Gate) -> None:
+    code = (
+        "import boto3; ec2 = boto3.client('ec2')\n"
+        "groups = ec2.describe_security_groups()['SecurityGroups']\n"
+        "ids = [one['GroupId'] for one in groups if one['GroupName'] == '@sc-gate']\n"
+        "source = {'CidrIp': '198.51.100.7/32', 'Description': 'ssh from laptop'}\n"
+        "rule = {'IpProtocol': 'tcp', 'FromPort': 22, 'ToPort': 22, 'IpRanges': [source]}\n"
+        "ec2.authorize_security_group_ingress(GroupId=ids[0], IpPermissions=[rule])"
+    )
+    gate.stage.run("python", "-c", code, with_env=gate.stage.client_env())
+    told = json.loads(gate.stage.starcluster("sshrules", "--json", "gate").stdout)
+    assert {one["cidr_ip"]: one["this_machine"] for one in told} == {"127.0.0.1/32": True, "198.51.100.7/32": False}
+    done = gate.stage.starcluster("sshrules", "--remove", "laptop", "--confirm")
+    assert ">>> SSH to @sc-gate is not open to 198.51.100.7/32 any more (laptop)\n" in done.stdout
+    assert gate.open_to("gate") == {"127.0.0.1/32"}
+
+
 def test_checking_the_config_leaves_the_cloud_alone(gate: Gate) -> None:
     before = (gate.stage.cloud / "log" / "calls.jsonl").read_text()
     assert "Problems: 0" in gate.stage.starcluster("config", "check").stdout
