@@ -123,6 +123,46 @@ def volumes(ctx: click.Context) -> Iterable[str]:
     return list(known(ctx).get("volumes", ()))
 
 
+def drives(ctx: click.Context) -> Iterable[str]:
+    return list(known(ctx).get("drives", ()))
+
+
+def snapshots(ctx: click.Context) -> Iterable[str]:
+    return list(known(ctx).get("snapshots", ()))
+
+
+def drive_snapshots(ctx: click.Context) -> Iterable[str]:
+    """Those of the drive that stands before."""
+    found: Names = known(ctx).get("drive_snapshots", {}).get(ctx.params.get("name"), [])
+    return found
+
+
+def images(ctx: click.Context) -> Iterable[str]:
+    return list(known(ctx).get("images", ()))
+
+
+def every_image(ctx: click.Context) -> Iterable[str]:
+    """One's own, and those that have short names."""
+    from starcluster.aws.images import FRIENDLY
+
+    return [*images(ctx), *FRIENDLY]
+
+
+def key_pairs(ctx: click.Context) -> Iterable[str]:
+    """Those of the region, whether the config names them or not."""
+    return list(known(ctx).get("key_pairs", ()))
+
+
+def zones(ctx: click.Context) -> Iterable[str]:
+    return list(known(ctx).get("zones", ()))
+
+
+def features(ctx: click.Context) -> Iterable[str]:
+    from starcluster.permissions import FEATURES
+
+    return list(FEATURES)
+
+
 def instances_and_clusters(ctx: click.Context) -> Iterable[str]:
     return [*instances(ctx), *clusters(ctx)]
 
@@ -140,6 +180,16 @@ LOOKS: Mapping[str, Callable[[click.Context], Iterable[str]]] = {
     "volume": volumes,
     "volumes": volumes,
     "volume_id": volumes,
+    "snapshot": snapshots,
+    "snapshots": snapshots,
+    "snapshot_id": snapshots,
+    "image": every_image,
+    "images": images,
+    "image_id": every_image,
+    "master_image_id": every_image,
+    "node_image_id": every_image,
+    "zone": zones,
+    "availability_zone": zones,
     "plugin": plugins,
     "cluster_template": templates,
     "keyname": keys,
@@ -156,10 +206,21 @@ LOOKS: Mapping[str, Callable[[click.Context], Iterable[str]]] = {
     "plugin show name": every_plugin,
     "plugin test plugin": every_plugin,
     "config check template": templates,
+    "config policy features": features,
+    "reload name": templates,
+    "removekey name": key_pairs,
+    "drive restore snapshot_id": drive_snapshots,
+    **{
+        f"drive {verb} name": drives
+        for verb in ("show", "attach", "detach", "move", "snapshot", "prune", "restore", "remove")
+    },
 }
 """By the name of a parameter, or by verb and parameter, what its values may be."""
 
-FILES = {"put sources", "start key_location", "start userdata_scripts", "createkey public_key", "local file"}
+FILES = {
+    *("put sources", "get target", "start key_location", "start userdata_scripts"),
+    *("createkey public_key", "createkey output_file", "spothistory csv_file"),
+}
 """Parameters that are files of this machine."""
 
 
@@ -220,28 +281,15 @@ def _refresh(path: Path, key: str) -> None:
         time.sleep(_LOOK)
 
 
-def ask(app: App) -> dict[str, Any]:
-    """All names that a line may hold, in three calls; {} where the local cloud is down."""
-    from starcluster import names
-    from starcluster.cluster import record
+def ask(app: App, before: Known) -> Known:
+    """All names that a line may hold; none where the local cloud is down."""
+    from starcluster.commands import cloudnames
     from starcluster.config.schema import CloudName
     from starcluster.localcloud import control
 
     if app.config.cloud is CloudName.LOCAL and control.status(files.local_folder()) is None:
         return {}
-    found: dict[str, Names] = {names.cluster_tag(one.name): [] for one in app.ec2.network.groups(names.GROUP_PREFIX)}
-    alive = [one for one in app.ec2.instances.find() if one.state.is_in_cluster]
-    for one in alive:
-        if one.alias and one.tags.get(record.CLUSTER) in found:
-            found[one.tags[record.CLUSTER]].append(one.alias)
-    disks = app.ec2.volumes.find()
-    roots = {device.volume_id for one in alive for device in one.block_devices if device.device == one.root_device}
-    kept = [one for one in disks if one.id not in roots]
-    return {
-        "clusters": found,
-        "instances": [one.id for one in alive],
-        "volumes": [*(one.name for one in kept if one.name), *(one.id for one in kept)],
-    }
+    return cloudnames.of(app.ec2, before)
 
 
 def main(key: str) -> None:
@@ -258,7 +306,7 @@ def main(key: str) -> None:
         return
     names: Known = _entry(path, key).get("names", {})
     with contextlib.suppress(Exception):
-        names = ask(App(Options(**json.loads(key)[0])))
+        names = ask(App(Options(**json.loads(key)[0])), names)
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.touch(mode=0o600)
     part.write_text(json.dumps({**_read(path), key: {"at": time.time(), "names": names}}))

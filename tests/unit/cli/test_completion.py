@@ -34,6 +34,12 @@ NAMES = {
     "clusters": {"mycluster": ["master", "node001", "node002"], "other": ["master"]},
     "instances": ["i-1"],
     "volumes": ["home", "vol-1"],
+    "drives": ["data", "models"],
+    "snapshots": ["before", "snap-1", "snap-2"],
+    "drive_snapshots": {"data": ["snap-2"]},
+    "images": ["mine", "ami-1"],
+    "key_pairs": ["mine", "older"],
+    "zones": ["us-east-1a", "us-east-1b"],
 }
 BASH = """eval "$(starcluster completion bash)"
 COMP_WORDS=({words}); COMP_CWORD={place}; COMPREPLY=()
@@ -118,6 +124,8 @@ def test_verbs_options_and_names_in_every_shell_that_is_here(shell: Shell, name:
     assert shell.tab("listz", shell=name) == ["listzones"]
     assert sorted(shell.tab("sshnode", "mycluster", "node", shell=name)) == ["node001", "node002"]
     assert shell.tab("listvolumes", "--sh", shell=name) == ["--show-deleted"]
+    assert shell.tab("drive", "attach", "d", shell=name) == ["data"]
+    assert sorted(shell.tab("removesnapshot", "snap", shell=name)) == ["snap-1", "snap-2"]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +153,21 @@ def test_verbs_options_and_names_in_every_shell_that_is_here(shell: Shell, name:
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("no-such-verb", ""), []),
         (("listvolumes", "-t", ""), []),
+        (("drive", "show", ""), ["data", "models"]),
+        (("drive", "attach", "data", ""), ["mycluster", "other"]),
+        (("drive", "attach", "data", "mycluster", "node"), ["node001", "node002"]),
+        (("drive", "restore", "data", ""), ["snap-2"]),
+        (("drive", "move", "data", "us-"), ["us-east-1a", "us-east-1b"]),
+        (("drive", "create", ""), []),
+        (("removesnapshot", "be"), ["before"]),
+        (("restorevolume", "snap-1"), ["snap-1"]),
+        (("createvolume", "1", "us-east-1b"), ["us-east-1b"]),
+        (("createvolume", "--snapshot", "b"), ["before"]),
+        (("removeimage", ""), ["ami-1", "mine"]),
+        (("addnode", "-i", "ubuntu-26"), ["ubuntu-26.04"]),
+        (("removekey", ""), ["mine", "older"]),
+        (("reload", "mycluster", "-c", ""), ["small"]),
+        (("config", "policy", "-f", "dri"), ["drives"]),
     ],
 )
 def test_what_may_stand_there(shell: Shell, offer: Offer, words: tuple[str, ...], offered: list[str]) -> None:
