@@ -165,10 +165,10 @@ def _wrong_usage(error: click.ClickException) -> int:
 
 
 def _is_near(one: str, other: str) -> bool:
-    """A slip of the fingers; click takes --version for --json."""
+    """A slip of the fingers, or more than the option's name (--bid-price); click takes --version for --json."""
     import difflib
 
-    return difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
+    return other.startswith(f"{one}-") or difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
 
 
 def _plainly(message: str) -> str:

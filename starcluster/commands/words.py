@@ -7,6 +7,12 @@ from collections.abc import Sequence
 
 import click
 
+NEWER = frozenset(
+    ("--cloud", "--csv", "--fallback", "--helper", "--kms-key", "--snapshot", "--throughput", "--type")
+)
+"""Options that StarCluster's verbs did not have, and that begin like one of theirs: a prefix that was unique in
+StarCluster goes on meaning that one."""
+
 _NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 
@@ -33,9 +39,14 @@ class Words(click.Group):
             return name, command, whole_options(command, rest)
         if rest == ["help"]:
             rest = ["--help"]
+        own = click.Context(command, info_name=name, parent=ctx)  # whose usage is shown
         if not isinstance(command, click.Group):
-            refuse_negative(command, rest, ctx)
-        return name, command, whole_options(command, rest)
+            refuse_negative(command, rest, own)
+        try:
+            return name, command, whole_options(command, rest)
+        except click.UsageError as error:
+            error.ctx = own
+            raise
 
 
 def whole_options(command: click.Command, words: list[str], *, until_verb: bool = False) -> list[str]:
@@ -88,6 +99,8 @@ def _whole(word: str, names: list[str]) -> str:
     fitting = [name for name in names if name.startswith(start)]
     if start in fitting or not fitting:
         return word
+    if len(fitting) > 1 and len(old := [name for name in fitting if name not in NEWER]) == 1:
+        fitting = old
     if len(fitting) > 1:
         raise click.UsageError(f"ambiguous option: {start} could be {', '.join(sorted(fitting))}")
     return fitting[0] + equals + value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,12 @@ def test_a_verbs_option_before_the_verb_is_told_its_place(run) -> None:
     assert "Did you mean '--version'" in run("--versoin")[2] or "Did you mean --version" in run("--versoin")[2]
 
 
+def test_a_longer_name_of_an_option_is_told_the_short_one(run) -> None:
+    code, _, err = run("addnode", "c", "--bid-price", "1")
+    assert code == 2
+    assert re.search(r"Did you mean '?--bid'?\?", err)
+
+
 def test_wrong_usage_shows_the_usage_line(run) -> None:
     code, out, err = run("createkey")
     assert (code, out) == (2, "")
@@ -166,6 +173,7 @@ def test_an_option_of_the_remote_command_is_told_its_place(run, words: list[str]
 def test_a_negative_number_is_no_unknown_option(run, words: list[str]) -> None:
     code, _, err = run(*words)
     assert (code, "-1 is not in the range" in err) == (2, True)
+    assert err.startswith(f"Usage: starcluster {words[0]} ")
 
 
 def test_types_are_named_in_plain_words(run) -> None:
@@ -263,6 +271,12 @@ def test_unique_prefixes_of_long_options(words: list[str], whole: list[str]) -> 
 def test_an_ambiguous_prefix_is_wrong_usage() -> None:
     with pytest.raises(click.UsageError, match="--n could be --name, --number"):
         whole_options(OPTIONS, ["--n", "x"])
+
+
+def test_an_ambiguous_prefix_is_told_with_the_verbs_usage(run) -> None:
+    code, out, err = run("sshmaster", "--for", "c")
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: starcluster sshmaster [OPTIONS] TAG [COMMAND]...\n!!! ERROR - ambiguous option: --for")
 
 
 def test_global_prefixes_reach_the_verb_alone(run, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from starcluster.cli import cli
 from starcluster.commands import VERBS
+from starcluster.commands.words import whole_options
 
 ROOT = Path(__file__).parents[3]
 DOCS = SimpleNamespace(**runpy.run_path(str(ROOT / "scripts" / "cli_docs.py")))
@@ -38,3 +39,15 @@ def test_what_starcluster_had_is_here(verb: str) -> None:
         long, _, short = names.partition("/")
         [option] = [one for one in here if long in (*one.opts, *one.secondary_opts)]
         assert not short or short in (*option.opts, *option.secondary_opts), f"{verb}: {long} is not {short}"
+
+
+def test_what_was_unique_in_starcluster_goes_on_meaning_the_same() -> None:
+    root = click.Context(cli, info_name="starcluster")
+    was = {name: (cli.get_command(root, name), one.options) for name, one in DOCS.before.VERBS.items()}
+    was[""] = (cli, "--debug/-d --config/-c --region/-r --version")
+    for name, (command, options) in was.items():
+        before = [*(word.split("/")[0] for word in options.split()), "--help"]
+        for option in before:
+            prefixes = [option[:end] for end in range(3, len(option))]
+            for prefix in [one for one in prefixes if [o for o in before if o.startswith(one)] == [option]]:
+                assert whole_options(command, [prefix]) == [option], f"{name} {prefix}"
