@@ -190,8 +190,9 @@ def from_tags(tags: Mapping[str, str], *, tag: str) -> ClusterRecord:
         words["volumes"] = tuple(VolumeRecord(**_known(VolumeRecord, one)) for one in _unpack(tags, VOLUMES))
         return ClusterRecord(**{**words, "schema": schema, "version": tags.get(VERSION, "?")})
     except (KeyError, ValueError, TypeError, binascii.Error, zlib.error) as error:
+        why = f"there is no {error.args[0]}" if isinstance(error, KeyError) else error
         raise exception.IncompatibleCluster(
-            f"the record of cluster '{tag}' can not be read ({error})",
+            f"the record of cluster '{tag}' can not be read ({why})",
             hint=f"it was made by another program, or damaged; starcluster terminate --force {tag} removes it",
         ) from error
 

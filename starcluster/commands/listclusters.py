@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from starcluster import exception, names
+from starcluster import __version__, exception, names
 from starcluster.cluster import record
 from starcluster.commands import listinstances
 from starcluster.commands.listing import Form, forms, iso, show_json, show_table
@@ -44,8 +44,11 @@ _IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
 @click.option("-s", "--show-ssh-status", is_flag=True, help="Tell for each node whether SSH answers.")
 @forms
 @click.pass_obj
-def command(app: App, /, *, tags: tuple[str, ...], show_ssh_status: bool, form: Form) -> None:
+def command(app: App, /, *, tags: tuple[str, ...], show_ssh_status: bool, form: Form) -> int:
     """Show all clusters, or those named.
+
+    One whose record can not be read is shown like the others, with an error on stderr and exit status 1; one of a newer
+    version of this program with a warning.
 
     \b
     Example:
@@ -59,9 +62,24 @@ def command(app: App, /, *, tags: tuple[str, ...], show_ssh_status: bool, form: 
     ssh = ssh_status(app, [node for some in nodes.values() for node in some]) if show_ssh_status else {}
     if form is Form.JSON:
         show_json([as_words(group, nodes[group.id], spots[group.id], ssh) for group in wanted])
-        return
-    for group in wanted:
-        show(group, nodes[group.id], spots[group.id], ssh, form)
+    else:
+        for group in wanted:
+            show(group, nodes[group.id], spots[group.id], ssh, form)
+    return max([_tell_trouble(group) for group in wanted], default=0)
+
+
+def _tell_trouble(group: SecurityGroup) -> int:
+    """Say what is wrong with the cluster's record; the exit status that follows."""
+    tag = names.cluster_tag(group.name)
+    try:
+        found = record.from_tags(group.tags, tag=tag)
+    except exception.IncompatibleCluster as error:
+        log.error("%s", error.explain())
+        return 1
+    if found.is_newer:
+        told = "cluster '%s' was made by starcluster %s, this is %s: it is shown, and changed by that version only"
+        log.warning(told, tag, found.version, __version__, extra={"__stderr__": True})
+    return 0
 
 
 def chosen(groups: Sequence[SecurityGroup], tags: Sequence[str]) -> list[SecurityGroup]:
@@ -176,6 +194,14 @@ def _node_line(node: Instance, ssh: str) -> str:
     return f"    {node.alias:>7} {node.state} {node.id} {node.address or NONE}{spot}{mark}"
 
 
+def _is_readable(group: SecurityGroup) -> bool:
+    try:
+        record.from_tags(group.tags, tag=names.cluster_tag(group.name))
+    except exception.IncompatibleCluster:
+        return False
+    return True
+
+
 def as_words(
     group: SecurityGroup, nodes: Sequence[Instance], spots: Sequence[SpotRequest], ssh: dict[str, str]
 ) -> dict[str, Any]:
@@ -184,6 +210,7 @@ def as_words(
     started = first.launched if first and first.state.is_alive else None
     return {
         "cluster": names.cluster_tag(group.name),
+        "readable": _is_readable(group),
         "security_group": group.name,
         "security_group_id": group.id,
         "launch_time": iso(started),

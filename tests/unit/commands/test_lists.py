@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from starcluster.cluster import record
 from starcluster.model import LaunchRequest, Market
 from tests.fakes.ec2 import FakeEc2
+from tests.unit.cluster.conftest import RECORD
 from tests.unit.commands.conftest import Run
 
 
@@ -20,7 +23,9 @@ def masked(text: str) -> str:
 
 
 def launch(ec2: FakeEc2, alias: str, market: Market = Market.ON_DEMAND, cluster: str = "demo") -> str:
-    group = ec2.network.group(f"@sc-{cluster}") or ec2.network.create_group(f"@sc-{cluster}", "a cluster")
+    group = ec2.network.group(f"@sc-{cluster}") or ec2.network.create_group(
+        f"@sc-{cluster}", "a cluster", tags=record.to_tags(RECORD)
+    )
     request = LaunchRequest(
         image_id="ami-1",
         instance_type="m1.small",
@@ -67,6 +72,41 @@ def test_listclusters_tells_of_spot_requests_and_volumes_and_puts_the_master_fir
     assert "Spot requests: 1 active\n" in out
     assert "EBS volumes:\n    vol-ID on master:/dev/sdz (status: attached)\n" in out
     assert out.index("master running") < out.index("  anode running i-ID PUBLIC-DNS (spot sir-ID)\n")
+
+
+ODD: list[tuple[dict[str, str], int, str]] = [
+    ({"@sc-core-1": "broken"}, 1, "the record of cluster 'odd' can not be read"),
+    ({"@sc-schema": "7", "@sc-version": "9.1"}, 0, "cluster 'odd' was made by starcluster 9.1"),
+    ({"@sc-schema": "0", "@sc-version": "0.0"}, 1, "is not read any more"),
+    ({"@sc-schema": "x"}, 1, "can not be read"),
+]
+
+
+@pytest.mark.parametrize(("tags", "code", "told"), ODD)
+def test_a_cluster_that_can_not_be_read_hides_no_other(
+    run: Run, ec2: FakeEc2, tags: dict[str, str], code: int, told: str
+) -> None:
+    for name in ("first", "odd", "last"):
+        launch(ec2, "master", cluster=name)
+    odd = ec2.network.group("@sc-odd")
+    assert odd is not None
+    ec2.network.tag_group(odd.id, tags)
+    done = run("lc")
+    assert (done.code, done.out.count("Total nodes: 1\n")) == (code, 3)
+    assert told in done.err
+    assert told not in done.out
+    assert [one["readable"] for one in json.loads(run("lc", "--json").out)] == [True, code == 0, True]
+    assert (run("lc", "first", "last").code, run("lc", "first", "last").err) == (0, "")
+
+
+def test_a_cluster_of_python_2_and_one_without_any_tags_are_listed(run: Run, ec2: FakeEc2) -> None:
+    launch(ec2, "master")
+    ec2.network.create_group("@sc-old", "StarCluster-0_95_6", tags={"@sc-version": "0.95.6"})
+    ec2.network.create_group("@sc-bare", "")
+    done = run("lc")
+    assert (done.code, done.out.count("Total nodes: ")) == (1, 3)
+    assert "cluster 'old' was made by StarCluster 0.95.6" in done.err
+    assert "the record of cluster 'bare' can not be read (there is no @sc-schema)" in done.err
 
 
 def test_a_dead_node_is_not_of_the_cluster(run: Run, ec2: FakeEc2) -> None:
