@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
-import os
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from starcluster.ownfolder import home
 
 INFO = logging.INFO
 DEBUG = logging.DEBUG
@@ -106,7 +107,7 @@ def only_errors() -> None:
 
 
 def logs_folder() -> Path:
-    return Path(os.environ.get("STARCLUSTER_HOME", "~/.starcluster")).expanduser() / "logs"
+    return home() / "logs"
 
 
 def open_debug_log(*, debug: bool = False) -> None:

@@ -12,13 +12,16 @@ import importlib
 import inspect
 import traceback
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from starcluster import exception
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
 from starcluster.plugincode import importing
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "starcluster.plugins"
 
@@ -57,6 +60,8 @@ def find_class(name: str, setup_class: str) -> type[ClusterSetup]:
 
 def installed() -> dict[str, EntryPoint]:
     """The plugins that installed packages offer, by name."""
+    from importlib.metadata import entry_points  # slow, and most verbs load no plugin
+
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 

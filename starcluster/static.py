@@ -8,7 +8,7 @@ from typing import Any
 from starcluster import __version__
 from starcluster.model import InstanceState, VolumeState
 from starcluster.names import GROUP_PREFIX, MASTER
-from starcluster.ssh.hostkeys import home
+from starcluster.ownfolder import home
 
 VERSION = __version__
 PROGRAM_NAME = "starcluster"

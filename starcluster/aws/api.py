@@ -11,6 +11,8 @@ from starcluster import __version__, exception
 from starcluster.aws.bucket import Limiter, limiter_for
 from starcluster.aws.errors import encoded_denial, failures, translate
 from starcluster.logger import log
+from starcluster.ownfolder import home
+from starcluster.permissions import NEEDS
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -90,14 +92,15 @@ class Api:
         """Everything under `key` of all pages, or an error: never a part of the list."""
         config = {"PageSize": page_size} if page_size else {}
         try:
-            pages = self.client(service, 6).get_paginator(operation).paginate(PaginationConfig=config, **params)
+            pager = self._client_for(service, 6, operation).get_paginator(operation)
+            pages = pager.paginate(PaginationConfig=config, **params)
             return [one for page in pages for one in page.get(key, ())]
         except failures() as error:
             raise self._in_our_words(error, what, params) from error
 
     def _call(self, service: str, attempts: int, operation: str, what: str, params: Answer) -> Answer:
         try:
-            answer: Answer = getattr(self.client(service, attempts), operation)(**params)
+            answer: Answer = getattr(self._client_for(service, attempts, operation), operation)(**params)
         except failures() as error:
             raise self._in_our_words(error, what, params) from error
         return answer
@@ -146,6 +149,16 @@ class Api:
                 self._clients[service, attempts] = found
             return found
 
+    def _client_for(self, service: str, attempts: int, operation: str) -> Any:
+        """A client that has the operation, if botocore knows it at all."""
+        client = self.client(service, attempts)
+        if hasattr(client, operation):
+            return client
+        with self._lock:
+            self._clients.clear()
+            self._session = _new_session(self.access, whole=True)
+        return self.client(service, attempts)
+
     def _new_client(self, service: str, attempts: int) -> Any:
         if self._session is None:
             self._session = _new_session(self.access)
@@ -168,7 +181,7 @@ def _limiter(access: Access) -> Limiter:
     return limiter_for(*account, scale=access.clock_scale)
 
 
-def _new_session(access: Access) -> Any:
+def _new_session(access: Access, *, whole: bool = False) -> Any:
     import botocore.session  # heavy, and not needed before the first call; boto3 adds S3's transfers to its weight
 
     if access.endpoint_url is None or access.public:
@@ -181,9 +194,19 @@ def _new_session(access: Access) -> Any:
             "credentials_file": (None, None, _EMPTY_FILE, None),
         }
         core = botocore.session.Session(session_vars=private)
+    if not core.get_config_variable("data_path"):  # whoever has models of his own gets them
+        core.register_component("data_loader", _loader(whole=whole))
     if access.access_key:
         core.set_credentials(access.access_key, access.secret_key or "", access.session_token)
     return core
+
+
+def _loader(*, whole: bool) -> Any:
+    from starcluster.aws.quickmodel import QuickLoader
+
+    actions = (need.action.partition(":") for need in NEEDS if need.by_us)
+    wanted = [name for service, _, name in actions if service == "ec2"]
+    return QuickLoader(home() / "cache" / "botocore", wanted, whole=whole)
 
 
 def _config(access: Access, attempts: int, *, quick: bool) -> Config:

@@ -7,15 +7,17 @@ import json
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from starcluster import exception
 from starcluster.copyends import wire as w
+from starcluster.logger import log
 
 if TYPE_CHECKING:
+    from starcluster.cluster.headstart import Headstart
     from starcluster.cluster.node import Node
 
 _PARTS = ("wire", "incoming", "places", "receiver", "sender", "node")
@@ -54,39 +56,81 @@ class NoPython(Exception):
     """The node has no Python that could be the other end."""
 
 
+class Link:
+    """An ssh program with the other end on its way to the node; OSError when it can not be started."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.told = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the program
+        try:
+            self.process = subprocess.Popen(
+                words, bufsize=_PIPE, pipesize=_PIPE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.told
+            )
+        except OSError:
+            self.told.close()
+            raise
+        self.wire = w.Wire(cast("BinaryIO", self.process.stdout), cast("BinaryIO", self.process.stdin))
+        with contextlib.suppress(w.Lost):  # who speaks to it next hears that, and why
+            self.wire.sink.write(_program())
+            self.wire.flush()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.close()
+
+    def close(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        try:
+            self.process.wait(_LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.told.close()
+
+
 class CopyLink:
-    def __init__(self, node: Node, user: str, asked: dict[str, Any]) -> None:
-        """`asked`: what the end on the node is to do, see copyends/node.py."""
-        self.node, self._user, self._asked = node, user, asked
+    def __init__(self, node: Node, user: str, asked: dict[str, Any], begun: Headstart | None = None) -> None:
+        """`asked`: what the end on the node is to do, see copyends/node.py. `begun`: a login that is on its way."""
+        self.node, self._user, self._asked, self._begun = node, user, asked, begun
 
     def run(self, talk: Callable[[w.Wire], Any]) -> Any:
         """Start the other end and be this one; what `talk` returns, w.Refused, LinkLost or NoPython."""
         words = self.node.login_argv(user=self._user, command=f"exec sh -c {shlex.quote(_START)}", profile=False)
-        with tempfile.TemporaryFile() as told:
-            process = subprocess.Popen(
-                words, bufsize=_PIPE, pipesize=_PIPE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told
-            )
+        early = self._begun.take(words) if self._begun else None
+        if early is not None:
             try:
-                return self._with(process, talk, cast("BinaryIO", told))
-            except BaseException:
-                process.kill()
-                raise
-            finally:
-                _close(process)
+                return self._with(early, talk)
+            except LinkLost as lost:
+                if lost.begun:
+                    raise
+                log.debug("the login to %s that began early: %s", self.node.alias, lost)
+        return self._with(Link(words), talk)
 
-    def _with(self, process: subprocess.Popen[bytes], talk: Callable[[w.Wire], Any], told: BinaryIO) -> Any:
-        wire = w.Wire(cast("BinaryIO", process.stdout), cast("BinaryIO", process.stdin))
-        begun = False
+    def _with(self, link: Link, talk: Callable[[w.Wire], Any]) -> Any:
         try:
-            wire.sink.write(_program())
+            return self._over(link, talk)
+        except BaseException:
+            link.process.kill()
+            raise
+        finally:
+            link.close()
+
+    def _over(self, link: Link, talk: Callable[[w.Wire], Any]) -> Any:
+        wire, begun = link.wire, False
+        try:
             wire.tell(w.ASK, self._asked)
             wire.flush()
             begun = _ready(wire)
+            if self._begun:
+                self._begun.remember(link.words)
             return talk(wire)
         except (w.Lost, BrokenPipeError) as lost:
             if begun:
                 _last_word(wire)
-            raise self._why(process, lost, told, begun=begun) from lost
+            raise self._why(link.process, lost, cast("BinaryIO", link.told), begun=begun) from lost
 
     def _why(self, process: subprocess.Popen[bytes], lost: Exception, told: BinaryIO, *, begun: bool) -> Exception:
         """What the end of the ssh program means."""
@@ -122,18 +166,6 @@ def _last_word(wire: w.Wire) -> None:
             body = wire.body(length)
             if kind == w.REFUSED:
                 w.known(kind, body)
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        with contextlib.suppress(OSError):
-            if pipe is not None:
-                pipe.close()
-    try:
-        process.wait(_LAST_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @cache

@@ -24,6 +24,7 @@ from starcluster.logger import log
 from starcluster.ssh import login
 
 if TYPE_CHECKING:
+    from starcluster.cluster.headstart import Headstart
     from starcluster.cluster.node import Node
 
 TRIES = 5  # in a row that bring nothing
@@ -49,8 +50,9 @@ def put(
     user: str = "root",
     meter: Meter | None = None,
     checksum: bool = False,
+    begun: Headstart | None = None,
 ) -> Copied | None:
-    """Copy local files and folders to the node; None when nobody counted.
+    """Copy local files and folders to the node; None when nobody counted. `begun`: a login that is on its way.
 
     SCPException names each file that did not get there; all others are there.
     """
@@ -68,7 +70,7 @@ def put(
 
     asked = {"do": "receive", "target": _plain(target), "checksum": checksum}
     try:
-        return _patiently(CopyLink(node, user, asked), talk, watched)
+        return _patiently(CopyLink(node, user, asked, begun), talk, watched)
     except NoPython:
         tarstream.warn(node)
         tarstream.put(node, sources, target, user=user, progress=meter.add if meter else None)
@@ -83,6 +85,7 @@ def get(
     user: str = "root",
     meter: Meter | None = None,
     checksum: bool = False,
+    begun: Headstart | None = None,
 ) -> Copied | None:
     """Copy files and folders from the node, which expands wildcards; otherwise as put."""
     into = os.fsencode(target)
@@ -100,7 +103,7 @@ def get(
 
     asked = {"do": "send", "sources": [_plain(source) for source in sources]}
     try:
-        return _patiently(CopyLink(node, user, asked), talk, watched)
+        return _patiently(CopyLink(node, user, asked, begun), talk, watched)
     except NoPython:
         tarstream.warn(node)
         tarstream.get(node, sources, target, user=user, progress=meter.add if meter else None)

@@ -22,6 +22,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from starcluster.config import files
+from starcluster.ownfolder import home
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -251,7 +252,7 @@ def known(ctx: click.Context) -> Known:
 
 
 def cache_path() -> Path:
-    return files.home() / "completion.json"
+    return home() / "completion.json"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -29,10 +29,14 @@ def command(app: App, tag: str, sources: tuple[str, ...], target: str, user: str
       starcluster get mycluster '/home/runs/*.log' logs/
     """
     check_copy(sources, target)
-    from starcluster.cluster import transfer
-    from starcluster.commands.progress import bar, tell
+    from starcluster.cluster.headstart import headstart
 
-    chosen = app.clusters.get(tag).get_node(node)
-    with bar(f"from {chosen.alias}") as meter:
-        copied = transfer.get(chosen, sources, target, user=user, meter=meter, checksum=checksum)
+    given = app.options
+    with headstart(given.config, given.cloud, given.region, tag, node, user) as begun:
+        from starcluster.cluster import transfer
+        from starcluster.commands.progress import bar, tell
+
+        chosen = app.clusters.get(tag).get_node(node)
+        with bar(f"from {chosen.alias}") as meter:
+            copied = transfer.get(chosen, sources, target, user=user, meter=meter, checksum=checksum, begun=begun)
     tell(copied)

@@ -21,6 +21,7 @@ from starcluster.commands.words import Words
 from starcluster.config import files
 from starcluster.localcloud import control
 from starcluster.logger import log
+from starcluster.ownfolder import home
 
 Facts = dict[str, Any]
 _UNLIMITED = ("none", "unlimited")
@@ -196,7 +197,7 @@ def _ssh_entry(node: Facts, alias: str, proxy: str) -> str:
         "User": "root" if ours else node["user"],
         "IdentityFile": files.local_key(),
         "HostKeyAlias": node["instance_id"],
-        "UserKnownHostsFile": files.home() / "known_hosts",
+        "UserKnownHostsFile": home() / "known_hosts",
         "StrictHostKeyChecking": "accept-new",
         "ProxyCommand": proxy,
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starcluster import exception
-from starcluster.config import files
+from starcluster.ownfolder import home
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -85,7 +85,7 @@ def _open_plain(names: Names, banner: str) -> None:
     import readline
     import rlcompleter
 
-    path = files.home() / "shell_history"
+    path = home() / "shell_history"
     readline.set_completer(rlcompleter.Completer(names).complete)
     readline.parse_and_bind("tab: complete")
     readline.set_history_length(_HISTORY_LINES)
@@ -117,7 +117,7 @@ def _client(app: App, tag: str) -> Any:
             "ipyparallel is not installed on this machine", hint="pip install ipyparallel"
         ) from error
     cluster = app.clusters.get(tag)
-    connection = files.home() / "ipcluster" / f"{tag}-{app.ec2.region}.json"
+    connection = home() / "ipcluster" / f"{tag}-{app.ec2.region}.json"
     if not connection.exists():
         raise exception.ClusterNotRunning(
             f"cluster '{tag}' has no IPython engines that are known here: there is no {connection}",

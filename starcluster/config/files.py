@@ -6,10 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-
-def home() -> Path:
-    """Our folder: STARCLUSTER_HOME, else ~/.starcluster."""
-    return Path(os.environ.get("STARCLUSTER_HOME") or "~/.starcluster").expanduser()
+from starcluster.ownfolder import home
 
 
 def local_folder() -> Path:

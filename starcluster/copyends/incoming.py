@@ -24,7 +24,7 @@ class Kept(NamedTuple):
 
 class Incoming:
     def __init__(self, place: bytes, *, start: int, size: int, mtime: int, mode: int, alone: bool = False) -> None:
-        """`start`: so many bytes are here already and known to be the same. `alone`: nobody looks into its folder yet."""
+        """`start`: so many bytes are here and known to be the same. `alone`: nobody looks into its folder yet."""
         self.place, self.part = place, w.part_of(place)
         self.start, self.size, self.mtime, self.mode = start, size, mtime, mode
         self.crc = 0  # of what came

@@ -6,8 +6,8 @@
     receiver  RESULT
     either    REFUSED               instead of the next frame: this copy can not be, in a sentence for the user
 
-SMALL is a whole file in one frame. What is sent of a file is compared by its CRC-32, which costs nothing beside a connection
-that checks each packet itself; what the other end has already is compared by SHA-256.
+SMALL is a whole file in one frame. What is sent of a file is compared by its CRC-32, which costs nothing, and the
+connection checks each packet itself; what the other end has already is compared by SHA-256.
 
 Paths are bytes; in JSON they are UTF-8 in which other bytes are lone surrogates, so every name passes.
 """

@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from starcluster.config.files import home
 from starcluster.logger import log
+from starcluster.ownfolder import home
 from starcluster.plugincode.convert import Converted
 
 _LARGEST = 20_000_000

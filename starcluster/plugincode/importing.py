@@ -23,8 +23,8 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from starcluster import exception, python2
-from starcluster.config.files import home
 from starcluster.logger import log
+from starcluster.ownfolder import home
 from starcluster.plugincode import cache
 from starcluster.plugincode.convert import VERSION, Converted, Neighbours, convert
 from starcluster.plugincode.language import Language, Verdict, decide

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starcluster.clock import Clock, wait_until
+from starcluster.ownfolder import home
 
 _BLOCK = re.compile(
     r"-----BEGIN SSH HOST KEY KEYS-----(.*?)-----END SSH HOST KEY KEYS-----",
@@ -32,11 +33,6 @@ class HostKey:
 
     kind: str
     blob: str
-
-
-def home() -> Path:
-    """Where this program keeps its state on disk."""
-    return Path(os.environ.get("STARCLUSTER_HOME", "~/.starcluster")).expanduser()
 
 
 def parse_console(text: str) -> list[HostKey]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from starcluster import exception
-from starcluster.ssh.hostkeys import home
+from starcluster.ownfolder import home
 
 _PATIENCE = 2  # seconds for a program to end
 _LOOK_UP_LIMIT = 10

@@ -18,6 +18,7 @@ from typing import Any
 
 from starcluster import names
 from starcluster.logger import log
+from starcluster.ownfolder import home
 
 MOST = 4 << 20  # bytes; a longer journal is compacted when a driver begins with it
 KEPT = 5000  # lines
@@ -26,7 +27,7 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 def journal_folder() -> Path:
-    return Path(os.environ.get("STARCLUSTER_HOME", "~/.starcluster")).expanduser() / "journal"
+    return home() / "journal"
 
 
 def moment(at: datetime) -> str:

@@ -118,7 +118,7 @@ def test_entry_points(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     entry = SimpleNamespace(
         name="tools", module="old", attr="Old", value="old:Old", dist=SimpleNamespace(name="tools-pkg")
     )
-    monkeypatch.setattr(pluginloader, "entry_points", lambda group: [entry] if group == "starcluster.plugins" else [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry] if group == "starcluster.plugins" else [])
     told = {one["setup_class"]: one for one in json.loads(run("plugin", "list", "--json").out)}
     assert (told["tools"]["source"], told["tools"]["summary"]) == ("entry point", "old:Old of tools-pkg")
     assert pluginloader.load("x", "tools", {"packages": "a"}).packages == "a"  # type: ignore[attr-defined]
