@@ -118,7 +118,8 @@ def test_entry_points(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     entry = SimpleNamespace(
         name="tools", module="old", attr="Old", value="old:Old", dist=SimpleNamespace(name="tools-pkg")
     )
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry] if group == "starcluster.plugins" else [])
+    found = {"starcluster.plugins": [entry]}
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found.get(group, []))
     told = {one["setup_class"]: one for one in json.loads(run("plugin", "list", "--json").out)}
     assert (told["tools"]["source"], told["tools"]["summary"]) == ("entry point", "old:Old of tools-pkg")
     assert pluginloader.load("x", "tools", {"packages": "a"}).packages == "a"  # type: ignore[attr-defined]
