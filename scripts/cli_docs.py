@@ -31,10 +31,10 @@ Made by `scripts/cli_docs.py` from the verbs themselves; do not edit. What diffe
 Long options may be shortened as long as they are unambiguous, and as long as they were in StarCluster; `VERB help`,
 `VERB --help` and `help VERB` show a verb's help. Info and warning lines, lists and prompts go to stdout, errors and
 progress bars to stderr. Exit status: 0 done, also after a "no" at a question; 1 an error; 2 wrong usage; `sshmaster`,
-`sshnode` and `sshinstance` with a command: the remote one. Every list takes `--json`: stable names (EC2's in snake case), times in UTC, null for what
-there is not, and nothing else on stdout; a list that could not be read whole is an error, never a short list. On a
-terminal lists are tables, elsewhere and with `--plain` the lines that StarCluster printed. `starcluster completion`
-lets your shell complete all of it.
+`sshnode` and `sshinstance` with a command: the remote one. Every list takes `--json`: stable names (EC2's in snake
+case), times in UTC, null for what there is not, and nothing else on stdout; a list that could not be read whole is an
+error, never a short list. On a terminal lists are tables, elsewhere and with `--plain` the lines that StarCluster
+printed. `starcluster completion` lets your shell complete all of it.
 
 """
 
