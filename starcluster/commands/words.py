@@ -7,9 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-NEWER = frozenset(
-    ("--cloud", "--csv", "--fallback", "--helper", "--kms-key", "--snapshot", "--throughput", "--type")
-)
+NEWER = frozenset(("--cloud", "--csv", "--fallback", "--helper", "--kms-key", "--snapshot", "--throughput", "--type"))
 """Options that StarCluster's verbs did not have, and that begin like one of theirs: a prefix that was unique in
 StarCluster goes on meaning that one."""
 
