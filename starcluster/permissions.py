@@ -118,6 +118,7 @@ FEATURES: dict[str, Feature] = {
         ),
         Feature(name="encryption", what="encrypted volumes with a key of yours", verbs=("createvolume", "copyvolume")),
         Feature(name="ssm", what="SSH through the Session Manager (SSH_PROXY = ssm)", verbs=("sshmaster", "sshnode")),
+        Feature(name="plugins", what="attributes of instances, which old plugins may change", verbs=("runplugin",)),
         Feature(name="trouble", what="say what is wrong", verbs=("showconsole", "start", "train")),
     )
 }
@@ -185,6 +186,7 @@ NEEDS: tuple[Need, ...] = (
     Need(action="ec2:StopInstances", features=("stop",), on=(_ours("instance"),)),
     Need(action="ec2:StartInstances", features=("stop",), on=(_ours("instance"),)),
     Need(action="ec2:RebootInstances", features=("stop",), on=(_ours("instance"),)),
+    Need(action="ec2:ModifyInstanceAttribute", features=("plugins",), on=(_ours("instance", "security-group"),)),
     Need(
         action="ec2:CreateSecurityGroup",
         features=("start", "volumes"),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starcluster import exception
 from starcluster.aws.api import Api
 from starcluster.aws.instances import Instances
+from starcluster.aws.likeboto import Disk, Machine, filters_of
 from starcluster.aws.network import Network
-from starcluster.model import Instance, Permission, SecurityGroup
+from starcluster.aws.volumes import Volumes
+from starcluster.model import Permission, SecurityGroup, Zone
+from starcluster.permissions import OWN_TAG
 
 _EVERYBODY = "0.0.0.0/0"
+_MADE_BY_US = {OWN_TAG: "1"}  # without it the policy lets nobody make a volume, or delete it
 
 
 class Group:
@@ -108,28 +113,13 @@ class Connection:
         return self._ec2.get_security_group(name or "")
 
 
-class Machine:
-    """An instance as `node.ec2.get_instance` gives it: as EC2 described it, and its tags can be changed."""
-
-    def __init__(self, instance: Instance, instances: Instances) -> None:
-        self._instance, self._instances = instance, instances
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._instance, name)
-
-    def add_tag(self, key: str, value: str | None = None) -> None:
-        self._instances.tag([self._instance.id], {key: value or ""})
-
-    def remove_tag(self, key: str, value: str | None = None) -> None:
-        self._instances.untag([self._instance.id], [key])
-
-
 class EasyEC2:
     """Ec2 under its old names; it keeps them out of the way of the rest."""
 
     api: Api
     instances: Instances
     network: Network
+    volumes: Volumes
 
     @property
     def region(self) -> str:
@@ -159,6 +149,45 @@ class EasyEC2:
     def get_instance(self, instance_id: str) -> Machine:
         """The instance of that id, or InstanceDoesNotExist."""
         return Machine(self.instances.get(instance_id), self.instances)
+
+    def get_zones(self, filters: Mapping[str, Any] | None = None) -> list[Zone]:
+        """The region's zones, with `name`, `region` and `state`; of filters zone-name and state are known."""
+        wanted = filters_of(filters)
+        names, states = wanted.get("zone-name"), wanted.get("state")
+        return [
+            dataclasses.replace(one, region=Region(one.region))
+            for one in self.network.zones()
+            if (names is None or one.name in names) and (states is None or one.state in states)
+        ]
+
+    def get_zone(self, zone: str) -> Zone:
+        """The zone of that name, or ZoneDoesNotExist."""
+        found = self.get_zone_or_none(zone)
+        if found is None:
+            raise exception.ZoneDoesNotExist(f"zone '{zone}' does not exist in {self.region}")
+        return found
+
+    def get_zone_or_none(self, zone: str) -> Zone | None:
+        return next((one for one in self.get_zones() if one.name == zone), None)
+
+    def get_volumes(self, filters: Mapping[str, Any] | None = None) -> list[Disk]:
+        """The region's volumes, those that fit filters by EC2's names."""
+        return [Disk(one, self.volumes) for one in self.volumes.find(filters=filters_of(filters))]
+
+    def get_volume(self, volume_id: str) -> Disk:
+        """The volume of that id or name, or VolumeDoesNotExist."""
+        return Disk(self.volumes.get(volume_id), self.volumes)
+
+    def get_volume_or_none(self, volume_id: str) -> Disk | None:
+        try:
+            return self.get_volume(volume_id)
+        except exception.VolumeDoesNotExist:
+            return None
+
+    def create_volume(self, size: int | str, zone: str, snapshot_id: str | None = None) -> Disk:
+        """A new gp3 volume, `creating` at first: whoever makes it waits by its update(), and pays for it."""
+        made = self.volumes.create(int(size), str(zone), snapshot_id=snapshot_id or "", tags=_MADE_BY_US)
+        return Disk(made, self.volumes)
 
     def get_security_group(self, groupname: str) -> Group:
         """The group of that name, or SecurityGroupDoesNotExist."""

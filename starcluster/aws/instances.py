@@ -140,6 +140,18 @@ class Instances:
         data = base64.b64decode(forms.text(answer, "UserData", "Value"))
         return (gzip.decompress(data) if data[:2] == _GZIP else data).decode("utf-8", "replace")
 
+    def attribute(self, instance_id: str, name: str) -> Any:
+        """An attribute by EC2's name for it, such as instanceInitiatedShutdownBehavior; None when it has no value."""
+        answer = self._api.read(
+            "describe_instance_attribute", what=f"read {name} of {instance_id}", InstanceId=instance_id, Attribute=name
+        )
+        return (answer.get(name[0].upper() + name[1:]) or {}).get("Value")
+
+    def modify(self, instance_id: str, **attribute: Any) -> None:
+        """Change an attribute, in ModifyInstanceAttribute's form; ConflictError while it runs and may not."""
+        what = f"change {', '.join(attribute)} of {instance_id}"
+        self._api.change("modify_instance_attribute", what=what, InstanceId=instance_id, **attribute)
+
     def checks(self, instance_id: str) -> str:
         """EC2's own checks of the machine and of what is under it, such as "system ok, instance impaired"."""
         answers = self._api.pages(

@@ -62,7 +62,11 @@ NAMES = {
             PluginLoadError PluginSyntaxError ValidationError ClusterValidationError MasterDoesNotExist InvalidZone
             VolumesZoneError InvalidPortRange ClusterDoesNotExist ClusterExists ClusterNotRunning
             ClusterTemplateDoesNotExist ThreadPoolException IncompatibleCluster ExperimentalFeature""",
-        "node.ec2": "has_permission get_security_group conn aws_access_key_id aws_secret_access_key",
+        "node.ec2": """
+            has_permission get_security_group conn aws_access_key_id aws_secret_access_key get_instance get_zone
+            get_zones get_zone_or_none get_volume get_volumes get_volume_or_none create_volume""",
+        "Volume": "id size status attach_data update attachment_state attach detach delete add_tag",
+        "Instance": "get_attribute modify_attribute add_tag remove_tag",
         "node.ec2.conn": "authorize_security_group",
         "starcluster.templates.sge": "sgeinstall_template sge_pe_template sgeprofile_template",
         "starcluster.templates.condor": "condor_tmpl",

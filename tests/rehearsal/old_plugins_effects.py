@@ -108,6 +108,12 @@ EFFECTS: list[tuple[str, str, str, str]] = [
     ),
     ("start", "master", "cat /var/tmp/constants", "True True old 4"),
     ("start", "master", "cat /var/tmp/firewall", "True 1 1"),
+    (
+        "start",
+        "master",
+        "cat /var/tmp/scratchdisk",
+        "in-use 1 /dev/sdq True\nstop terminate True True\nzone 'nowhere' does not exist in us-east-1",
+    ),
     ("start", "master", "cat /var/tmp/troubles", "cloud=9 config=3 jobs=1 launch=4 other=7 remote=6 status=9"),
     (
         "start",

@@ -9,7 +9,8 @@ import pytest
 
 from starcluster import exception
 from starcluster.aws.easyec2 import EasyEC2, Region, covers
-from starcluster.model import Instance, InstanceState, Permission
+from starcluster.aws.likeboto import Machine, filters_of
+from starcluster.model import BlockDevice, Instance, InstanceState, Permission
 from tests.fakes.ec2 import FakeEc2
 
 
@@ -42,6 +43,7 @@ class Old(EasyEC2):
     def __init__(self) -> None:
         fake = FakeEc2()
         self.network, self.instances = fake.network, fake.instances  # type: ignore[assignment]
+        self.volumes, self.fake = fake.volumes, fake  # type: ignore[assignment]
         self.api = SimpleNamespace(credentials=lambda: ("key", "secret", ""))  # type: ignore[assignment]
         self.made = self.network.create_group("@sc-x", "", "vpc-1")
 
@@ -109,3 +111,103 @@ def test_an_instance_by_its_id_takes_tags(ec2: Old) -> None:
     assert known["i-1"].tags == {"bill": "42", "flag": ""}
     with pytest.raises(exception.InstanceDoesNotExist):
         ec2.get_instance("i-2")
+
+
+def test_zones_by_name_or_not_at_all(ec2: Old) -> None:
+    assert [zone.name for zone in ec2.get_zones()] == ["us-east-1a", "us-east-1b"]
+    assert [zone.name for zone in ec2.get_zones({"zone-name": "us-east-1b"})] == ["us-east-1b"]
+    assert ec2.get_zones({"state": ["impaired"]}) == []
+    assert ec2.get_zone("us-east-1a").region.name == "us-east-1"  # type: ignore[attr-defined]
+    assert ec2.get_zone_or_none("us-east-1z") is None
+    with pytest.raises(exception.ZoneDoesNotExist, match="us-east-1z"):
+        ec2.get_zone("us-east-1z")
+
+
+def test_a_volume_from_its_making_to_its_end(ec2: Old) -> None:
+    made = ec2.create_volume("3", "us-east-1a")
+    assert (made.status, made.size, made.zone, made.type) == ("creating", 3, "us-east-1a", "gp3")
+    assert made.tags == {"@sc-schema": "1"}, "without it the policy lets nobody make it"
+    made.add_tag("Name", "mine")
+    ec2.fake.advance()
+    assert made.update() == "available"
+    assert [one.id for one in ec2.get_volumes({"tag:Name": "mine"})] == [made.id]
+    assert ec2.get_volume("mine").id == made.id
+    assert made.attach_data.instance_id is None
+    ec2.instances.all["i-1"] = Instance(id="i-1", state=InstanceState.RUNNING, zone="us-east-1a")  # type: ignore[attr-defined]
+    assert made.attach("i-1", "/dev/sdf")
+    ec2.fake.advance()
+    assert (made.update(), made.attachment_state()) == ("in-use", "attached")
+    assert (made.attach_data.instance_id, made.attach_data.device) == ("i-1", "/dev/sdf")
+    assert made.detach()
+    ec2.fake.advance()
+    made.update()
+    assert made.delete(dry_run=True)
+    assert ec2.get_volume_or_none("mine") is not None
+    assert made.delete()
+    ec2.fake.advance()
+    assert ec2.get_volume_or_none("mine") is None
+
+
+class Asked:
+    """The door to instances: what was asked of EC2."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, Any]] = []
+
+    def modify(self, instance_id: str, **attribute: Any) -> None:
+        self.changes += attribute.items()
+
+    def attribute(self, instance_id: str, name: str) -> Any:
+        return f"{instance_id}'s {name}"
+
+    def get(self, instance_id: str) -> Instance:
+        device = BlockDevice(device="/dev/sda1", volume_id="vol-1", delete_on_termination=True)
+        return Instance(id=instance_id, state=InstanceState.RUNNING, block_devices=(device,), group_ids=("sg-1",))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "asked"),
+    [
+        ("instanceType", "c5.large", ("InstanceType", {"Value": "c5.large"})),
+        ("instance_type", "c5.large", ("InstanceType", {"Value": "c5.large"})),
+        ("disableApiTermination", True, ("DisableApiTermination", {"Value": True})),
+        ("DisableApiTermination", "false", ("DisableApiTermination", {"Value": False})),
+        ("sourceDestCheck", "True", ("SourceDestCheck", {"Value": True})),
+        ("userData", "#!/bin/sh", ("UserData", {"Value": b"#!/bin/sh"})),
+        (
+            "blockDeviceMapping",
+            ["/dev/sda1=0"],
+            ("BlockDeviceMappings", [{"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": False}}]),
+        ),
+        (
+            "blockDeviceMapping",
+            "/dev/sda1",
+            ("BlockDeviceMappings", [{"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True}}]),
+        ),
+        ("groupSet", [SimpleNamespace(id="sg-1"), "sg-2"], ("Groups", ["sg-1", "sg-2"])),
+    ],
+)
+def test_attributes_are_changed_as_ec2_takes_them(attribute: str, value: Any, asked: tuple[str, Any]) -> None:
+    door = Asked()
+    machine = Machine(door.get("i-1"), door)  # type: ignore[arg-type]
+    assert machine.modify_attribute(attribute, value, dry_run=True)
+    assert door.changes == []
+    machine.modify_attribute(attribute, value)
+    assert door.changes == [asked]
+
+
+def test_attributes_are_told_by_their_names() -> None:
+    door = Asked()
+    machine = Machine(door.get("i-1"), door)  # type: ignore[arg-type]
+    assert machine.get_attribute("InstanceType") == {"instanceType": "i-1's instanceType"}
+    assert machine.get_attribute("groupSet") == {"groupSet": ["sg-1"]}
+    assert machine.get_attribute("blockDeviceMapping")["blockDeviceMapping"]["/dev/sda1"].volume_id == "vol-1"
+
+
+def test_filters_are_texts() -> None:
+    assert filters_of({"size": 3, "encrypted": True, "tag:Name": ["a", "b"]}) == {
+        "size": ["3"],
+        "encrypted": ["true"],
+        "tag:Name": ["a", "b"],
+    }
+    assert filters_of(None) == {}

@@ -11,8 +11,9 @@ import pytest
 
 from starcluster import clustersetup, exception, logger, spinner, sshutils, static, threadpool, utils
 from starcluster.aws.easyec2 import Connection, EasyEC2, Group
+from starcluster.aws.likeboto import Disk, Machine
 from starcluster.awsutils import EasyEC2 as EasyEC2Again
-from starcluster.model import Instance, InstanceState
+from starcluster.model import Instance, InstanceState, Volume, VolumeState
 from starcluster.node import Node
 from starcluster.ssh.access import Access
 from starcluster.ssh.remotefile import RemoteFile
@@ -40,6 +41,8 @@ LIVE: dict[str, Any] = {
     "node.ec2.conn": Connection,
     "starcluster.templates.sge": sge,
     "starcluster.templates.condor": condor,
+    "Volume": Disk(Volume(id="vol-1", state=VolumeState.AVAILABLE, size=1, zone="us-east-1a"), FakeEc2().volumes),  # type: ignore[arg-type]
+    "Instance": Machine,
     "Group": Group(id="sg-1", name="@sc-x", network=None),  # type: ignore[arg-type]
 }
 _NOTHING = ((), [], {}, None)

@@ -32,6 +32,8 @@ REACHED_BY = {
     "starcluster.exception": {"exception"},
     "node.ec2": {"ec2"},
     "node.ec2.conn": {"conn"},
+    "Volume": {"vol"},
+    "Instance": {"machine"},
     "starcluster.templates.sge": {"sge"},
     "starcluster.templates.condor": {"condor"},
     "Group": {"group", "parent_cluster", "cluster"},
