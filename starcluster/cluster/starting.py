@@ -177,18 +177,22 @@ def start(
     """Make the cluster; the caller has validated. What could not be launched leaves nothing behind."""
     found = clusters.find(tag)
     cluster = _group(clusters, found, tag, wanted, permissions, extra_tags)
-    try:
-        _make_placement_group(cluster)
-        instances = _launch(cluster, plugins, again=found is not None)
-    except exception.AWSError:
-        _undo(cluster)
-        raise
-    waiting.wait_running(clusters.ec2, [one.id for one in instances], clock=clusters.clock)
-    cluster.load()
-    if not create_only:
-        set_up_cluster(cluster)
-    else:
-        cluster.set_phase(record.PHASE_UP)
+    with starter.Heart(cluster, clusters.clock) as heart:
+        try:
+            _make_placement_group(cluster)
+            instances = _launch(cluster, plugins, again=found is not None)
+        except exception.AWSError:
+            heart.check()
+            _undo(cluster)
+            raise
+        heart.check()
+        waiting.wait_running(clusters.ec2, [one.id for one in instances], clock=clusters.clock)
+        heart.check()
+        cluster.load()
+        if not create_only:
+            set_up_cluster(cluster)
+        else:
+            cluster.set_phase(record.PHASE_UP)
     return cluster
 
 

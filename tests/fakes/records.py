@@ -93,7 +93,8 @@ class FakeNetwork:
 
     def tag_group(self, group_id: str, tags: Mapping[str, str]) -> None:
         self.ec2.note("network.tag_group", group_id)
-        self._change(group_id, tags={**self.all_groups[group_id].tags, **tags})
+        known = self.all_groups.get(group_id)
+        self._change(group_id, tags={**(known.tags if known else {}), **tags})
 
     def untag_group(self, group_id: str, keys: Iterable[str]) -> None:
         self.ec2.note("network.untag_group", group_id)
