@@ -14,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from starcluster.ownfolder import home
 
@@ -35,10 +36,10 @@ class ConsoleHandler(logging.Handler):
     """
 
     timed = False  # whether each line begins with the time of day
-    aside = False  # whether stdout is for machines, and every sentence goes to stderr
+    machines: TextIO | None = None  # stdout, while it is for machines alone
 
     def emit(self, record: logging.LogRecord) -> None:
-        aside = self.aside or record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
+        aside = record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
         stream = sys.stderr if aside else sys.stdout
         stamp = time.strftime("%H:%M:%S ", time.localtime(record.created)) if self.timed else ""
         try:
@@ -84,12 +85,19 @@ def timed_lines() -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_stderr() -> Iterator[None]:
-    """Within it standard output is for machines: every sentence goes to stderr."""
-    before, console.aside = console.aside, True
+    """Within it standard output is for what `machines()` is given: sentences, and what plugins print, go to stderr."""
+    before = console.machines
+    console.machines = machines()
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
-        console.aside = before
+        console.machines = before
+
+
+def machines() -> TextIO:
+    """Where JSON goes: standard output, whatever else is kept out of it."""
+    return console.machines or sys.stdout
 
 
 def configure_sc_logging(use_syslog: bool = False) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from starcluster.commands.listing import show_json
 from starcluster.commands.words import Words
+from starcluster.logger import only_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +49,10 @@ def check(app: App, /, *, template: str | None, as_json: bool) -> int:
     """
     from starcluster.commands import configfacts
 
-    found = configfacts.report(app.options.config, app.options.cloud, template)
+    with only_stderr() if as_json else nullcontext():  # plugins are made, and may print
+        found = configfacts.report(app.options.config, app.options.cloud, template)
     if as_json:
-        click.echo(json.dumps(_as_words(found), indent=2))
+        show_json(_as_words(found))
     else:
         _show(found, defaults=template is not None)
     return 1 if found.problems else 0

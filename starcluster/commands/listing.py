@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starcluster.commands.showing import block, total
-from starcluster.logger import log, only_stderr
+from starcluster.logger import log, machines, only_stderr
 
 if TYPE_CHECKING:
     from starcluster.commands.tables import Column
@@ -71,7 +71,7 @@ def show_list(
 
 
 def show_json(words: object) -> None:
-    click.echo(json.dumps(words, indent=2))
+    click.echo(json.dumps(words, indent=2), file=machines())
 
 
 def show_table(columns: Mapping[str, Column], blocks: Sequence[Facts], *, what: str = "") -> None:

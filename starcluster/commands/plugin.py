@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = {
     "plugin": Column(head="PLUGIN", style="bold"),
-    "from": Column(head="FROM"),
+    "from": Column(head="FROM", rank=3),
     "language": Column(head="LANGUAGE", rank=2),
     "about": Column(head="ABOUT", rank=1, least=20),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from starcluster.commands.listing import show_json
+from starcluster.commands.words import Words
 from starcluster.logger import only_errors
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 
 
-@click.group()
+@click.group(cls=Words)
 def command() -> None:
     """Push a node's folder to S3 now, or bring it back.
 
@@ -82,7 +83,7 @@ def _do(
     chosen.s3.install()
     told = chosen.s3.ask(verb, *words, settings=_named(cluster, chosen.alias, named))
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        show_json(told)
     _raise_first(chosen.alias, told)
     if not as_json:
         for one in told:

@@ -14,7 +14,7 @@ import click
 
 from starcluster import exception, names
 from starcluster.commands.signals import heeding_signals, status_of
-from starcluster.logger import log, only_errors, timed_lines
+from starcluster.logger import log, machines, only_errors, only_stderr, timed_lines
 from starcluster.model import InstanceState
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def command(app: App, words: tuple[str, ...], everything: bool, again: bool, jso
     asked = split(words, everything=everything)
     wishes = _wishes(asked, everything=everything)
     driver: list[Driver] = []
-    with heeding_signals(), timed_lines():
+    with heeding_signals(), timed_lines(), only_stderr() if json_lines else contextlib.nullcontext():
         try:
             own = _with_config(app, asked.config)
             return _drive(own, wishes, driver, again=again, json_lines=json_lines, plain=plain)
@@ -180,7 +180,7 @@ def _shown(driver: Driver, *, plain: bool) -> contextlib.AbstractContextManager[
 def _print_line(event: dict[str, object]) -> None:
     import json
 
-    click.echo(json.dumps(event, default=str))
+    click.echo(json.dumps(event, default=str), file=machines())
 
 
 def _failure(driver: Driver) -> exception.BaseException:

@@ -200,3 +200,24 @@ def test_runplugin_with_its_words_swapped(run: Run, folder: Path, tmp_path: Path
     assert result.code == 2
     assert result.err.endswith("!!! ERROR - did you mean: starcluster runplugin mine bio?\n")
     assert "plugins in this config: mine" in run("runplugin", "bio", "other").err
+
+
+NOISY = """\
+import sys
+print("loud when imported")
+from starcluster.clustersetup import ClusterSetup
+class Noisy(ClusterSetup):
+    def __init__(self, tone="low"):
+        sys.stdout.write("loud when made")
+"""
+
+
+@pytest.mark.parametrize("words", [("plugin", "show", "noisy"), ("config", "check")])
+def test_what_a_plugin_prints_stays_out_of_json(run: Run, folder: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    (folder / "noisy.py").write_text(NOISY)
+    cluster = "KEYNAME=k\nCLUSTER_SIZE=1\nNODE_IMAGE_ID=ubuntu-24.04\nNODE_INSTANCE_TYPE=t3.micro\nPLUGINS=noisy\n"
+    plugin = "[plugin noisy]\nSETUP_CLASS = noisy.Noisy\n"
+    (tmp_path / "config").write_text(f"{plugin}[key k]\nKEY_LOCATION=/k\n[cluster c]\n{cluster}")
+    result = run(*words, "--json")
+    json.loads(result.out)
+    assert "loud when imported" in result.err
