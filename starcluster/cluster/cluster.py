@@ -52,6 +52,11 @@ class Clusters:
             )
         return found
 
+    def check(self, tags: Iterable[str]) -> None:
+        """ClusterDoesNotExist for one that does not: before the first of them is touched."""
+        for tag in tags:
+            self.get(tag)
+
     def find(self, tag: str) -> Cluster | None:
         """The cluster of that name, None when there is none."""
         group = self.ec2.network.group(names.group_name(tag))

@@ -52,6 +52,8 @@ _GROUP_TRIES = 60
 _GROUP_PAUSE = 5.0
 _REBOOT_LIMIT = 600.0
 _REBOOT_PAUSE = 3.0
+_BY_NAME = "Terminating node: {0.alias} ({0.id})"
+_PLAINLY = "Terminating {0.id}"  # as StarCluster said it where it was forced
 _STOPPED = (InstanceState.STOPPED, InstanceState.TERMINATED)
 
 
@@ -248,11 +250,13 @@ def terminate(cluster: Cluster, *, force: bool = False) -> None:
 
     PluginError, with nothing ended, when a plugin can not do its part, which may be to save something.
     """
-    if not force:
+    if force:
+        log.warning("--force: no plugins, nothing unmounted, and the settings of %s are not looked at", cluster.tag)
+    else:
         _ = cluster.record  # one that can not be read is refused before anything is ended
         _close_down(cluster)
     cluster.set_phase(record.PHASE_TERMINATING)
-    gone = _end_instances(cluster)
+    gone = _end_instances(cluster, form=_PLAINLY if force else _BY_NAME)
     for template in cluster.ec2.templates.find(cluster=cluster.tag):
         cluster.ec2.templates.delete(template.id)
     if cluster.group.tags.get(record.PLACEMENT) == cluster.group.name:
@@ -273,7 +277,7 @@ def _close_down(cluster: Cluster) -> None:
         ) from error
 
 
-def _end_instances(cluster: Cluster) -> list[str]:
+def _end_instances(cluster: Cluster, *, form: str) -> list[str]:
     """Terminate until nobody is left: a driver may launch between our look and our call."""
     gone: list[str] = []
     ended = (InstanceState.TERMINATED,)
@@ -284,7 +288,7 @@ def _end_instances(cluster: Cluster) -> list[str]:
             return gone
         for instance in left:
             if instance.state.is_in_cluster:
-                log.info("Terminating node: %s (%s)", instance.alias, instance.id)
+                log.info("%s", form.format(instance))
         ids = [instance.id for instance in left]
         cluster.ec2.instances.terminate(ids)
         log.info("Waiting for cluster to terminate...")
@@ -299,7 +303,7 @@ def _end_instances(cluster: Cluster) -> list[str]:
 def _cancel_requests(cluster: Cluster) -> None:
     requests = [request.id for request in cluster.spot_requests]
     for request_id in requests:
-        log.info("Canceling spot request: %s", request_id)
+        log.info("Canceling spot instance request: %s", request_id)
     cluster.ec2.spot.cancel(requests)
 
 

@@ -93,9 +93,9 @@ def _permission(permission: PermissionSettings) -> Faults:
     ports = (permission.from_port, permission.to_port)
     lowest = -1 if permission.ip_protocol == "icmp" else 0
     if not all(lowest <= port <= _LAST_PORT for port in ports):
-        yield exception.InvalidPortRange(f"[{section}]: ports go from {lowest} to {_LAST_PORT}")
+        yield _ports_fault(section, f"ports go from {lowest} to {_LAST_PORT}")
     if ports[0] > ports[1] and permission.ip_protocol != "icmp":
-        yield exception.InvalidPortRange(f"[{section}]: FROM_PORT is greater than TO_PORT")
+        yield _ports_fault(section, "is greater than TO_PORT")
     if not iptools.ipv4.validate_cidr(permission.cidr):
         yield exception.ConfigSettingError(
             f"'{permission.cidr}' is not an address range",
@@ -103,6 +103,10 @@ def _permission(permission: PermissionSettings) -> Faults:
             setting="CIDR_IP",
             hint="such as 203.0.113.0/24",
         )
+
+
+def _ports_fault(section: str, what: str) -> exception.InvalidPortRange:
+    return exception.InvalidPortRange(what, section=section, setting="FROM_PORT")
 
 
 def _volumes(template: ClusterTemplate) -> Faults:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
     from starcluster.cluster.cluster import Clusters
     from starcluster.cluster.launching import NodeSpec
-    from starcluster.config.schema import ClusterTemplate, Config, PermissionSettings
+    from starcluster.config.schema import ClusterTemplate, Config, PermissionSettings, VolumeSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared
     names.check_tag(tag)
     templatecheck.check(template, tag)
     plugins = tuple(pluginloader.load(one.name, one.setup_class, one.arguments) for one in template.plugins)
-    found = [(one, clusters.ec2.volumes.get(one.volume_id)) for one in template.volumes]
+    found = [(one, _volume(clusters, one)) for one in template.volumes]
     volumes = [
         VolumeRecord(
             name=one.name,
@@ -64,6 +64,15 @@ def prepare(clusters: Clusters, tag: str, template: ClusterTemplate) -> Prepared
         key_file=template.key_location or clusters.config.key(template.keyname).key_location,
         doubts=(*_open_doors(clusters.config), *userdata.secrets_in(template.userdata_scripts)),
     )
+
+
+def _volume(clusters: Clusters, settings: VolumeSettings) -> Volume:
+    """The volume of a section; who wrote what there is not is told where."""
+    try:
+        return clusters.ec2.volumes.get(settings.volume_id)
+    except exception.VolumeDoesNotExist as error:
+        where = f"[volume {settings.name}] VOLUME_ID: {error.msg}"
+        raise exception.VolumeDoesNotExist(where, code=error.code, hint=error.hint) from error
 
 
 def _open_doors(config: Config) -> list[str]:

@@ -112,14 +112,20 @@ def split(aliases: Sequence[str]) -> list[str]:
     return [word.strip() for given in aliases for word in given.split(",") if word.strip()]
 
 
-def check_aliases(tag: str, aliases: Sequence[str], count: int) -> None:
-    """UsageError for aliases that can not be given."""
+def check_count(aliases: Sequence[str], count: int) -> None:
+    """UsageError for aliases that are not as many as -n says, and for one that is there twice."""
     if aliases and count not in (1, len(aliases)):
         raise exception.UsageError(f"{len(aliases)} aliases for {count} nodes")
     folded = [names.fold(alias) for alias in aliases]
     for alias in aliases:
         if folded.count(names.fold(alias)) > 1:
             raise exception.UsageError(f"the alias '{alias}' is given twice")
+
+
+def check_aliases(tag: str, aliases: Sequence[str], count: int) -> None:
+    """UsageError for aliases that can not be given."""
+    check_count(aliases, count)
+    for alias in aliases:
         if names.fold(alias) in (names.MASTER, names.fold(f"{tag}-{names.MASTER}")):
             raise exception.UsageError(f"'{alias}' is the name of the master")
         if not names.is_numbered(alias.rpartition("-")[2]):

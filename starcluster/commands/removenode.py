@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starcluster import exception, names
-from starcluster.commands.addnode import split
+from starcluster.commands.addnode import check_count, split
 from starcluster.commands.asking import confirm_option, confirmed
 from starcluster.logger import log
 
@@ -49,12 +49,13 @@ def command(
     from starcluster.cluster import lifecycle
 
     aliases = split([*given, *old_aliases])
-    if aliases and num_nodes not in (1, len(aliases)):
-        raise exception.UsageError(f"{len(aliases)} aliases for {num_nodes} nodes")
+    check_count(aliases, num_nodes)
+    if names.fold(f"{tag}-{names.MASTER}") in map(names.fold, aliases):
+        raise _no_master(tag)
     cluster = app.clusters.get(tag)
     nodes = [_named(cluster, alias) for alias in aliases] if aliases else _last(cluster, num_nodes)
     if any(node.is_master() for node in nodes):
-        raise exception.UsageError("the master can not be removed", hint=f"starcluster terminate {tag} ends it all")
+        raise _no_master(tag)
     if not confirmed(f"Remove {', '.join(node.alias for node in nodes)} from {tag}", sure=confirm):
         return
     for node in nodes:
@@ -62,6 +63,10 @@ def command(
         log.info("Removed %s", node.alias)
     if not keep_instance:
         _count_costs(app, tag, [node.alias for node in nodes])
+
+
+def _no_master(tag: str) -> exception.UsageError:
+    return exception.UsageError("the master can not be removed", hint=f"starcluster terminate {tag} ends it all")
 
 
 def _named(cluster: Cluster, alias: str) -> Node:

@@ -25,6 +25,7 @@ def command(app: App, tags: tuple[str, ...], reboot_only: bool) -> None:
     """
     from starcluster.cluster import lifecycle
 
-    for tag in tags:
+    app.clusters.check(tags)
+    for tag in dict.fromkeys(tags):
         lifecycle.restart(app.clusters.get(tag), reboot_only=reboot_only)
         log.info("Cluster %s is %s", tag, "rebooting" if reboot_only else "set up again")

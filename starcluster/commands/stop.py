@@ -31,7 +31,8 @@ def command(app: App, tags: tuple[str, ...], confirm: bool, terminate_unstoppabl
     """
     from starcluster.cluster import lifecycle
 
-    for tag in tags:
+    app.clusters.check(tags)
+    for tag in dict.fromkeys(tags):
         cluster = app.clusters.get(tag)
         if not confirmed(question(tag, cluster.nodes if terminate_unstoppable else ()), sure=confirm):
             continue

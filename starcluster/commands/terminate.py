@@ -28,7 +28,8 @@ def command(app: App, tags: tuple[str, ...], confirm: bool, force: bool) -> None
     """
     from starcluster.cluster import lifecycle
 
-    for tag in tags:
+    app.clusters.check(tags)
+    for tag in dict.fromkeys(tags):
         cluster = app.clusters.get(tag)
         if not force:
             _check_record(cluster)

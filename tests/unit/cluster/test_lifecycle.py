@@ -30,6 +30,32 @@ def test_terminate_leaves_nothing_and_keeps_data_volumes(clusters: Clusters, ec2
     assert [one.id for one in ec2.volumes.find()] == [volume.id]
 
 
+def test_who_is_ended_is_told_as_starcluster_did(
+    clusters: Clusters, ec2: FakeEc2, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for tag, force in (("c", False), ("d", True)):
+        cluster = begin(clusters, tag=tag, cluster_size=2, spot_bid=0.1)
+        master, node = cluster.nodes
+        [request] = ec2.spot.find(cluster=tag)
+        capsys.readouterr()
+        lifecycle.terminate(cluster, force=force)
+        said = capsys.readouterr().out.splitlines()
+        assert f">>> Canceling spot instance request: {request.id}" in said
+        ended = [line for line in said if line.startswith(">>> Terminating ")]
+        if force:
+            assert said[0].startswith("*** WARNING - ")
+            assert ended == [f">>> Terminating {master.id}", f">>> Terminating {node.id}"]
+        else:
+            assert ended[1] == f">>> Terminating node: node001 ({node.id})"
+
+
+def test_no_cluster_is_touched_when_another_name_is_wrong(clusters: Clusters) -> None:
+    begin(clusters)
+    clusters.check(["c"])
+    with pytest.raises(exception.ClusterDoesNotExist, match="'nosuch'"):
+        clusters.check(["c", "nosuch"])
+
+
 def test_terminate_goes_on_after_an_interruption(clusters: Clusters, ec2: FakeEc2) -> None:
     cluster = begin(clusters, cluster_size=2)
     ec2.fail_next("network.delete_group", KeyboardInterrupt())  # type: ignore[arg-type]
