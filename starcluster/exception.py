@@ -71,6 +71,7 @@ class ConfigError(BaseException):
     ) -> None:
         where = [word for word in (file, f"[{section}]" if section else "", setting) if word]
         super().__init__(": ".join([" ".join(where), str(msg)]) if where else msg, *args, hint=hint)
+        self.what = str(msg)
         self.file, self.section, self.setting = file, section, setting
 
 
@@ -236,7 +237,7 @@ class InvalidZone(ClusterValidationError): ...
 class VolumesZoneError(ClusterValidationError): ...
 
 
-class InvalidPortRange(ClusterValidationError): ...
+class InvalidPortRange(ConfigSettingError, ClusterValidationError): ...
 
 
 class KeyFileError(ClusterValidationError):

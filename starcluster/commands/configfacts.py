@@ -108,13 +108,11 @@ class _Told:
 
     def fault(self, error: exception.BaseException, section: str = "", setting: str = "") -> None:
         """`section`, `setting`: of an error that does not know where its reason is written."""
-        message = str(error)
         if section:
-            message = f"[{section}] {setting}: {message}" if setting else f"[{section}]: {message}"
-        where = section or (error.section if isinstance(error, exception.ConfigError) and not error.file else "")
-        if where:
-            message = f"{self._document.get(where).file(setting.lower())} {message}"
-        self._add(Problem(message=message, hint=error.hint))
+            error = exception.ConfigSettingError(error.msg, section=section, setting=setting, hint=error.hint)
+        if isinstance(error, exception.ConfigError):
+            error = templates.placed(self._document, error)
+        self._add(Problem(message=str(error), hint=error.hint))
 
     def line(self, text: str) -> None:
         self._add(Problem(message=text))
@@ -259,26 +257,15 @@ def _module_of(plugin: PluginSettings) -> str:
 
 def _default_faults(config: Config) -> Iterator[exception.BaseException]:
     name = config.globals.default_template
-    if name and name not in config.templates and f"cluster {name}" not in config.broken:
-        yield exception.ClusterTemplateDoesNotExist(
-            f"there is no section [cluster {name}]",
-            file=config.path,
-            section="global",
-            setting="DEFAULT_TEMPLATE",
-            hint=f"known: {', '.join(sorted(config.templates))}" if config.templates else "",
-        )
+    if name and f"cluster {name}" not in config.broken:
+        try:
+            config.template()
+        except exception.ClusterTemplateDoesNotExist as error:
+            yield error
 
 
 def _access_faults(config: Config) -> Iterator[exception.BaseException]:
-    """Keys by halves, and nodes that the whole world may knock at."""
-    aws = config.aws
-    if bool(aws.aws_access_key_id) != bool(aws.aws_secret_access_key):
-        there, not_there = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-        if not aws.aws_access_key_id:
-            there, not_there = not_there, there
-        yield exception.ConfigSettingError(
-            f"is missing, {there} is there", file=config.path, section="aws info", setting=not_there
-        )
+    """Nodes that the whole world may knock at."""
     if WORLD in config.globals.ssh_cidr:
         yield exception.ConfigSettingError(
             sshrules.OPEN, file=config.path, section="global", setting="SSH_CIDR", hint=sshrules.OPEN_HINT

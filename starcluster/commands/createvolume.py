@@ -59,6 +59,8 @@ def command(
     from starcluster.cluster import volumes
     from starcluster.model import VolumeShape
 
+    for tag in [one for one, value in tags.items() if one in shapes.KINDS and not value and not kind]:
+        log.warning("-t %s is a tag, as it was in StarCluster; a volume of that type: --type %s", tag, tag)
     wish = volumes.VolumeWish(
         shape=VolumeShape(
             size=size,

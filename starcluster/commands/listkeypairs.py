@@ -13,7 +13,7 @@ from starcluster.logger import log
 if TYPE_CHECKING:
     from starcluster.app import App
 
-COLUMNS = {"name": Column(head="NAME", style="bold"), "fingerprint": Column(head="FINGERPRINT")}
+COLUMNS = {"name": Column(head="NAME", style="bold"), "fingerprint": Column(head="FINGERPRINT", fold=24)}
 
 
 @click.command()

@@ -97,13 +97,13 @@ def cost(snapshot: Snapshot) -> float:
 def as_words(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "snapshot_id": snapshot.id,
-        "name": snapshot.name,
+        "name": snapshot.name or None,
         "volume_id": snapshot.volume_id,
         "size_gb": snapshot.size,
         "status": snapshot.state.value,
         "progress": snapshot.progress,
-        "message": snapshot.message,
-        "description": snapshot.description,
+        "message": snapshot.message or None,
+        "description": snapshot.description or None,
         "encrypted": snapshot.encrypted,
         "data_bytes": snapshot.data_bytes,
         "cost_a_month": None if snapshot.data_bytes is None else round(cost(snapshot), 4),

@@ -182,15 +182,15 @@ def as_words(volume: Volume, about: Surroundings) -> dict[str, Any]:
             "instance_id": holder.instance_id,
             "device": holder.device,
             "status": holder.state.value,
-            "alias": instance.alias if instance else "",
-            "cluster": instance.tags.get(record.CLUSTER, "") if instance else "",
+            "alias": (instance.alias or None) if instance else None,
+            "cluster": instance.tags.get(record.CLUSTER) if instance else None,
         }
         if holder
         else None
     )
     return {
         "volume_id": volume.id,
-        "name": volume.name,
+        "name": volume.name or None,
         "size_gb": volume.size,
         "status": volume.state.value,
         "availability_zone": volume.zone,
@@ -199,7 +199,7 @@ def as_words(volume: Volume, about: Surroundings) -> dict[str, Any]:
         "throughput": volume.throughput,
         "encrypted": volume.encrypted,
         "attached_to": attached,
-        "snapshot_id": volume.snapshot_id,
+        "snapshot_id": volume.snapshot_id or None,
         "snapshots": list(about.snapshots.get(volume.id, ())),
         "modification": {"status": change.state.value, "progress": change.progress} if change else None,
         "create_time": iso(volume.created),

@@ -72,4 +72,5 @@ def as_json(instance_type: str, prices: Sequence[SpotPrice], start: datetime, en
 
 
 def iso(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="seconds")
+    """`2026-11-29T19:46:44Z`, as other lists have it."""
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

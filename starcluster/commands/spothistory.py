@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -15,7 +14,8 @@ import click
 from starcluster import exception
 from starcluster.commands import spotfacts
 from starcluster.commands.chart import Chart, chart
-from starcluster.logger import log, only_stderr
+from starcluster.commands.listing import show_json
+from starcluster.logger import log, machines, only_stderr
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CLASSIC, _VPC = "Linux/UNIX", "Linux/UNIX (Amazon VPC)"
 _DEFAULT_DAYS = 1.0
+_DRAWN = (".html", ".htm", ".png")
 _OUTPUT = "Draw to this file, .html or .png  [default with -p: ./spothistory-TYPE.html and .png]."
 
 
@@ -36,6 +37,13 @@ def _time(ctx: click.Context, param: click.Parameter, given: str | None) -> date
         raise click.BadParameter(f"'{given}' is no time such as 2026-11-22T12:00:00", ctx=ctx, param=param) from None
 
 
+def _drawing(ctx: click.Context, param: click.Parameter, given: Path | None) -> Path | None:
+    """Click's callback: a file whose form is known by its name."""
+    if given is not None and given.suffix.lower() not in _DRAWN:
+        raise click.BadParameter(f"{given} ends neither in .html nor in .png", ctx=ctx, param=param)
+    return given
+
+
 @click.command()
 @click.argument("instance_type", metavar="TYPE")
 @click.option("-z", "--zone", metavar="ZONE", help="Only this zone.")
@@ -43,7 +51,14 @@ def _time(ctx: click.Context, param: click.Parameter, given: str | None) -> date
 @click.option("-s", "--start-time", callback=_time, metavar="ISO", help="From this time on.")
 @click.option("-e", "--end-time", callback=_time, metavar="ISO", help="Until this time.")
 @click.option("-p", "--plot", is_flag=True, help="Draw the prices as curves, and show them in a browser.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=_OUTPUT)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_drawing,
+    metavar="FILE",
+    help=_OUTPUT,
+)
 @click.option("--csv", "csv_file", metavar="FILE", help="Write every price to this file; - is standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Show every price, and the numbers of each zone, as JSON.")
 @click.option("-v", "--vpc", is_flag=True, help="Prices in a VPC (all accounts have one today).")
@@ -77,15 +92,17 @@ def command(
         raise click.UsageError("options -c and -v cannot be used together")
     if as_json and csv_file == "-":
         raise click.UsageError("options --json and --csv - cannot be used together")
+    end = end_time or datetime.now(UTC)
+    start = start_time or end - timedelta(days=days or _DEFAULT_DAYS)
+    if start >= end:
+        raise click.UsageError(f"the time begins ({spotfacts.iso(start)}) after its end ({spotfacts.iso(end)})")
     # what is for programs has standard output to itself
     with only_stderr() if as_json or csv_file == "-" else nullcontext():
-        end = end_time or datetime.now(UTC)
-        start = start_time or end - timedelta(days=days or _DEFAULT_DAYS)
         log.info("Fetching spot history for %s (%s)", instance_type, "EC2-Classic" if classic else "VPC")
         products = [_CLASSIC] if classic else [_VPC] if vpc else [_CLASSIC, _VPC]
         prices = fetch(app, instance_type, zone or "", start, end, products)
         if as_json:
-            click.echo(json.dumps(spotfacts.as_json(instance_type, prices, start, end), indent=2))
+            show_json(spotfacts.as_json(instance_type, prices, start, end))
         else:
             show(prices)
         if csv_file:
@@ -119,13 +136,13 @@ def show(prices: Sequence[SpotPrice]) -> None:
 def write_csv(file: str, prices: Sequence[SpotPrice]) -> None:
     text = spotfacts.as_csv(prices)
     if file == "-":
-        click.echo(text, nl=False)
+        click.echo(text, nl=False, file=machines())
         return
     try:
         Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise exception.BaseException(f"can not write {file}: {error.strerror}") from error
-    log.info("%d prices are in %s", len(prices), Path(file).resolve())
+    log.info("%d prices are in %s", len(spotfacts.changes(prices)), Path(file).resolve())
 
 
 def draw(app: App, drawn: Chart, instance_type: str, output: Path | None, *, plot: bool) -> None:

@@ -106,11 +106,23 @@ def _prepare(app: App, tag: str, name: str | None, settings: dict[str, Any], *, 
     template = _with_key(app, validation.with_options(app.config.template(name or ""), **_given(settings)), settings)
     if settings.get("force_spot_master") is False:
         template = dataclasses.replace(template, master_spot_bid=None)
-    prepared = validation.prepare(app.clusters, tag, template)
+    try:
+        prepared = validation.prepare(app.clusters, tag, template)
+    except exception.ConfigSettingError as error:
+        raise _with_its_file(app, error, settings) from error
     _refuse_existing(app, tag)
     if validate:
         validation.validate(app.clusters, prepared)
     return prepared
+
+
+def _with_its_file(app: App, error: exception.ConfigSettingError, settings: dict[str, Any]) -> exception.ConfigError:
+    """The error with the file that is wrong; it is none where an option said so."""
+    from starcluster.config import load, templates
+
+    if error.setting.lower() in _given(settings):
+        return error
+    return templates.placed(load.document_of(app.options.config, cloud=app.options.cloud), error)
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:

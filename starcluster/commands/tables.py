@@ -37,6 +37,10 @@ def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
         if not columns[worst].rank:
             break
         kept.remove(worst)
+    # what is never left out goes on below, or is cut; where not even that is enough, the last ones go after all
+    least = [min(one.fold or wide, wide) for one, wide in zip(columns, need, strict=True)]
+    while len(kept) > 1 and sum(least[at] for at in kept) + _GAP * (len(kept) - 1) > width:
+        kept.pop()
     return kept
 
 

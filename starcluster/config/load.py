@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from starcluster.config.schema import (
     VolumeSettings,
 )
 from starcluster.config.secrecy import is_secret
-from starcluster.config.sections import missing, specs, values
+from starcluster.config.sections import fault, missing, specs, values
 from starcluster.config.unknown import SECTIONS, unknown
 from starcluster.logger import log
 
@@ -31,6 +32,7 @@ Read = Callable[[str], tuple[Named | None, list[exception.ConfigError]]]
 LOCAL_KEY = "local"
 ENVIRONMENT = "environment"
 _ASIDE = {"__stderr__": True}
+_HOST = re.compile(r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:.]+\]")
 _PLURAL = {"cluster": "templates"}
 
 
@@ -164,8 +166,26 @@ def _plugin(document: ini.Document, name: str) -> tuple[PluginSettings | None, l
 
 
 def _aws(document: ini.Document) -> tuple[AwsSettings, list[exception.ConfigError]]:
-    found, faults = values(aws_section(document), AwsSettings)
-    return AwsSettings(**found), faults
+    section = aws_section(document)
+    found, faults = values(section, AwsSettings)
+    return AwsSettings(**found), [*faults, *_access_faults(section)]
+
+
+def _access_faults(section: ini.Section) -> Iterator[exception.ConfigError]:
+    """A key by halves, and an address that is none."""
+    key, secret = "aws_access_key_id", "aws_secret_access_key"
+    for there, other in ((key, secret), (secret, key)):
+        if section.text(there) and not section.text(other):
+            yield exception.ConfigSettingError(
+                f"is missing, {there.upper()} is there",
+                file=section.file(there),
+                section=section.title,
+                setting=other.upper(),
+            )
+    host = section.text("aws_region_host")
+    if host and not _HOST.fullmatch(host):
+        hint = "such as ec2.us-east-1.amazonaws.com; the rest of an address is AWS_IS_SECURE, AWS_PORT and AWS_EC2_PATH"
+        yield fault(section, "aws_region_host", f"'{host}' is not the name of a host", hint)
 
 
 def aws_section(document: ini.Document) -> ini.Section:

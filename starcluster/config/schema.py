@@ -218,8 +218,9 @@ class Config:
         wanted = name or self.default_template()
         self._check("cluster", wanted)
         if wanted not in self.templates:
+            where = {} if name else {"section": "global", "setting": "DEFAULT_TEMPLATE"}
             raise exception.ClusterTemplateDoesNotExist(
-                f"there is no section [cluster {wanted}]", file=self.path, hint=self._known_templates()
+                f"there is no section [cluster {wanted}]", file=self.path, hint=self._known_templates(), **where
             )
         return self.templates[wanted]
 

@@ -66,6 +66,17 @@ def extended(document: ini.Document, name: str) -> ini.Section:
     return dataclasses.replace(chain[0], raw=raw, files=files, titles=titles, defaults=defaults, filled=True)
 
 
+def placed(document: ini.Document, error: ConfigError) -> ConfigError:
+    """An error that knows no file, with the one that wrote its setting, be it in a section that this one EXTENDS."""
+    kind, _, name = error.section.partition(" ")
+    if error.file or not kind:
+        return error
+    section = extended(document, name) if kind == "cluster" else document.get(error.section)
+    setting = error.setting.lower()
+    where = {"file": section.file(setting), "section": section.title_of(setting)}
+    return type(error)(error.what, setting=error.setting, hint=error.hint, **where)
+
+
 def ancestry(document: ini.Document, name: str) -> Iterator[ini.Section]:
     """The section, the one that it EXTENDS, and so on."""
     section = document.get(f"cluster {name}")

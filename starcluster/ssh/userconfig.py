@@ -49,7 +49,8 @@ class UserConfig:
 
     def change(self, change: Callable[[Blocks], Mapping[tuple[str, str], str]]) -> bool:
         """Write what `change` makes of the blocks; whether that differs from what there was."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # `parents` would make it for all to read
+        self.path.parent.mkdir(exist_ok=True, mode=0o700)
         with _locked(self.path.with_name(".starcluster.lock")):
             before = self.blocks()
             after = dict(change(dict(before)))

@@ -101,7 +101,7 @@ def test_every_problem_is_found_and_not_only_the_first(run: Run, path: Path) -> 
         "[key k] KEY_LOCATION: the key file /no/such/key does not exist",
         "[plugin p]: plugin 'p': starcluster.plugins.spotworker has no class Spot",
         "[plugin q]: ",
-        "[permission all]: ports go from 0 to 65535",
+        "[permission all] FROM_PORT: ports go from 0 to 65535",
         "[permission all] CIDR_IP: opens SSH to the whole world",
     ):
         assert wanted in found
@@ -127,6 +127,21 @@ def test_one_template_has_its_own_problems_only(run: Run, path: Path, key: str) 
     text = key + CLUSTER + "[cluster d]\nEXTENDS = c\nCLUSTER_SIZE = x\n"
     assert problems(checked(run, path, text, "c", code=0)) == []
     assert len(problems(checked(run, path, text, "d", code=1))) == 1
+
+
+def test_a_fault_is_told_where_it_is_written(run: Run, path: Path, key: str) -> None:
+    more = path.with_name("more")
+    more.write_text(CLUSTER + "CLUSTER_USER = root\nVOLUMES = v\n[volume v]\nVOLUME_ID = home\nMOUNT_PATH = data\n")
+    text = f"[global]\nCLOUD = local\nINCLUDE = {more}\n" + key + "[cluster d]\nEXTENDS = c\n"
+    found = problems(checked(run, path, text, "d", code=1))
+    user = f"{more} [cluster c] CLUSTER_USER: 'root' can not be the cluster's user"
+    volume = f"{more} [volume v] MOUNT_PATH: 'data' is not an absolute path below /"
+    assert found == [user, volume]
+    started = ("-c", str(path), "start", "-c", "d")
+    assert run(*started, "tag").err == f"!!! ERROR - {user}\n"
+    assert run(*started, "-u", "me", "tag").err == f"!!! ERROR - {volume}\n"
+    told = run(*started, "-u", "ROOT", "tag").err
+    assert told == "!!! ERROR - [cluster d] CLUSTER_USER: 'ROOT' can not be the cluster's user\n"
 
 
 def test_a_template_that_is_not_there(run: Run, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.cluster.volumehosts import HostWish, plan_host
+from starcluster.cluster.volumes import VolumeWish
 from tests.fakes.ec2 import FakeEc2, fake_error
 from tests.unit.commands.conftest import Run
 
@@ -119,6 +121,22 @@ def test_the_helpers_type_is_checked_in_the_zone_before_a_volume_is_made(
     with pytest.raises(exception.InvalidZone, match=r"t3\.micro is not offered in us-east-1a") as caught:
         plan_host(clusters, HostWish(keyname="k", image="ami-1"), "us-east-1a")  # type: ignore[arg-type]
     assert caught.value.hint.endswith("offered in: us-east-1b")
+
+
+@pytest.mark.parametrize(("words", "warned"), [(["-t", "gp3"], True), (["-t", "gp3", "--type", "io2"], False)])
+def test_a_tag_that_was_meant_for_the_type_is_told(
+    run: Run, tmp_path: Path, words: list[str], warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Mapping[str, str]] = []
+
+    def create(clusters: object, wish: VolumeWish) -> SimpleNamespace:
+        made.append(wish.tags)
+        return SimpleNamespace(id="vol-1")
+
+    monkeypatch.setattr("starcluster.cluster.volumes.create_volume", create)
+    (tmp_path / "config").write_text("[global]\nCLOUD = local\n[key local]\n")
+    result = run("-c", str(tmp_path / "config"), "createvolume", *words, "1", "us-east-1a")
+    assert (made, "--type gp3" in result.out) == ([{"gp3": ""}], warned)
 
 
 def test_an_interrupted_createvolume_says_that_it_cleaned_up(

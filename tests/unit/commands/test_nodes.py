@@ -15,7 +15,7 @@ from starcluster.cluster.namerecord import Attempt, Lease, NameRecord, NameRecor
 from starcluster.cluster.record import GENERATION
 from starcluster.commands.nodefacts import COLUMNS, NodeFacts, facts_of
 from starcluster.commands.showing import counted, duration, money, saved_words, spent_words
-from starcluster.commands.tables import Column, fitting, table
+from starcluster.commands.tables import Column, fitting, left_out, table
 from starcluster.model import Instance, InstanceState, Market, SpotPrice
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.commands.conftest import Run
@@ -134,6 +134,19 @@ def test_a_narrow_terminal_gets_the_columns_that_matter_most() -> None:
     assert heads == ["NAME", "STATE", "PROGRESS", "COST", "SAVED", "WHAT"]
     assert len(fitting(COLUMNS, rows, 200)) == len(COLUMNS)
     assert fitting([Column(head="A" * 80)], [["a"]], 60) == [0]
+
+
+def test_what_never_goes_is_folded_and_only_then_left_out() -> None:
+    columns = [Column(head="NAME"), Column(head="PRINT", fold=24), Column(head="LAST")]
+    rows = [["mykey", "a" * 60, "x"]]
+    assert fitting(columns, rows, 60) == [0, 1, 2]
+    assert fitting(columns, rows, 34) == [0, 1]
+    assert left_out(columns, rows, 34).startswith("Not shown: LAST ")
+    assert fitting(columns, rows, 3) == [0]
+    out = io.StringIO()
+    Console(file=out, width=60, force_terminal=True, color_system=None).print(table(columns, rows, 60))
+    assert "mykey" in out.getvalue()
+    assert out.getvalue().count("a") == 60
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from starcluster.commands.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart, price_marks, time_marks
 from starcluster.commands.plot import page
 from starcluster.commands.spotfacts import as_csv, as_json, by_zone, table
+from starcluster.commands.spothistory import write_csv
 from starcluster.model import SpotPrice
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,13 +101,13 @@ def test_numbers_of_each_zone() -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv([*RECORDS, *RECORDS]))))
     assert len(rows) == 3
     assert rows[-1] == {
-        "time": "2026-01-01T02:00:00+00:00", "zone": "us-east-1b", "instance_type": "t3.micro", "price": "0.200000",
+        "time": "2026-01-01T02:00:00Z", "zone": "us-east-1b", "instance_type": "t3.micro", "price": "0.200000",
     }  # fmt: skip
     told = json.loads(json.dumps(as_json("t3.micro", RECORDS, START, END)))
     assert (told["current"], told["zones"]["us-east-1a"]["max"], len(told["prices"])) == (0.2, 0.1, 3)
 
 
-def test_what_is_for_programs_has_standard_output_to_itself(run, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_for_programs_has_standard_output_to_itself(run, tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     assert json.loads(run("spothistory", "t3.micro", "--json").out)["instance_type"] == "t3.micro"
     assert run("spothistory", "t3.micro", "--csv", "-").out.startswith("time,zone,instance_type,price\n2026")
@@ -114,6 +115,8 @@ def test_what_is_for_programs_has_standard_output_to_itself(run, tmp_path: Path,
     assert run("spothistory", "t3.micro", "--csv", "none/x.csv").code == 1
     assert run("spothistory", "t3.micro", "--csv", "x.csv", "-o", "x.PNG").code == 0
     assert (tmp_path / "x.csv").read_text().startswith("time,")
+    write_csv(str(tmp_path / "x.csv"), [*RECORDS, *RECORDS])
+    assert f"3 prices are in {tmp_path / 'x.csv'}" in capsys.readouterr().out
     assert (tmp_path / "x.PNG").read_bytes().startswith(b"\x89PNG")
 
 

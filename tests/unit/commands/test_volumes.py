@@ -50,10 +50,12 @@ def test_which_snapshots_are_listed(run: Run, snapshot: Snapshot, words: list[st
 def test_snapshots_and_volumes_for_programs(run: Run, ec2: FakeEc2, snapshot: Snapshot) -> None:
     [told] = json.loads(run("listsnapshots", "--json").out)
     assert (told["snapshot_id"], told["size_gb"], told["cost_a_month"]) == (snapshot.id, 50, 0.5)
+    assert (told["message"], "" in told.values()) == (None, False)
     ec2.volumes.modify(snapshot.volume_id, size=60)
     [volume] = json.loads(run("listvolumes", "--json").out)
     assert (volume["name"], volume["snapshots"], volume["attached_to"]) == ("home", [snapshot.id], None)
     assert set(volume["modification"]) == {"status", "progress"}
+    assert (volume["snapshot_id"], "" in volume.values()) == (None, False)
 
 
 def test_who_holds_a_volume_is_told_after_starclusters_lines(run: Run, ec2: FakeEc2) -> None:

@@ -158,6 +158,10 @@ def test_plugin_arguments_are_raw(path: Path) -> None:
         ("[permission p]\nFROM_PORT = 1\nTO_PORT = 1\nIP_PROTOCOL = gre\n", r"IP_PROTOCOL", "not one of: tcp"),
         ("[cluster]\n", r"\[cluster\]", "needs a name"),
         ("[global]\nCLOUD = mars\n", r"\[global\] CLOUD", "not one of: aws, local"),
+        ("[aws info]\nAWS_ACCESS_KEY_ID = a\n", r"\[aws info\] AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID is there"),
+        ("[aws info]\nAWS_SECRET_ACCESS_KEY = a\n", r"\[aws info\] AWS_ACCESS_KEY_ID", "is missing"),
+        ("[aws info]\nAWS_REGION_HOST = https://a\n", r"\[aws info\] AWS_REGION_HOST", "not the name of a host"),
+        ("[aws info]\nAWS_REGION_HOST = a b\n", r"\[aws info\] AWS_REGION_HOST", "not the name of a host"),
     ],
 )
 def test_faults_say_where_and_what(path: Path, text: str, where: str, what: str) -> None:
@@ -258,3 +262,7 @@ def test_which_template(path: Path) -> None:
     with pytest.raises(exception.ClusterTemplateDoesNotExist, match=r"\[cluster d\]"):
         config.template("d")
     assert read(path, "[global]\nDEFAULT_TEMPLATE = c\n" + KEY + CLUSTER).template().name == "c"
+    with pytest.raises(exception.ClusterTemplateDoesNotExist, match=r"config \[global\] DEFAULT_TEMPLATE: .*cluster d"):
+        read(path, "[global]\nDEFAULT_TEMPLATE = d\n" + KEY + CLUSTER).template()
+    for host in ("ec2.eu-west-1.amazonaws.com", "127.0.0.1:8000", "[::1]"):
+        assert read(path, f"[aws info]\nAWS_REGION_HOST = {host}\n").aws.aws_region_host == host

@@ -25,7 +25,7 @@ def test_blocks_come_back_as_they_were_written(config: UserConfig) -> None:
     config.change(lambda before: {**before, ONE: "Host one\n"})
     assert config.blocks() == {ONE: "Host one\n", TWO: "Host two\n"}
     assert stat.S_IMODE(config.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(config.folder.stat().st_mode) & 0o022 == 0
+    assert stat.S_IMODE(config.folder.stat().st_mode) == 0o700
 
 
 def test_the_line_stands_first_and_everything_else_stays(config: UserConfig) -> None:
