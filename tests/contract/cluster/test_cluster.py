@@ -217,7 +217,10 @@ def test_start_is_refused_for_what_exists(shell: Shell, cluster: str) -> None:
 def test_restart_comes_back_with_home(shell: Shell, cluster: str) -> None:
     shell.on(cluster, "master", "echo kept > /home/kept")
     before = shell.on(cluster, "node001", "cat /proc/sys/kernel/random/boot_id")
-    shell("restart", cluster)
+    shell.on(cluster, "node001", "cd /home; nohup sleep 900 > /dev/null 2>&1 < /dev/null & sleep 0.2; echo")
+    said = shell("restart", cluster).out
+    assert "The master's /home is in use on node001" in said, "what is at work there is not ended for this"
+    assert said.index("Rebooting node: node001") < said.index("Rebooting node: master")
     after = shell.on(cluster, "node001", "cat /proc/sys/kernel/random/boot_id; cat /home/kept")
     assert before not in after
     assert after.endswith("kept\n")

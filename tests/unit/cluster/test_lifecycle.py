@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from starcluster import exception
 from starcluster.cluster import lifecycle, record
 from starcluster.cluster.cluster import Clusters
+from starcluster.cluster.node import Node
 from starcluster.cluster.record import READY
 from starcluster.clustersetup import ClusterSetup
 from starcluster.model import InstanceState, Market
@@ -210,3 +213,54 @@ def test_a_twin_is_the_same_node_with_a_connection_of_its_own(clusters: Clusters
     node.give_up("it is dead")
     with pytest.raises(exception.SSHConnectionError, match="it is dead"):
         _ = node.twin().ssh
+
+
+class Rebooting:
+    """The nodes' side of a restart: who uses /home, who was rebooted, and who came back."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, busy: tuple[str, ...] = (), silent: tuple[str, ...] = ()
+    ) -> None:
+        self.story: list[str] = []
+        self.boots: dict[str, int] = {}
+        self.busy, self.silent = busy, silent
+        for name in ("boot_id", "leave_shares", "reboot"):
+            monkeypatch.setattr(Node, name, self.by_name(name))
+
+    def by_name(self, name: str) -> Callable[[Node], object]:
+        return lambda node: getattr(self, name)(node)
+
+    def boot_id(self, node: Node) -> str:
+        if self.boots.get(node.alias, 0) and f"{node.alias} is back" not in self.story:
+            self.story.append(f"{node.alias} is back")
+        return f"boot {self.boots.get(node.alias, 0)}"
+
+    def leave_shares(self, node: Node) -> bool:
+        if node.alias in self.silent:
+            raise exception.SSHConnectionError("nobody answers")
+        return node.alias not in self.busy
+
+    def reboot(self, node: Node) -> None:
+        self.boots[node.alias] = 1
+        self.story.append(f"{node.alias} goes")
+
+
+@pytest.mark.parametrize(
+    ("who", "story"),
+    [
+        ({}, ["master goes", "node001 goes", "node002 goes"]),
+        ({"busy": ("node002",)}, ["node002 goes", "node002 is back", "master goes", "node001 goes"]),
+        ({"silent": ("node001",)}, ["node001 goes", "node001 is back", "master goes", "node002 goes"]),
+        (
+            {"busy": ("node001", "node002")},
+            ["node001 goes", "node002 goes", "node001 is back", "node002 is back", "master goes"],
+        ),
+    ],
+)
+def test_no_worker_shuts_down_with_the_masters_home_while_the_master_is_away(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, who: dict[str, tuple[str, ...]], story: list[str]
+) -> None:
+    begin(clusters, cluster_size=3)
+    scene = Rebooting(monkeypatch, **who)
+    lifecycle.restart(clusters.get("c"), reboot_only=True)
+    assert scene.story == story
