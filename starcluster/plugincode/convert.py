@@ -14,20 +14,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starcluster import exception
-from starcluster.plugincode import passes
+from starcluster.plugincode import bygone, passes
 from starcluster.plugincode.outliving import with_outliving
-from starcluster.plugincode.source import expand_indents
+from starcluster.plugincode.source import bare, expand_indents
 
 if TYPE_CHECKING:
     from fissix.pytree import Base
     from fissix.refactor import RefactoringTool
 
-VERSION = "3"  # of the conversion: another one makes cached conversions worthless
+VERSION = "4"  # of the conversion: another one makes cached conversions worthless
 _FIXERS = (
     "asserts dict except exec exitfunc funcattrs getcwdu has_key itertools itertools_imports metaclass methodattrs ne"
-    " next nonzero numliterals operator paren print raise renames repr sys_exc throw tuple_params xreadlines"
+    " next nonzero numliterals operator paren print renames repr throw tuple_params xreadlines"
 ).split()
-_OURS = ("ConfigParser base64 commands hashlib md5 sha string subprocess tempfile types urllib urllib2").split()
+_OURS = (
+    "ConfigParser base64 binascii cPickle cgi commands exceptions gzip hashlib hmac httplib imp md5 new pickle pipes"
+    " popen2 sets sha string subprocess tempfile types urllib urllib2 zlib"
+).split()
 _MOVED = {
     "UserDict": "collections",
     "anydbm": "dbm",
@@ -66,7 +69,7 @@ def convert(text: str, file: str, neighbours: Neighbours | None = None) -> Conve
     with _LOCK:
         tree = _refactored(_tool(), expand_indents(text) + "\n", file)
     siblings = around.names if around.package else frozenset()
-    passes.all_of(tree, modules=_modules(around.names), siblings=siblings)
+    passes.all_of(tree, modules=_modules(around.names, bygone.modules(bare(text))), siblings=siblings)
     lines = tuple(_lines_of(tree))
     result = with_outliving(str(tree))
     return Converted(text=result[:-1] if result.endswith("\n") else result, lines=lines)
@@ -135,11 +138,11 @@ def _fixers(tool: RefactoringTool) -> Iterable[Any]:
         yield getattr(module, "Fix" + "".join(part.title() for part in name.split("_")))(tool.options, tool.fixer_log)
 
 
-def _modules(siblings: Collection[str]) -> dict[str, str]:
-    """Python 2's modules that have another name now, or functions that took and gave text."""
+def _modules(siblings: Collection[str], bygone: Collection[str]) -> dict[str, str]:
+    """Python 2's modules that have another name now, functions that took and gave text, or some that ended."""
     from fissix.fixes.fix_imports import MAPPING
 
-    every = {**MAPPING, **_MOVED, **{name: f"starcluster.python2.{name}" for name in _OURS}}
+    every = {**MAPPING, **_MOVED, **{name: f"starcluster.python2.{name}" for name in (*_OURS, *bygone)}}
     return {name: new for name, new in every.items() if name not in siblings}
 
 

@@ -9,9 +9,12 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from starcluster.plugincode import bygone, errors
 from starcluster.plugincode.dictorder import python2_order
+from starcluster.plugincode.tree import is_leaf as _is
+from starcluster.plugincode.tree import method as _method
+from starcluster.plugincode.tree import nodes_of as _nodes
 
-_AS_FUNCTIONS = ("decode", "encode", "setdefaultencoding")
 _NOW_KEYWORDS = {"async", "await", "nonlocal"}
 _OCTAL = re.compile(r"^0\d*[1-7]\d*$")
 _FLOAT = re.compile(r"^(?:\d+\.\d*|\.\d+|\d+(?=[eEjJ]))")
@@ -20,6 +23,8 @@ _FLOAT = re.compile(r"^(?:\d+\.\d*|\.\d+|\d+(?=[eEjJ]))")
 def all_of(tree: Any, *, modules: Mapping[str, str], siblings: Collection[str]) -> None:
     """In place; `modules` have another name now, `siblings` are those that an import in a package finds beside it."""
     _imports(tree, modules, () if "absolute_import" in tree.future_features else siblings)
+    errors.all_of(tree)
+    bygone.all_of(tree)
     if "division" not in tree.future_features:
         _divisions(tree)
     _calls(tree)
@@ -27,12 +32,6 @@ def all_of(tree: Any, *, modules: Mapping[str, str], siblings: Collection[str]) 
     _kept_exceptions(tree)
     _literals(tree)
     _keywords(tree)
-
-
-def _nodes(tree: Any, name: str) -> list[Any]:
-    from fissix.pygram import python_symbols
-
-    return [node for node in tree.post_order() if node.type == getattr(python_symbols, name)]
 
 
 def _call(name: str, node: Any) -> Any:
@@ -62,10 +61,6 @@ def _wrap(node: Any) -> None:
     node.replace(_call("py2_divisor", copy))
 
 
-def _is(node: Any, value: str) -> bool:
-    return getattr(node, "value", None) == value
-
-
 def _is_float(node: Any) -> bool:
     return bool(_FLOAT.match(getattr(node, "value", "")))
 
@@ -79,16 +74,11 @@ def _calls(tree: Any) -> None:
         at = 1
         while at < len(node.children) - 1:
             method, arguments = _method(node.children[at]), node.children[at + 1]
-            if method in _AS_FUNCTIONS and _is_call(arguments):
+            if method in bygone.AS_FUNCTIONS and _is_call(arguments):
                 node, at = _to_function(node, at, f"py2_{method}"), 0
             elif method == "sort" and _is_call(arguments) and _sorts_by_comparing(arguments):
                 _wrap_arguments(arguments, "py2_sort")
             at += 1
-
-
-def _method(node: Any) -> str:
-    children = node.children
-    return str(children[1].value) if len(children) == 2 and _is(children[0], ".") else ""
 
 
 def _is_call(node: Any) -> bool:
@@ -195,7 +185,9 @@ def today(literal: str, *, unicode_literals: bool = False) -> str:
         return "r" + re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), rest)
     if prefix == "u":
         return rest
-    if prefix == "" and not unicode_literals:
+    if prefix == "br":
+        return "r" + rest
+    if prefix == "b" or (prefix == "" and not unicode_literals):
         return re.sub(
             r"\\(.)", lambda found: rf"\\{found[1]}" if found[1] in "uUN" else found[0], rest, flags=re.DOTALL
         )

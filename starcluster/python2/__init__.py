@@ -7,6 +7,7 @@ bytes, or has lost a name. Text is str everywhere, as Python 2's plain strings w
 
 from __future__ import annotations
 
+import builtins
 import codecs
 import functools
 import importlib
@@ -17,7 +18,8 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-_filter, _open, _sorted, _zip = filter, open, sorted, zip
+_bytes, _compile, _eval, _exec = bytes, compile, eval, exec
+_filter, _map, _open, _sorted, _zip = filter, map, open, sorted, zip
 _BYTE_CODECS = frozenset("hex hex_codec base64 base64_codec zlib zip bz2 quopri uu".split())
 
 StandardError = Exception
@@ -68,6 +70,11 @@ def oct(number: int) -> str:  # noqa: A001
     """`0755`, where today's has `0o755`."""
     digits = f"{abs(number):o}"
     return ("-" if number < 0 else "") + (digits if digits == "0" else "0" + digits)
+
+
+def coerce(left: Any, right: Any) -> tuple[Any, Any]:
+    kind = type(left + right)
+    return kind(left), kind(right)
 
 
 def cmp(left: Any, right: Any) -> int:
@@ -128,7 +135,13 @@ def apply(function: Callable[..., Any], words: Any = (), named: Any = None) -> A
 
 
 class _AnyText(type):
-    """isinstance(x, basestring) and isinstance(x, unicode) for every str."""
+    """isinstance(x, basestring), isinstance(x, unicode) and type(x) == unicode for every str."""
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is str
+
+    def __hash__(cls) -> int:
+        return hash(str)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, str)
@@ -145,10 +158,20 @@ class unicode(metaclass=_AnyText):
     """The kind of all strings; unicode(x) and unicode(x, encoding) make one."""
 
     def __new__(cls, value: Any = "", encoding: str = "utf-8", errors: str = "strict") -> str:
-        if isinstance(value, bytes | bytearray):
-            return bytes(value).decode(encoding, errors)
+        if isinstance(value, _bytes | bytearray):
+            return _bytes(value).decode(encoding, errors)
         special = getattr(type(value), "__unicode__", None)
         return special(value) if special else str(value)
+
+
+class bytes(metaclass=_AnyText):  # noqa: A001
+    """The kind of all strings, as str; bytes(x) makes one."""
+
+    def __new__(cls, value: Any = "") -> str:
+        return to_text(_bytes(value)) if isinstance(value, _bytes | bytearray) else str(value)
+
+
+buffer = bytes
 
 
 def py2_decode(value: Any, *words: Any, **named: Any) -> Any:
@@ -162,9 +185,9 @@ def _decode(value: str, encoding: str = "utf-8", errors: str = "strict") -> str:
     return str(codecs.decode(value, "rot13")) if encoding.lower() in ("rot13", "rot_13") else _escaped(value, encoding)
 
 
-def _recode(function: Any, value: str, encoding: str) -> bytes:
+def _recode(function: Any, value: str, encoding: str) -> builtins.bytes:
     """By a codec from bytes to bytes."""
-    result: bytes = function(to_bytes(value), encoding)
+    result: builtins.bytes = function(to_bytes(value), encoding)
     return result
 
 
@@ -199,23 +222,93 @@ def to_bytes(value: Any) -> Any:
     return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
 
 
-def to_text(value: bytes) -> str:
+def to_text(value: builtins.bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
+
+
+# --- methods that ended
+
+
+def py2_translate(value: Any, *words: Any) -> Any:
+    """text.translate(table, letters to leave out)"""
+    if not isinstance(value, str) or not 1 <= len(words) <= 2:
+        return value.translate(*words)
+    table, *out = words
+    kept = value.translate(dict.fromkeys(_map(ord, out[0]))) if out else value
+    return kept if table is None else kept.translate(table)
+
+
+def py2_isAlive(value: Any) -> Any:
+    return value.isAlive() if hasattr(value, "isAlive") else value.is_alive()
+
+
+def py2_getchildren(value: Any) -> Any:
+    return value.getchildren() if hasattr(value, "getchildren") else list(value)
+
+
+def py2_getiterator(value: Any, *words: Any, **named: Any) -> Any:
+    return value.getiterator(*words, **named) if hasattr(value, "getiterator") else list(value.iter(*words, **named))
+
+
+def py2_getheader(value: Any, *words: Any, **named: Any) -> Any:
+    return value.getheader(*words, **named) if hasattr(value, "getheader") else value.get(*words, **named)
+
+
+def py2_tostring(value: Any, *words: Any, **named: Any) -> Any:
+    """Of xml.etree and of arrays."""
+    made = value.tostring(*words, **named) if hasattr(value, "tostring") else value.tobytes()
+    return to_text(made) if isinstance(made, _bytes) else made
+
+
+def py2_exc_clear(_: Any) -> None:
+    """sys.exc_clear() has nothing to do any more."""
+
+
+# --- errors
+
+
+def py2_message(error: Any) -> Any:
+    """error.message"""
+    if hasattr(error, "message") or not isinstance(error, BaseException):
+        return error.message
+    return error.args[0] if len(error.args) == 1 else ""
+
+
+def py2_members(error: Any) -> Any:
+    """What error[0] looks into."""
+    return error.args if isinstance(error, BaseException) and not hasattr(error, "__getitem__") else error
+
+
+def py2_raised(kind: Any, value: Any = None, trace: Any = None) -> BaseException:
+    """The error of `raise kind, value, trace`."""
+    error = kind if isinstance(kind, BaseException) else _error(kind, value)
+    return error.with_traceback(trace) if trace is not None else error
+
+
+def _error(kind: Any, value: Any) -> BaseException:
+    if isinstance(value, kind):
+        return value  # type: ignore[no-any-return]
+    made: BaseException = kind() if value is None else kind(*value) if isinstance(value, tuple) else kind(value)
+    return made
 
 
 # --- files and modules
 
 
 def open(name: Any, mode: str = "r", buffering: int = -1) -> Any:  # noqa: A001
-    """Text of any bytes: what is read can be written again as it was; `b` gives bytes."""
-    mode = mode.replace("U", "") or "r"
-    if "b" in mode:
-        return _open(name, mode, buffering)
+    """Text of any bytes, with `b` too: what is read can be written again as it was."""
+    mode = mode.replace("U", "").replace("b", "") or "r"
     mode = mode if mode[0] in "rwax" else "r" + mode
     return _open(name, mode, 1 if buffering == 0 else buffering, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 class _AnyFile(type):
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or (isinstance(other, type) and issubclass(other, io.IOBase))
+
+    def __hash__(cls) -> int:
+        return hash(io.IOBase)
+
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, io.IOBase)
 
@@ -229,16 +322,48 @@ class file(metaclass=_AnyFile):
 
 def input(prompt: str = "") -> Any:  # noqa: A001
     """Evaluates what is typed, as Python 2 did."""
-    return eval(raw_input(prompt))
+    return _eval(raw_input(prompt))
 
 
-def execfile(name: str, into: dict[str, Any] | None = None, local: dict[str, Any] | None = None) -> None:
-    """Runs a file of Python 3 in the caller's names, or in those given."""
+def execfile(name: str, into: dict[str, Any] | None = None, local: Any = None) -> None:
+    """Runs a file in the caller's names, or in those given."""
+    from starcluster.python2.strings import run_file
+
     frame = sys._getframe(1)
     names = frame.f_globals if into is None else into
-    with _open(name, encoding="utf-8") as source:
-        code = compile(source.read(), name, "exec")
-    exec(code, names, names if local is None else local)
+    inner = frame.f_locals if into is None else names
+    run_file(name, names, inner if local is None else local)
+
+
+def exec(code: Any, into: dict[str, Any] | None = None, local: Any = None) -> None:  # noqa: A001
+    """Runs Python 2 in the caller's names, or in those given; variables of the caller's function stay as they are."""
+    _in_names(_exec, code, "exec", sys._getframe(1), into, local)
+
+
+def eval(code: Any, into: dict[str, Any] | None = None, local: Any = None) -> Any:  # noqa: A001
+    """The value of an expression of Python 2."""
+    return _in_names(_eval, code, "eval", sys._getframe(1), into, local)
+
+
+def _in_names(function: Any, code: Any, mode: str, frame: Any, into: dict[str, Any] | None, local: Any) -> Any:
+    from starcluster.python2.strings import code_of, furnished
+
+    if hasattr(code, "read"):
+        code = code.read()
+    if isinstance(code, str):
+        code = code_of(code, "<string>", mode)
+    if into is None:
+        return function(code, furnished(frame.f_globals), frame.f_locals if local is None else local)
+    return function(code, furnished(into), into if local is None else local)
+
+
+def compile(source: Any, filename: str, mode: str, *words: Any, **named: Any) -> Any:  # noqa: A001
+    """Of Python 2."""
+    from starcluster.python2.strings import code_of
+
+    if words or named or not isinstance(source, str):
+        return _compile(source, filename, mode, *words, **named)
+    return code_of(source, filename, mode)
 
 
 def reload(module: Any) -> Any:
@@ -247,8 +372,10 @@ def reload(module: Any) -> Any:
 
 
 NAMES = (
-    "StandardError apply basestring cmp execfile file filter input intern long map oct open py2_decode py2_divisor"
-    " py2_encode py2_setdefaultencoding py2_sort range raw_input reduce reload round sorted unichr unicode xrange zip"
+    "StandardError apply basestring buffer bytes cmp coerce compile eval exec execfile file filter input intern long"
+    " map oct open py2_decode py2_divisor py2_encode py2_exc_clear py2_getchildren py2_getheader py2_getiterator"
+    " py2_isAlive py2_members py2_message py2_raised py2_setdefaultencoding py2_sort py2_tostring py2_translate range"
+    " raw_input reduce reload round sorted unichr unicode xrange zip"
 ).split()
 BUILTINS: dict[str, Any] = {name: globals()[name] for name in NAMES}
 __all__ = [*NAMES]

@@ -25,7 +25,7 @@ def capwords(s: str, sep: str | None = None) -> str:
 
 def _method(name: str) -> Any:
     def function(s: str, *words: Any) -> Any:
-        return getattr(s, name)(*words)
+        return getattr(str(s), name)(*words)
 
     function.__name__ = name
     return function

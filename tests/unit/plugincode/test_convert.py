@@ -23,6 +23,8 @@ def run(text: str) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning", "ignore:subprocess:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nobody closed files then
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -89,6 +91,51 @@ def run(text: str) -> dict[str, Any]:
         ("try:\n    raise StandardError('a')\nexcept StandardError, (e):\n    x = e.args[0]", "a"),
         ("if 1:\n\tx = 1\n        x += 1", 2),
         ("x = (lambda (a, b): a + b)((1, 2))", 3),
+        ("try:\n    raise Exception, 'boo'\nexcept Exception, e:\n    x = e.message, e[0], e.message.upper()[1:]\nx += (e[:], )",
+         ("boo", "boo", "OO", ("boo",))),
+        ("try:\n    open('/no/such')\nexcept IOError, e: x = e[0], e[1], e.message", (2, "No such file or directory", "")),
+        ("class E(Exception):\n  def __init__(self, m): self.message = m\ntry: raise E, 'a'\nexcept E, e: x = e.message\ne.message = 'b'", "a"),
+        ("import sys\ntry:\n  try: {}['a']\n  except KeyError:\n    t, v, tb = sys.exc_info()\n    kind = sys.exc_type.__name__\n"
+         "    raise t, v, tb\nexcept KeyError, e:\n  x = str(e), kind", ("'a'", "KeyError")),
+        ("try: raise ValueError, ('a', 1)\nexcept ValueError, e: x = e.args\ntry: raise KeyError, None\nexcept KeyError, f: x += f.args",
+         ("a", 1)),
+        ("try:\n  try: raise ValueError('a')\n  except Exception, e: raise ValueError, e\nexcept ValueError, f: x = f.args", ("a",)),
+        ("l = [('b', '10'), ('a', '9')]\nl.sort(lambda (a, b), (c, d): cmp(int(b), int(d)))\nx = l, (lambda (a, (b, c)), d=1: (a, b, c, d))((1, (2, 3))),"
+         " (lambda (a,), b: [a.a for i in [b]])(({},), 1) if 0 else 0", ([("a", "9"), ("b", "10")], (1, 2, 3, 1), 0)),
+        ("f = open('/dev/null', 'wb')\nf.write('text')\nf.close()\nx = open('/dev/null', 'rb').read() + 'a', type(f) == file", ("a", True)),
+        ("x = b'a' + 'b', bytes('c'), isinstance('a', bytes), type(u'a') == unicode, br'\\d', buffer('ab')[1:]",
+         ("ab", "c", True, True, "\\d", "b")),
+        ("import pickle, cPickle, zlib, binascii, hmac, hashlib, StringIO\ns = StringIO.StringIO()\ncPickle.dump([1], s)\ncPickle.dump(2, s, 2)\n"
+         "x = pickle.loads(pickle.dumps({'a': 1})), zlib.decompress(zlib.compress('aa')), binascii.hexlify('a'),"
+         " hmac.new('k', 'm', hashlib.md5).hexdigest()[:4], len(s.getvalue()) > 5", ({"a": 1}, "aa", "61", "ed7e", True)),
+        ("import tempfile, os, gzip, csv, pickle\nd = tempfile.mkdtemp()\nf, n = tempfile.mkstemp(dir=d)\nos.write(f, 'hi'); os.close(f)\n"
+         "g = gzip.open(n + '.gz', 'wb'); g.write('a\\nb\\n'); g.close()\nw = csv.writer(open(n + '.csv', 'wb')); w.writerow(['a', 1]); del w\n"
+         "p = open(n + '.p', 'wb'); pickle.dump([1], p); pickle.dump([2], p); p.close()\np = open(n + '.p')\n"
+         "x = open(n, 'rb').read(), gzip.open(n + '.gz').readlines(), list(csv.reader(open(n + '.csv', 'rb'))), pickle.load(p), pickle.load(p)",
+         ("hi", ["a\n", "b\n"], [["a", "1"]], [1], [2])),
+        ("import os\ni, o = os.popen2('cat')\ni.write('a'); i.close()\na, b, c = os.popen3('echo e >&2')\nx = o.read(), c.read(), os.getpid() > 0, os.sep",
+         ("a", "e\n", True, "/")),
+        ("import os, tempfile\nd = tempfile.mkdtemp()\nos.makedirs(d + '/a', 0755)\nx = []\n"
+         "os.path.walk(d, lambda arg, top, names: arg.append((top[len(d):], names)), x)\nx.append(os.path.basename('a/b'))",
+         [("", ["a"]), ("/a", []), "b"]),
+        ("import popen2, commands\np = popen2.Popen3('echo a; exit 3')\nx = p.fromchild.read(), p.wait()", ("a\n", 768)),
+        ("import time, inspect, collections, cgi, pipes, operator, fractions, sets, new, exceptions, platform\ndef f(a, b=1): pass\n"
+         "x = time.clock() >= 0, inspect.getargspec(f)[0], isinstance({}, collections.Mapping), cgi.escape('<'), pipes.quote('a b'), operator.div(7, 2),"
+         " fractions.gcd(4, 6), list(sets.Set('a')), new.instancemethod(f, 1, int)(), exceptions.StandardError is StandardError, len(platform.dist())",
+         (True, ["a", "b"], True, "&lt;", "'a b'", 3, 2, ["a"], None, True, 3)),
+        ("import threading\nclass T(threading.Thread):\n  _stop = False\n  def run(self): self._stop = True\nt = T()\nt.start(); t.join()\nx = t._stop, t.isAlive()",
+         (True, False)),
+        ("import json, string\nx = json.loads('[1]', encoding='utf-8'), 'hello'.translate(None, 'l'), string.maketrans('a', 'b') and"
+         " 'aa'.translate(string.maketrans('a', 'b')), string.zfill(7, 3)", ([1], "heo", "bb", "007")),
+        ("import xml.etree.ElementTree as ET\nr = ET.fromstring('<a><b>1</b></a>')\nx = [c.text for c in r.getchildren()], len(r.getiterator('b')), ET.tostring(r)",
+         (["1"], 1, "<a><b>1</b></a>")),
+        ("class V:\n    \"doc\"\n    def __init__(self, n): self.n = n\n    def __cmp__(self, o): return cmp(self.n, o.n)\n"
+         "x = [v.n for v in sorted([V(2), V(1)])], V(1) == V(1), V(1) != V(1), V(1) >= V(2), max(V(1), V(3)).n",
+         ([1, 2], True, False, False, 3)),
+        ("names = {}\nexec 'a = 7 / 2\\nprint a,' in names\nx = names['a'], eval('0755 / 2'), eval('`a`', {'a': [1]}), eval('[n for n in map(None, [1])]')",
+         (3, 246, "[1]", [1])),
+        ("code = compile('y = 7 / 2\\nprint y', 'f', 'exec')\nexec code\nexec 'y += 1'\ntry: eval('1 +')\nexcept SyntaxError, e: x = y, 'f' in locals()", (4, False)),
+        ("x = coerce(1, 2.5), cmp('a', 'b')", ((1.0, 2.5), -1)),
         ("from itertools import izip, imap\nx = list(izip('a', 'b')) + list(imap(None, 'c'))", [("a", "b"), ("c",)]),
     ],
 )  # fmt: skip
@@ -103,6 +150,27 @@ def test_division(left: int, right: int, real: float) -> None:
     names = run("def f(a, b): return a / b")
     assert names["f"](left, right) == left // right
     assert names["f"](real, right) == real / right
+
+
+def test_files_and_servers_are_read_as_text(tmp_path: Path) -> None:
+    (tmp_path / "page").write_bytes("zoë\n\xff".encode("latin-1"))
+    text = "import urllib, urllib2\nu = urllib2.urlopen(page)\nx = u.read().split('\\n'), urllib.urlopen(page).readlines()\n"
+    text += "y = u.info().getheader('content-length'), [len(line) for line in urllib.urlopen(page)]\n"
+    text += "f = open(out, 'wb')\nf.write(urllib2.urlopen(page).read())\nf.close()\n"
+    names = run(f"page = {(tmp_path / 'page').as_uri()!r}; out = {str(tmp_path / 'out')!r}\n{text}")
+    assert [len(line) for line in names["x"][0]] == [3, 1]
+    assert (names["y"], len(names["x"][1])) == (("5", [4, 1]), 2)
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "page").read_bytes()
+
+
+def test_files_of_python_2_are_run(tmp_path: Path) -> None:
+    (tmp_path / "two").write_text("half = 7 / 2\nprint 'two',\n")
+    (tmp_path / "three").write_text("# python3\nhalf = 7 / 2\n")
+    names = run(
+        f"import os, imp\nos.chdir({str(tmp_path)!r})\nexecfile('two')\nd = {{}}\nexecfile('two', d)\ne = {{}}\n"
+        "execfile('three', e)\nx = half, d['half'], e['half'], imp.load_source('from_a_file', 'two').half"
+    )
+    assert names["x"] == (3, 3, 3.5, 3)
 
 
 def test_a_file_without_an_end_and_an_empty_one() -> None:
