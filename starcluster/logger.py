@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
+import os
 import sys
 import textwrap
 import time
@@ -85,14 +86,37 @@ def timed_lines() -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_stderr() -> Iterator[None]:
-    """Within it standard output is for what `machines()` is given: sentences, and what plugins print, go to stderr."""
-    before = console.machines
-    console.machines = machines()
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
+    """Within it standard output is for what `machines()` is given.
+
+    Sentences, and what plugins and programs that they start print, go to stderr.
+    """
+    with contextlib.ExitStack() as stack:
+        before = console.machines
+        console.machines = before or stack.enter_context(_kept_stdout(sys.stdout))
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        try:
             yield
+        finally:
+            console.machines = before
+
+
+@contextlib.contextmanager
+def _kept_stdout(stdout: TextIO) -> Iterator[TextIO]:
+    """Standard output under another number; its own is stderr meanwhile, for programs that are started."""
+    try:
+        number, aside = stdout.fileno(), sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        yield stdout  # no file of the system's: no program writes to it
+        return
+    stdout.flush()
+    kept = os.dup(number)
+    os.dup2(aside, number)
+    try:
+        with open(kept, "w", encoding=stdout.encoding, errors=stdout.errors, buffering=1, closefd=False) as out:
+            yield out
     finally:
-        console.machines = before
+        os.dup2(kept, number)
+        os.close(kept)
 
 
 def machines() -> TextIO:

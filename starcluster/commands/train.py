@@ -60,7 +60,7 @@ def command(app: App, words: tuple[str, ...], everything: bool, again: bool, jso
       0    all commands have finished
       1    a command gave up: it failed max_restarts times in a row
       2    wrong usage, or something in train.cfg can not be meant
-      3    you must act first: a quota, a permission, a node that a person ended
+      3    you must act first: a quota, a permission, a broken plugin, a node that a person ended
       130  Ctrl-C; 143 SIGTERM; 129 SIGHUP: the nodes go on, unwatched
 
     \b

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from starcluster import exception
+from starcluster import exception, names
 from starcluster.cluster.drives.records import DriveRecords
 from starcluster.logger import log
 from starcluster.model import Market
@@ -41,7 +41,10 @@ class ClustersDoor(Protocol):
 
 
 def check_wishes(wishes: Sequence[Wish], ec2: Ec2Door, clusters: ClustersDoor) -> None:
-    """UsageError for a zone, an instance type or a user that does not exist, with the section that names it."""
+    """UsageError for a zone, an instance type or a user that does not exist, with the section that names it.
+
+    SupervisionError for a plugin that can not be loaded: without it no node would ever be set up.
+    """
     checked: set[tuple[str, str]] = set()
     for wish in wishes:
         for check in (_check_zones, _check_types):
@@ -51,6 +54,8 @@ def check_wishes(wishes: Sequence[Wish], ec2: Ec2Door, clusters: ClustersDoor) -
                 log.debug("%s is not checked: %s", wish.name, error)
         _check_user(wish, clusters, checked)
     _check_drives(wishes, ec2)
+    for tag in dict.fromkeys(wish.cluster for wish in wishes):
+        _check_plugins(tag, {names.fold(wish.name) for wish in wishes if wish.cluster == tag}, ec2, clusters)
 
 
 def _wrong(wish: Wish, setting: str, why: str, hint: str) -> exception.UsageError:
@@ -134,3 +139,26 @@ def _check_user(wish: Wish, clusters: ClustersDoor, checked: set[tuple[str, str]
     if status == _NO_SUCH_USER:
         hint = f"CLUSTER_USER is one; `starcluster sshmaster {wish.cluster} getent passwd` shows all"
         raise _wrong(wish, "run_as", f"there is no user '{wish.run_as}' in the cluster {wish.cluster}", hint)
+
+
+def _check_plugins(tag: str, wanted: Collection[str], ec2: Ec2Door, clusters: ClustersDoor) -> None:
+    """Before a machine is paid for; where nodes run already they are watched all the same."""
+    try:
+        clusters.get(tag).plugins  # noqa: B018  they are made
+    except exception.PluginError as error:
+        if _some_live(tag, wanted, ec2):
+            log.warning("cluster %s: %s; no other node can be set up", tag, error.msg)
+            return
+        raise exception.SupervisionError(f"cluster {tag}: {error.msg}", hint=error.hint) from error
+    except exception.BaseException as error:
+        log.debug("the plugins of %s are not checked: %s", tag, error)
+
+
+def _some_live(tag: str, wanted: Collection[str], ec2: Ec2Door) -> bool:
+    """Also when nobody can tell."""
+    try:
+        found = ec2.instances.find(cluster=tag)
+    except exception.AWSError as error:
+        log.debug("whether nodes of %s run is not known: %s", tag, error)
+        return True
+    return any(one.state.is_alive and names.fold(one.alias) in wanted for one in found)

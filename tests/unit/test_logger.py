@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from starcluster.logger import log, machines, only_stderr
@@ -18,3 +21,25 @@ def test_within_only_stderr_standard_output_is_for_machines(capsys: pytest.Captu
     out, err = capsys.readouterr()
     assert out == "{}\n[]\nlater\n"
     assert err == ">>> said\nprinted by a plugin\n"
+
+
+PROGRAM = """
+import os, sys
+from starcluster.logger import log, machines, only_stderr
+with only_stderr():
+    os.system("echo from a program")
+    log.info("told")
+    with only_stderr():
+        print("{}", file=machines())
+    os.system("echo from another")
+    print("[]", file=machines())
+print("after")
+sys.stdout.flush()
+os.system("echo and after")
+"""
+
+
+def test_programs_that_are_started_keep_out_of_it_as_well() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout == "{}\n[]\nafter\nand after\n"
+    assert done.stderr == "from a program\n>>> told\nfrom another\n"

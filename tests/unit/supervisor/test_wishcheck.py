@@ -10,21 +10,30 @@ import pytest
 
 from starcluster import exception
 from starcluster.cluster.drives.records import DriveRecords
-from starcluster.model import Market
+from starcluster.model import InstanceState, Market
 from starcluster.supervisor.drivewishes import DriveWish
 from starcluster.supervisor.wishcheck import check_wishes, with_zones
 from tests.fakes.ec2 import FakeEc2, fake_error
-from tests.unit.supervisor.world import wish
+from tests.unit.supervisor.world import instance, wish
 
 
 class Clusters:
-    """One cluster whose master knows these users; `away`: it can not be asked."""
+    """One cluster whose master knows these users; `away`: it can not be asked; `broken`: what its plugins raise."""
 
-    def __init__(self, *users: str, away: bool = False) -> None:
-        self.users, self.away, self.asked = users, away, 0
+    def __init__(self, *users: str, away: bool = False, broken: Exception | None = None) -> None:
+        self.users, self.away, self.broken, self.asked = users, away, broken, 0
 
     def get(self, tag: str) -> Any:
-        return SimpleNamespace(running_master=lambda: SimpleNamespace(ssh=self))
+        return self
+
+    def running_master(self) -> Any:
+        return SimpleNamespace(ssh=self)
+
+    @property
+    def plugins(self) -> list[Any]:
+        if self.broken:
+            raise self.broken
+        return []
 
     def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
         self.asked += 1
@@ -99,3 +108,19 @@ def test_a_type_that_is_never_on_spot() -> None:
     with pytest.raises(exception.UsageError, match="not offered on spot"):
         check_wishes([wish()], ec2, Clusters())
     check_wishes([wish(market=Market.ON_DEMAND)], ec2, Clusters())
+
+
+def test_a_plugin_that_can_not_be_loaded_costs_nothing() -> None:
+    broken = exception.PluginSyntaxError("plugin 'tools' is not valid Python 2", hint="look there")
+    with pytest.raises(exception.SupervisionError, match="cluster mycluster: plugin 'tools' is not valid") as caught:
+        check_wishes([wish()], FakeEc2(), Clusters(broken=broken))
+    assert caught.value.hint == "look there"
+    check_wishes([wish()], FakeEc2(), Clusters(broken=fake_error("RequestLimitExceeded")))
+
+
+def test_nodes_that_run_are_watched_without_their_plugins() -> None:
+    ec2, broken = FakeEc2(), Clusters(broken=exception.PluginError("gone"))
+    ec2.instances.find = lambda *, cluster: [instance(alias="MyNode"), instance(2, InstanceState.TERMINATED)]  # type: ignore[method-assign,misc]
+    check_wishes([wish(), wish("other")], ec2, broken)
+    with pytest.raises(exception.SupervisionError):
+        check_wishes([wish("other")], ec2, broken)
