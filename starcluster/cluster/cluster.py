@@ -124,6 +124,7 @@ class Cluster:
 
     def set_phase(self, phase: str) -> None:
         self.ec2.network.tag_group(self.group.id, {record.PHASE: phase})
+        self.group = dataclasses.replace(self.group, tags={**self.group.tags, record.PHASE: phase})
 
     @property
     def cluster_user(self) -> str:

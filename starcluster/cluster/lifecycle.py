@@ -301,8 +301,12 @@ def terminate(cluster: Cluster, *, force: bool = False) -> None:
 
 
 def _close_down(cluster: Cluster) -> None:
+    """A cluster whose start did not end has nothing that plugins could save, and nodes that may not answer them."""
+    passing: tuple[type[exception.BaseException], ...] = (exception.RecordError, exception.ConfigError)
+    if cluster.phase == record.PHASE_LAUNCHING:
+        passing += (exception.PluginError,)
     try:
-        _shut_down(cluster, force=False, passing=(exception.RecordError, exception.ConfigError))
+        _shut_down(cluster, force=False, passing=passing)
     except exception.PluginError as error:
         raise exception.PluginError(
             error.explain(), hint=f"nothing was ended; starcluster terminate -f {cluster.tag} does so without plugins"

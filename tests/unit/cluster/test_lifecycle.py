@@ -8,7 +8,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.cluster import lifecycle, record
-from starcluster.cluster.cluster import Clusters
+from starcluster.cluster.cluster import Cluster, Clusters
 from starcluster.cluster.node import Node
 from starcluster.cluster.record import READY
 from starcluster.clustersetup import ClusterSetup
@@ -182,6 +182,24 @@ def test_terminate_ends_nothing_when_a_plugin_can_not_do_its_part(clusters: Clus
     assert clusters.get("c").phase != record.PHASE_TERMINATING
     lifecycle.terminate(cluster, force=True)
     assert clusters.all() == []
+
+
+def test_terminate_of_a_start_that_did_not_end_waits_for_no_plugin(
+    clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Cluster, "set_phase", killed)
+        with pytest.raises(KeyboardInterrupt):
+            begin(clusters)
+    ec2.advance()
+    cluster = clusters.get("c")
+    cluster.__dict__["plugins"] = [Saver()]
+    lifecycle.terminate(cluster)
+    assert clusters.all() == []
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_the_root_volume_of_a_stopped_node_only_is_deleted(clusters: Clusters, ec2: FakeEc2) -> None:
