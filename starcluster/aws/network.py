@@ -14,6 +14,16 @@ from starcluster.model import KeyPair, Permission, SecurityGroup, Subnet, Zone
 CLOSE_TOGETHER = "cluster"  # EC2's word for that strategy of placement groups
 
 
+def several(groups: Sequence[SecurityGroup]) -> exception.UserMustAct:
+    """The error for a name that several VPCs have."""
+    where = ", ".join(f"{one.id} in {one.vpc_id}" for one in groups)
+    return exception.UserMustAct(
+        f"{len(groups)} security groups are named '{groups[0].name}': {where}",
+        hint="a name can mean one cluster only: end the instances of the one that is not wanted, and delete its"
+        " group by its id (aws ec2 delete-security-group --group-id ...)",
+    )
+
+
 class Network:
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -25,12 +35,7 @@ class Network:
         # EC2 takes * and ? in a filter for any letters
         found = [one for one in self._groups(group_name=name) if one.name == name]
         if len(found) > 1:
-            where = ", ".join(f"{one.id} in {one.vpc_id}" for one in found)
-            raise exception.UserMustAct(
-                f"{len(found)} security groups are named '{name}': {where}",
-                hint="a name can mean one cluster only: end the instances of the one that is not wanted, and delete its"
-                " group by its id (aws ec2 delete-security-group --group-id ...)",
-            )
+            raise several(found)
         return found[0] if found else None
 
     def group_of(self, group_id: str) -> SecurityGroup:

@@ -141,7 +141,12 @@ def _free_volumes(node: Node, *, force: bool) -> None:
 
 
 def stop(cluster: Cluster, *, terminate_unstoppable: bool = False, force: bool = False) -> None:
-    """Shut the nodes down so that `start -x` brings them back; spot nodes can only be terminated."""
+    """Shut the nodes down so that `start -x` brings them back; spot nodes can only be terminated.
+
+    RecordError when the record can not be read or is newer than we are, and not `force`.
+    """
+    if not force:
+        cluster.record.check_writable(cluster.tag)
     unstoppable = [node for node in cluster.nodes if not node.is_stoppable()]
     if unstoppable and len(unstoppable) == len(cluster.nodes):
         raise exception.InvalidOperation(
@@ -205,7 +210,7 @@ def _quiet(cluster: Cluster, node: Node, comes_back: bool) -> None:
         elif node.instance.data_devices:
             node.stop_exporting()
         node.detach_external_volumes()
-    except (exception.SSHError, exception.WaitTimeout, exception.AWSError) as error:
+    except (exception.SSHError, exception.WaitTimeout, exception.AWSError, exception.RecordError) as error:
         log.warning("volumes of %s were not unmounted: %s", node.alias, error)
 
 

@@ -151,7 +151,7 @@ class ClusterRecord:
         if self.is_newer:
             raise exception.RecordError(
                 f"cluster '{tag}' was made by starcluster {self.version}, this is {__version__}",
-                hint="use that version or a later one; terminate --force works with this one",
+                hint="use that version or a later one; stop --force and terminate --force work with this one",
             )
 
 

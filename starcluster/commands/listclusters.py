@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from starcluster import __version__, exception, names
+from starcluster.aws.network import several
 from starcluster.cluster import record
 from starcluster.commands import listinstances
 from starcluster.commands.listing import Form, forms, iso, show_json, show_table
@@ -65,11 +66,23 @@ def command(app: App, /, *, tags: tuple[str, ...], show_ssh_status: bool, form: 
     else:
         for group in wanted:
             show(group, nodes[group.id], spots[group.id], ssh, form)
-    return max([_tell_trouble(group) for group in wanted], default=0)
+    by_name = _by_name(wanted)
+    return max([_tell_trouble(*same) for same in by_name.values()], default=0)
 
 
-def _tell_trouble(group: SecurityGroup) -> int:
+def _by_name(groups: Sequence[SecurityGroup]) -> dict[str, list[SecurityGroup]]:
+    """By the cluster's name, its group; several VPCs may have one of a name, and then no other verb goes near it."""
+    found: dict[str, list[SecurityGroup]] = {}
+    for group in groups:
+        found.setdefault(names.cluster_tag(group.name), []).append(group)
+    return found
+
+
+def _tell_trouble(group: SecurityGroup, *others: SecurityGroup) -> int:
     """Say what is wrong with the cluster's record; the exit status that follows."""
+    if others:
+        log.error("%s", several([group, *others]).explain())
+        return 1
     tag = names.cluster_tag(group.name)
     try:
         found = record.from_tags(group.tags, tag=tag)
@@ -84,12 +97,12 @@ def _tell_trouble(group: SecurityGroup) -> int:
 
 def chosen(groups: Sequence[SecurityGroup], tags: Sequence[str]) -> list[SecurityGroup]:
     """The groups of these clusters, all without tags; ClusterDoesNotExist for an unknown one."""
-    known = {names.cluster_tag(group.name): group for group in groups}
+    known = _by_name(groups)
     for tag in tags:
         if tag not in known:
             hint = f"active clusters: {', '.join(sorted(known))}" if known else ""
             raise exception.ClusterDoesNotExist(f"cluster '{tag}' does not exist", hint=hint)
-    return [known[tag] for tag in tags] if tags else list(groups)
+    return [group for tag in dict.fromkeys(tags) for group in known[tag]] if tags else list(groups)
 
 
 def members(app: App, groups: Sequence[SecurityGroup]) -> tuple[ByGroup[Instance], ByGroup[SpotRequest]]:

@@ -128,6 +128,17 @@ def test_a_newer_record_is_not_worked_on(clusters: Clusters, ec2: FakeEc2) -> No
         lifecycle.remove_node(cluster, cluster.get_node("node001"))
 
 
+@pytest.mark.parametrize("tags", [{"@sc-schema": "99", "@sc-version": "9.9"}, {"@sc-schema": "0"}])
+def test_stop_goes_on_without_the_record_by_force_only(clusters: Clusters, ec2: FakeEc2, tags: dict[str, str]) -> None:
+    group = begin(clusters).group
+    ec2.network.tag_group(group.id, tags)
+    with pytest.raises(exception.RecordError):
+        lifecycle.stop(clusters.get("c"))
+    assert not ec2.count("instances.stop")
+    lifecycle.stop(clusters.get("c"), force=True)
+    assert ec2.count("instances.stop")
+
+
 @pytest.mark.parametrize("has_heir", [True, False])
 def test_what_belongs_to_the_name_stays_when_another_instance_has_it(
     clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, has_heir: bool

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from starcluster.cluster import record
-from starcluster.model import LaunchRequest, Market
+from starcluster.model import LaunchRequest, Market, SecurityGroup
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.cluster.conftest import RECORD
 from tests.unit.commands.conftest import Run
@@ -129,6 +129,18 @@ def test_listclusters_of_an_unknown_cluster(run: Run, ec2: FakeEc2) -> None:
     assert result.said == "!!! ERROR - cluster 'nosuch' does not exist\n"
     launch(ec2, "master")
     assert "!!! ERROR - active clusters: demo\n" in run("listclusters", "nosuch").said
+
+
+@pytest.mark.parametrize("words", [(), ("twin",), ("twin", "twin")])
+def test_two_clusters_of_one_name_are_both_shown_with_one_error(run: Run, ec2: FakeEc2, words: tuple[str, ...]) -> None:
+    first, second = (
+        SecurityGroup(id=f"sg-{number}", name="@sc-twin", vpc_id=f"vpc-{number}", tags={}) for number in (1, 2)
+    )
+    ec2.network.all_groups |= {one.id: one for one in (first, second)}
+    result = run("listclusters", *words)
+    assert (result.code, result.out.count("twin (security group: @sc-twin)\n")) == (1, 2)
+    assert result.err.startswith("!!! ERROR - 2 security groups are named '@sc-twin': sg-1 in vpc-1, sg-2 in vpc-2\n")
+    assert "terminate --force" not in result.err
 
 
 @pytest.mark.parametrize("clusters", [1, 7, 201])
