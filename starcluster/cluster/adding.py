@@ -46,7 +46,8 @@ def add(cluster: Cluster, aliases: Sequence[str], wish: AddWish) -> Joined:
     specs = specs_of(cluster.record, aliases, wish, zone=zone, home=master.placement)
     if cluster.record.placement_group:
         specs = [_close(cluster, spec, home=master.placement) for spec in specs]
-    _ = cluster.plugins  # one that can not be made is told before anything is paid for
+    cluster.check_key()  # this, and a plugin that can not be made, is told before anything is paid for
+    _ = cluster.plugins
     return Joining(cluster, keep=wish.keep).join(specs)
 
 

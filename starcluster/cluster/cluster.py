@@ -20,6 +20,7 @@ from starcluster.logger import log
 from starcluster.model import InstanceState, SecurityGroup, SpotRequest, Subnet
 from starcluster.ssh.access import Access
 from starcluster.ssh.dialer import Dialer, GuardedDialer
+from starcluster.ssh.keyfile import check_key_file
 from starcluster.ssh.proxy import SsmDialer
 
 if TYPE_CHECKING:
@@ -196,6 +197,10 @@ class Cluster:
             return self.cloud.dialer
         door = Door(self.group, ec2=self.ec2, cloud=self.cloud, clock=self.clock)
         return GuardedDialer(self.cloud.dialer, door.keep)
+
+    def check_key(self) -> None:
+        """KeyFileError unless there is a private key to reach nodes with, and nobody else can read it."""
+        check_key_file(self._key_file())
 
     def _key_file(self) -> Path:
         return Path(self.config.key(self.record.keyname).key_location).expanduser()

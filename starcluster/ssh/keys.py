@@ -6,13 +6,13 @@ import base64
 import hashlib
 import io
 import os
-import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from starcluster import exception
+from starcluster.ssh.keyfile import check_key_file
 from starcluster.ssh.lean import paramiko
 
 
@@ -31,25 +31,6 @@ def read_private_key(path: str | os.PathLike[str]) -> paramiko.PKey:
         raise exception.KeyFileError(
             f"{where} is not a private key", hint="KEY_LOCATION must be the file that createkey wrote"
         ) from error
-
-
-def check_key_file(path: str | os.PathLike[str]) -> Path:
-    """The file's whole path if ssh would take it; else KeyFileError."""
-    where = Path(path).expanduser()
-    if not where.exists():
-        raise exception.KeyFileError(
-            f"the key file {where} does not exist",
-            hint="set KEY_LOCATION in the config's [key] section, or make a key: starcluster createkey",
-        )
-    if not where.is_file():
-        raise exception.KeyFileError(f"the key file {where} is not a file", hint="set KEY_LOCATION")
-    if not os.access(where, os.R_OK):
-        raise exception.KeyFileError(f"the key file {where} can not be read", hint=f"chmod 600 {where}")
-    if stat.S_IMODE(where.stat().st_mode) & 0o077:
-        raise exception.KeyFileError(
-            f"the key file {where} can be read by others; ssh refuses such a key", hint=f"chmod 600 {where}"
-        )
-    return where
 
 
 def fingerprints(path: str | os.PathLike[str]) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 
 from starcluster import exception
 from starcluster.ssh.access import Access
+from starcluster.ssh.keyfile import check_private
 from starcluster.ssh.words import with_profile
 
 
@@ -62,6 +63,7 @@ def argv(
         raise exception.CommandNotFound("there is no ssh program on this machine")
     words = [program, *options(access, instance_id)]
     if access.key_file:
+        check_private(access.key_file)
         words += ["-i", str(access.key_file)]
     for wanted, flag in ((forward_x11, "-Y"), (forward_agent, "-A"), (pseudo_tty, "-t"), (pseudo_tty is False, "-T")):
         if wanted:

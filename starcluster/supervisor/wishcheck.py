@@ -43,7 +43,7 @@ class ClustersDoor(Protocol):
 def check_wishes(wishes: Sequence[Wish], ec2: Ec2Door, clusters: ClustersDoor) -> None:
     """UsageError for a zone, an instance type or a user that does not exist, with the section that names it.
 
-    SupervisionError for a plugin that can not be loaded: without it no node would ever be set up.
+    SupervisionError for a plugin that can not be loaded, or a private key: no node would ever be set up.
     """
     checked: set[tuple[str, str]] = set()
     for wish in wishes:
@@ -55,7 +55,7 @@ def check_wishes(wishes: Sequence[Wish], ec2: Ec2Door, clusters: ClustersDoor) -
         _check_user(wish, clusters, checked)
     _check_drives(wishes, ec2)
     for tag in dict.fromkeys(wish.cluster for wish in wishes):
-        _check_plugins(tag, {names.fold(wish.name) for wish in wishes if wish.cluster == tag}, ec2, clusters)
+        _check_set_up(tag, {names.fold(wish.name) for wish in wishes if wish.cluster == tag}, ec2, clusters)
 
 
 def _wrong(wish: Wish, setting: str, why: str, hint: str) -> exception.UsageError:
@@ -141,17 +141,19 @@ def _check_user(wish: Wish, clusters: ClustersDoor, checked: set[tuple[str, str]
         raise _wrong(wish, "run_as", f"there is no user '{wish.run_as}' in the cluster {wish.cluster}", hint)
 
 
-def _check_plugins(tag: str, wanted: Collection[str], ec2: Ec2Door, clusters: ClustersDoor) -> None:
+def _check_set_up(tag: str, wanted: Collection[str], ec2: Ec2Door, clusters: ClustersDoor) -> None:
     """Before a machine is paid for; where nodes run already they are watched all the same."""
     try:
-        clusters.get(tag).plugins  # noqa: B018  they are made
-    except exception.PluginError as error:
+        cluster = clusters.get(tag)
+        cluster.check_key()
+        _ = cluster.plugins  # they are made
+    except (exception.PluginError, exception.KeyFileError) as error:
         if _some_live(tag, wanted, ec2):
             log.warning("cluster %s: %s; no other node can be set up", tag, error.msg)
             return
         raise exception.SupervisionError(f"cluster {tag}: {error.msg}", hint=error.hint) from error
     except exception.BaseException as error:
-        log.debug("the plugins of %s are not checked: %s", tag, error)
+        log.debug("the plugins and the key of %s are not checked: %s", tag, error)
 
 
 def _some_live(tag: str, wanted: Collection[str], ec2: Ec2Door) -> bool:

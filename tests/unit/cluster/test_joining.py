@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,27 @@ def test_a_plugin_that_can_not_be_made_is_told_before_anything_is_launched(
     monkeypatch.setattr(ec2.instances, "start", lambda ids: pytest.fail("started"))
     with pytest.raises(exception.PluginError, match=why):
         starting.resume(cluster)
+
+
+def _let_others_read(key_file: Path) -> None:
+    key_file.chmod(0o644)
+
+
+@pytest.mark.parametrize(("spoil", "why"), [(Path.unlink, "does not exist"), (_let_others_read, "read by others")])
+def test_a_key_of_no_use_is_told_before_anything_is_launched(
+    clusters: Clusters,
+    ec2: FakeEc2,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+    why: str,
+) -> None:
+    cluster = begin(clusters)
+    before = set(ec2.instances.all)
+    spoil(key_file)
+    with pytest.raises(exception.KeyFileError, match=why):
+        add(cluster, monkeypatch, SetUps(), "a")
+    assert set(ec2.instances.all) == before
 
 
 def test_a_set_up_that_fails_is_tried_once_more_on_the_same_machine(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from starcluster import exception
 from starcluster.cluster.tarstream import shell_pattern
 from starcluster.ssh import login
 from starcluster.ssh.access import Access
@@ -71,3 +72,10 @@ def test_wildcards_live_and_all_else_is_quoted(tmp_path: Path) -> None:
     assert shown("$(touch evil).txt") == ["$(touch evil).txt"]
     assert not (tmp_path / "evil").exists()
     assert shell_pattern("~/x y") == "~/'x y'"
+
+
+def test_a_key_that_others_can_read_is_told_of_by_us(access: Access, key_file: Path) -> None:
+    key_file.chmod(0o640)
+    with pytest.raises(exception.KeyFileError, match="can be read by others") as caught:
+        login.argv(access, instance_id="i", host="h")
+    assert caught.value.hint == f"chmod 600 {key_file}"

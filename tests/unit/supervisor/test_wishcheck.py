@@ -29,6 +29,10 @@ class Clusters:
     def running_master(self) -> Any:
         return SimpleNamespace(ssh=self)
 
+    def check_key(self) -> None:
+        if isinstance(self.broken, exception.KeyFileError):
+            raise self.broken
+
     @property
     def plugins(self) -> list[Any]:
         if self.broken:
@@ -110,11 +114,13 @@ def test_a_type_that_is_never_on_spot() -> None:
     check_wishes([wish(market=Market.ON_DEMAND)], ec2, Clusters())
 
 
-def test_a_plugin_that_can_not_be_loaded_costs_nothing() -> None:
+def test_a_plugin_or_a_key_that_is_of_no_use_costs_nothing() -> None:
     broken = exception.PluginSyntaxError("plugin 'tools' is not valid Python 2", hint="look there")
     with pytest.raises(exception.SupervisionError, match="cluster mycluster: plugin 'tools' is not valid") as caught:
         check_wishes([wish()], FakeEc2(), Clusters(broken=broken))
     assert caught.value.hint == "look there"
+    with pytest.raises(exception.SupervisionError, match="cluster mycluster: the key file"):
+        check_wishes([wish()], FakeEc2(), Clusters(broken=exception.KeyFileError("the key file is not there")))
     check_wishes([wish()], FakeEc2(), Clusters(broken=fake_error("RequestLimitExceeded")))
 
 
