@@ -22,6 +22,7 @@ class Only(StrEnum):
     AT_CREATION = "ec2:CreateAction"
     FOR_EC2 = "iam:PassedToService"
     FOR_SPOT = "iam:AWSServiceName"
+    FOR_A_SERVICE = "kms:GrantIsForAWSResource"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,10 +240,15 @@ NEEDS: tuple[Need, ...] = (
     Need(
         action="iam:CreateServiceLinkedRole",
         features=("spot",),
-        on=(On(kinds=("role/aws-service-role/spot.amazonaws.com",), only=Only.FOR_SPOT),),
+        on=(On(kinds=("role/aws-service-role/spot.amazonaws.com/*",), only=Only.FOR_SPOT),),
         by_us=False,
     ),
-    Need(action="kms:CreateGrant", features=("encryption",), on=(On(kinds=("key",)),), by_us=False),
+    Need(
+        action="kms:CreateGrant",
+        features=("encryption",),
+        on=(On(kinds=("key",), only=Only.FOR_A_SERVICE),),
+        by_us=False,
+    ),
     Need(action="kms:Decrypt", features=("encryption",), on=(On(kinds=("key",)),), by_us=False),
     Need(action="kms:DescribeKey", features=("encryption",), on=(On(kinds=("key",)),), by_us=False),
     Need(

@@ -22,8 +22,9 @@ _CONDITIONS: dict[Only, dict[str, Any]] = {
     Only.MADE_BY_US: {"Null": {Only.MADE_BY_US.value: "false"}},
     Only.TAGGED: {"Null": {Only.TAGGED.value: "false"}},
     Only.AT_CREATION: {"StringEquals": {Only.AT_CREATION.value: list(CREATING)}},
-    Only.FOR_EC2: {"StringEquals": {Only.FOR_EC2.value: "ec2.amazonaws.com"}},
+    Only.FOR_EC2: {"StringEquals": {Only.FOR_EC2.value: ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}},
     Only.FOR_SPOT: {"StringEquals": {Only.FOR_SPOT.value: "spot.amazonaws.com"}},
+    Only.FOR_A_SERVICE: {"Bool": {Only.FOR_A_SERVICE.value: "true"}},
 }
 # AWS limits a policy's length. Together these allow no more: an action looks at the kinds only that it is about.
 _ONE_STATEMENT = (Only.MADE_BY_US, Only.TAGGED)
@@ -34,6 +35,7 @@ _NAMES = {
     Only.AT_CREATION: "TagNew",
     Only.FOR_EC2: "PassRole",
     Only.FOR_SPOT: "SpotRole",
+    Only.FOR_A_SERVICE: "Grant",
 }
 
 

@@ -94,5 +94,7 @@ def test_arns() -> None:
     assert arn("ec2", "image", "aws") == "arn:aws:ec2:*::image/*"
     assert arn("ec2", "subnet", "aws-cn") == "arn:aws-cn:ec2:*:*:subnet/*"
     assert arn("iam", "role", "aws") == "arn:aws:iam::*:role/*"
+    spot = "arn:aws:iam::*:role/aws-service-role/spot.amazonaws.com/*"  # AWS's name for the role comes behind it
+    assert [one["Resource"] for one in statements() if one["Sid"] == "SpotRole"] == [[spot]]
     assert arn("ssm", "parameter/aws/service", "aws") == "arn:aws:ssm:*::parameter/aws/service/*"
     assert arn("ssm", "document/AWS-StartSSHSession", "aws") == "arn:aws:ssm:*::document/AWS-StartSSHSession"
