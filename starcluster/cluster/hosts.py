@@ -14,6 +14,11 @@ BEGIN { n = split(names, list, " "); for (i = 1; i <= n; i++) gone[i] = tolower(
 /^[ \t]*#/ || NF == 0 || $1 ~ /^127\./ || $1 ~ /:/ { print; next }
 { drop = ($1 in reused) && NF == 2; for (f = 2; f <= NF && $f !~ /^#/; f++) if (ours($f)) drop = 1; if (!drop) print }
 """
+# in one step, for the NFS server looks its clients up here while others come; where it is mounted that can not be
+_REPLACE_HOSTS = """if cmp -s /etc/hosts.starcluster /etc/hosts; then :
+elif [ -L /etc/hosts ] || ! mv -f /etc/hosts.starcluster /etc/hosts 2>/dev/null; then
+cat /etc/hosts.starcluster > /etc/hosts; fi
+rm -f /etc/hosts.starcluster"""
 
 
 class Hosts(NodeBase):
@@ -51,9 +56,9 @@ class Hosts(NodeBase):
             f"{lock('hosts')}\n"
             f"new=$(awk -v names={shlex.quote(' '.join(names))} -v addresses={shlex.quote(addresses)} "
             f"{shlex.quote(_AWK_HOSTS)} /etc/hosts)\n"
+            "cp -aL /etc/hosts /etc/hosts.starcluster\n"
             f'printf "%s\\n" "$new" {" ".join(shlex.quote(entry) for entry in entries)} > /etc/hosts.starcluster\n'
-            "if ! cmp -s /etc/hosts.starcluster /etc/hosts; then cat /etc/hosts.starcluster > /etc/hosts; fi\n"
-            "rm -f /etc/hosts.starcluster",
+            f"{_REPLACE_HOSTS}",
             what=what,
         )
 
