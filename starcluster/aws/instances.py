@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ class Instances:
     def __init__(self, api: Api, images: Images) -> None:
         self._api = api
         self._types: dict[str, InstanceType] = {}
+        self._types_lock = threading.Lock()
         self._images = images
 
     def find(
@@ -167,12 +169,13 @@ class Instances:
 
     def type_info(self, name: str) -> InstanceType:
         """What EC2 says about an instance type, asked once; UserMustAct when there is no such type here."""
-        known = self._types.get(name)
-        if known is None:
-            what = f"look up the instance type '{name}'"
-            answer = self._api.read("describe_instance_types", what=what, InstanceTypes=[name])
-            known = self._types[name] = _instance_type(answer["InstanceTypes"][0])
-        return known
+        with self._types_lock:  # nodes that are launched side by side are of the same one
+            known = self._types.get(name)
+            if known is None:
+                what = f"look up the instance type '{name}'"
+                answer = self._api.read("describe_instance_types", what=what, InstanceTypes=[name])
+                known = self._types[name] = _instance_type(answer["InstanceTypes"][0])
+            return known
 
     def offered_zones(self, name: str) -> set[str]:
         """The zones of this region that offer the type at all (which says nothing of free capacity)."""

@@ -15,6 +15,7 @@ from starcluster.cluster import record, sshentries
 from starcluster.cluster.letin import Door
 from starcluster.cluster.node import Node, volumes_argument
 from starcluster.cluster.record import ClusterRecord
+from starcluster.cluster.together import Together
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
 from starcluster.model import InstanceState, SecurityGroup, SpotRequest, Subnet
@@ -84,6 +85,7 @@ class Cluster:
         self.tag = names.cluster_tag(group.name)
         self.ec2, self.config, self.clock, self.cloud = ec2, config, clock, cloud
         self._nodes: list[Node] | None = None
+        self._looks = Together(self._look)
         self.subnets: dict[str, tuple[float, Subnet | None]] = {}  # by zone, with the moment of the choice
         self.subnets_lock = threading.Lock()
 
@@ -219,7 +221,11 @@ class Cluster:
         return list(self._nodes or [])
 
     def load(self) -> Cluster:
-        """Look again; nodes that stay keep their connections."""
+        """Look again; nodes that stay keep their connections. Threads that load at the same time share a look."""
+        self._looks()
+        return self
+
+    def _look(self) -> None:
         before = {node.id: node for node in self._nodes or []}
         found = self.ec2.instances.find(cluster=self.tag, states=_IN_CLUSTER)
         nodes = []
@@ -233,7 +239,6 @@ class Cluster:
             nodes.append(node)
         self._nodes = in_order(nodes)
         sshentries.follow(self, found)
-        return self
 
     def node_of(self, instance: Any) -> Node:
         """The node that an instance is."""
