@@ -93,13 +93,19 @@ class Hands:
             drive, place = self.look(name, target)
             _check_target(name, target, place)
             step = plan.next_step(drive, place)
-            if isinstance(step, wanted):
+            if isinstance(step, wanted) and self._still_holds(name, target, step):
                 return step.form
             if self.clock.monotonic() > end:
                 raise exception.WaitTimeout(f"drive {name}: {step.because}, for {self.limit / 60:.0f} minutes")
             if not isinstance(step, plan.Refuse) and said != (said := step.because):
                 log.info("drive %s: %s", name, step.because)
             self.do(drive, step, target)
+
+    def _still_holds(self, name: str, target: Target, step: plan.Use | plan.Attach) -> bool:
+        """Whether it may be mounted. A look reads the entries before the volumes: when another driver attached it in
+        between, what it may not have seen any more is an entry that stood there already, and sent the drive elsewhere.
+        """
+        return not isinstance(step, plan.Use) or plan.may_mount(*self.look(name, target), step.form)
 
     def bring_to_zone(self, name: str, zone: str, *, lossy: bool = False) -> Form:
         """Have the drive's volume in the zone, free for whoever wants it there."""

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from starcluster import exception
 from starcluster.cluster.drives import plan
-from starcluster.cluster.drives.drive import Form
+from starcluster.cluster.drives.drive import MARK, MARKED_FOR, Form
 from starcluster.model import Instance
-from tests.unit.cluster.drives.world import World
+from tests.unit.cluster.drives.world import VolumeDoor, World
 
 ZONES = ("us-east-1a", "us-east-1b")
 
@@ -160,3 +160,34 @@ def test_in_quiet_times_the_drive_comes_up_wherever_it_is_wanted(seed: int) -> N
         form = world.hands().bring("data", world.target(node))
         assert world.contents[form.volume.id] == story.acknowledged
         world.free(form.volume.id)
+
+
+def test_an_attachment_that_is_seen_without_the_entries_before_it_is_no_leave_to_mount() -> None:
+    """Two drivers of one node: the one that attached looks again, and so must the one that finds it attached."""
+    world = World()
+    world.records.create("data", shape={"size": 1}, keep="")
+    first, here = world.launch(ZONES[0]), world.launch(ZONES[1])
+    used = world.hands().bring("data", world.target(first))
+    world.hands().prove(used)
+    world.end(first.id)
+    world.meanwhile = world.finish_snapshots
+    made = world.hands().bring_to_zone("data", here.zone)
+    elsewhere = world.launch(ZONES[0])
+    calls: list[int] = []
+
+    def after_the_entries_were_read() -> None:
+        calls.append(1)
+        if len(calls) != 2:
+            return
+        world.meanwhile = lambda: None
+        for _ in range(2):  # it goes to another zone, unused as it is, and so long ago that its snapshot counts
+            drive, place = world.hands().look("data", world.target(elsewhere))
+            world.hands().do(drive, plan.next_step(drive, place), world.target(elsewhere))
+            world.clock.sleep(4000)
+        door = VolumeDoor(world)  # and a driver that is killed before it looks again brings it here
+        door.attach(made.id, here.id)
+        door.tag(made.id, {MARK: "2:late", MARKED_FOR: here.id})
+
+    world.meanwhile = after_the_entries_were_read
+    with pytest.raises(exception.UserMustAct, match=f"{made.id}, an older volume of the drive data"):
+        world.hands(limit=20_000).bring("data", world.target(here))
