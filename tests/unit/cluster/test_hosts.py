@@ -1,4 +1,4 @@
-"""/etc/hosts is replaced in one step: an NFS server that looks a client up meanwhile finds the old file or the new one."""
+"""/etc/hosts is replaced in one step: who looks a name up meanwhile finds the old file or the new one."""
 
 from __future__ import annotations
 
