@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 an error; 2 wrong usage; a verb may return another one (a 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -37,6 +38,7 @@ Examples:
 """
 
 _NEAR = 0.75
+_RARELY = (20_000, 20, 50)  # a tenth of a verb's start went into looking for garbage among what it had just made
 
 
 class Verbs(Words):
@@ -125,6 +127,7 @@ def cli(ctx: click.Context, *, debug: bool, config: str | None, region: str | No
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    gc.set_threshold(*_RARELY)
     if COMPLETE_VARIABLE in os.environ:
         return _complete()
     if sys.stderr.isatty():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PARTS = ("wire", "incoming", "places", "receiver", "sender", "node")
 _CONNECTION_LOST = 255
 _NO_PYTHON = 91
-_PIPE = 1 << 20
+_PIPE = 1 << 18
 _NOISE = 1 << 16  # what a user's .bashrc may print before we are heard
 _LAST_SECONDS = 10.0
 # the modules come as JSON, and each is made in the order given: nothing is written to the node's disk
@@ -98,7 +98,8 @@ class CopyLink:
 
     def run(self, talk: Callable[[w.Wire], Any]) -> Any:
         """Start the other end and be this one; what `talk` returns, w.Refused, LinkLost or NoPython."""
-        words = self.node.login_argv(user=self._user, command=f"exec sh -c {shlex.quote(_START)}", profile=False)
+        command = f"exec sh -c {shlex.quote(_START)}"
+        words = self.node.login_argv(user=self._user, command=command, profile=False, bulk=True)
         early = self._begun.take(words) if self._begun else None
         if early is not None:
             try:

@@ -22,7 +22,7 @@ import struct
 import zlib
 from typing import Any, BinaryIO, NamedTuple
 
-BLOCK = 1 << 19
+BLOCK = 1 << 16
 LITTLE = 1 << 16  # so large a file goes in one frame
 ASK, LIST, WANT, SMALL, FILE, DATA, HOLE, DONE, END, RESULT, REFUSED = (bytes([letter]) for letter in b"QLWSFDHTERX")
 FOLDER, LINK, PLAIN = "d", "l", "f"

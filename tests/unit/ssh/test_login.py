@@ -44,6 +44,31 @@ def test_flags(access: Access) -> None:
     assert "-T" in login.argv(access, instance_id="i", host="h", pseudo_tty=False)
 
 
+def test_much_goes_by_the_cipher_that_the_processor_knows(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ciphers(*, aes: bool, bulk: bool = True) -> list[str]:
+        monkeypatch.setattr(login, "_aes_in_hardware", lambda: aes)
+        words = login.argv(access, instance_id="i", host="h", bulk=bulk)
+        return [word for word in words if word.startswith("Ciphers=")]
+
+    (chosen,) = ciphers(aes=True)
+
+    def asked(*words: str) -> list[str]:
+        told = subprocess.run(["ssh", "-G", "-F", "/dev/null", *words, "h"], capture_output=True, text=True, check=True)
+        return next(line[8:].split(",") for line in told.stdout.splitlines() if line.startswith("ciphers "))
+
+    assert sorted(asked("-o", chosen)) == sorted(asked())
+    assert asked("-o", chosen)[0] == "aes128-gcm@openssh.com"
+    assert ciphers(aes=False) == ciphers(aes=True, bulk=False) == []
+
+
+@pytest.mark.parametrize(("text", "has"), [("flags\t: fpu aes avx2\n", True), ("flags\t: fpu vaes_x\n", False)])
+def test_whether_there_are_aes_instructions(monkeypatch: pytest.MonkeyPatch, text: str, has: bool) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_: text)
+    assert login._aes_in_hardware() is has
+
+
 @pytest.mark.parametrize("command", ["echo 'it''s'", 'printf %s "a  b"', "exit 7", 'echo $((1+1)) "$0"; false'])
 def test_a_command_survives_its_quoting(command: str) -> None:
     plain = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
