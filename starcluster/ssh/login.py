@@ -14,7 +14,7 @@ from starcluster.ssh.access import Access
 from starcluster.ssh.keyfile import check_private
 from starcluster.ssh.words import with_profile
 
-# OpenSSH's own, those first that a processor with AES instructions does for next to nothing; ssh itself asks for them last
+# OpenSSH's own, but those first that AES instructions do for next to nothing; ssh itself asks for them last
 _QUICK_FIRST = (
     "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr"
 )

@@ -44,9 +44,7 @@ def test_flags(access: Access) -> None:
     assert "-T" in login.argv(access, instance_id="i", host="h", pseudo_tty=False)
 
 
-def test_much_goes_by_the_cipher_that_the_processor_knows(
-    access: Access, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_much_goes_by_the_cipher_that_the_processor_knows(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     def ciphers(*, aes: bool, bulk: bool = True) -> list[str]:
         monkeypatch.setattr(login, "_aes_in_hardware", lambda: aes)
         words = login.argv(access, instance_id="i", host="h", bulk=bulk)
