@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster.ssh.words import plain_command
+from starcluster.ssh.words import exit_status, plain_command
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("-t", "--pseudo-tty", is_flag=True, help="With a terminal, also for a command.")
 @click.pass_obj
 def command(app: App, /, instance: str, words: tuple[str, ...], user: str, **flags: bool) -> int:
-    """Log in to any instance, named by id, DNS name or address, or run a command there; its exit status is ours.
+    """Log in to any instance, named by id, DNS name or address, or run a command there, whose exit status is ours.
 
     The config must have a [key] section for the instance's key pair. Stock images let in only their own user until a
     cluster is made of them: -u ubuntu, say.
@@ -33,4 +33,5 @@ def command(app: App, /, instance: str, words: tuple[str, ...], user: str, **fla
     """
     from starcluster.cluster import anyinstance
 
-    return anyinstance.find_node(app.clusters, instance).shell(user=user, command=plain_command(words), **flags)
+    text = plain_command(words)
+    return exit_status(anyinstance.find_node(app.clusters, instance).shell(user=user, command=text, **flags), text)

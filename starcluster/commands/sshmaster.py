@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster.ssh.words import plain_command
+from starcluster.ssh.words import exit_status, plain_command
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("-t", "--pseudo-tty", is_flag=True, help="With a terminal, also for a command.")
 @click.pass_obj
 def command(app: App, /, tag: str, words: tuple[str, ...], user: str, **flags: bool) -> int:
-    """Log in to the master, or run a command there; its exit status is ours.
+    """Log in to the master, or run a command there, whose exit status is ours.
 
     A command with options of its own goes into quotes or behind --; as with ssh, the node's shell reads the words.
 
@@ -31,4 +31,5 @@ def command(app: App, /, tag: str, words: tuple[str, ...], user: str, **flags: b
       starcluster sshmaster mycluster -- df -h
       starcluster sshmaster mycluster -u ubuntu 'echo "$HOME"'
     """
-    return app.clusters.get(tag).master_node.shell(user=user, command=plain_command(words), **flags)
+    text = plain_command(words)
+    return exit_status(app.clusters.get(tag).master_node.shell(user=user, command=text, **flags), text)

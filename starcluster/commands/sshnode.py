@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster.ssh.words import plain_command
+from starcluster.ssh.words import exit_status, plain_command
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("-t", "--pseudo-tty", is_flag=True, help="With a terminal, also for a command.")
 @click.pass_obj
 def command(app: App, /, tag: str, node: str, words: tuple[str, ...], user: str, **flags: bool) -> int:
-    """Log in to a node, or run a command there; its exit status is ours.
+    """Log in to a node, or run a command there, whose exit status is ours.
 
     NODE is an alias, a number (0 is the master), an instance id or an address. A command with options of its own goes
     into quotes or behind --; as with ssh, the node's shell reads the words.
@@ -33,4 +33,5 @@ def command(app: App, /, tag: str, node: str, words: tuple[str, ...], user: str,
       starcluster sshnode mycluster mynode -- ls -l /home
       starcluster sshnode mycluster mynode "tail -f '/home/my log'"
     """
-    return app.clusters.get(tag).get_node(node).shell(user=user, command=plain_command(words), **flags)
+    text = plain_command(words)
+    return exit_status(app.clusters.get(tag).get_node(node).shell(user=user, command=text, **flags), text)

@@ -12,6 +12,7 @@ from starcluster import exception
 from starcluster.commands.showing import counted
 from starcluster.config.schema import FALLBACKS
 from starcluster.logger import log
+from starcluster.ssh.words import exit_status
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -97,7 +98,7 @@ def command(
         return None
     log.info("Starting cluster took %.3f mins", (time.monotonic() - began) / 60)
     _tell(cluster)
-    return cluster.master_node.shell() if login_master else None
+    return exit_status(cluster.master_node.shell()) if login_master else None
 
 
 def _prepare(app: App, tag: str, name: str | None, settings: dict[str, Any], *, validate: bool) -> Prepared:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+_NO_CONNECTION = 255
+
 
 def plain_command(words: Sequence[str]) -> str:
     """The words joined as ssh joins them: one quoted word, or several, are text for the node's shell."""
     return " ".join(words)
+
+
+def exit_status(status: int, command: str = "") -> int:
+    """What a verb ends with that logs in. A command's status is passed on. A shell that somebody typed into ends 0, as in
+    StarCluster, whatever its last command did: scripts go on behind it. 255 is ssh's own, for no connection.
+    """
+    return status if command or status == _NO_CONNECTION else 0
 
 
 def with_profile(command: str) -> str:

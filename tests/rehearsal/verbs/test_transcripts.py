@@ -161,6 +161,9 @@ def test_spothistory_is_as_it_was(stage: Stage) -> None:
 def test_logging_in_passes_the_status_on(stage: Stage) -> None:
     assert stage.starcluster("sshmaster", "demo", "--", "hostname; exit 3", expect=3).stdout == "master\n"
     assert stage.starcluster("sshnode", "demo", "0", "hostname").stdout == "master\n"
+    assert (
+        stage.starcluster("sshmaster", "demo", input="hostname; exit 3\n").stdout == "master\n"
+    )  # a login, and no command
     node = ids(stage)["node001"]
     assert stage.starcluster("sshinstance", node, "hostname; exit 4", expect=4).stdout == "node001\n"
     assert "booting" in stage.starcluster("showconsole", node).stdout

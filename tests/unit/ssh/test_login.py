@@ -12,6 +12,7 @@ from starcluster.cluster.tarstream import shell_pattern
 from starcluster.ssh import login
 from starcluster.ssh.access import Access
 from starcluster.ssh.client import with_profile
+from starcluster.ssh.words import exit_status
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from tests.unit.ssh.server import PairDialer
 
@@ -102,3 +103,10 @@ def test_a_key_that_others_can_read_is_told_of_by_us(access: Access, key_file: P
     with pytest.raises(exception.KeyFileError, match="can be read by others") as caught:
         login.argv(access, instance_id="i", host="h")
     assert caught.value.hint == f"chmod 600 {key_file}"
+
+
+@pytest.mark.parametrize(
+    ("status", "command", "ends"), [(0, "", 0), (3, "", 0), (255, "", 255), (3, "false", 3), (255, "exit 255", 255)]
+)
+def test_a_command_hands_its_status_on_and_a_login_does_not(status: int, command: str, ends: int) -> None:
+    assert exit_status(status, command) == ends
