@@ -12,7 +12,6 @@ from starcluster.aws.bucket import Limiter, limiter_for
 from starcluster.aws.errors import encoded_denial, failures, translate
 from starcluster.logger import log
 from starcluster.ownfolder import home
-from starcluster.permissions import NEEDS
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -204,9 +203,14 @@ def _new_session(access: Access, *, whole: bool = False) -> Any:
 def _loader(*, whole: bool) -> Any:
     from starcluster.aws.quickmodel import QuickLoader
 
+    return QuickLoader(home() / "cache" / "botocore", _our_operations, whole=whole)
+
+
+def _our_operations() -> list[str]:
+    from starcluster.permissions import NEEDS  # not read at every start
+
     actions = (need.action.partition(":") for need in NEEDS if need.by_us)
-    wanted = [name for service, _, name in actions if service == "ec2"]
-    return QuickLoader(home() / "cache" / "botocore", wanted, whole=whole)
+    return [name for service, _, name in actions if service == "ec2"]
 
 
 def _config(access: Access, attempts: int, *, quick: bool) -> Config:

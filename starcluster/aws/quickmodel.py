@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ _SERVICE, _KIND = "ec2", "service-2"
 
 
 class QuickLoader(Loader):
-    """`whole`: the cut does not do; botocore's own is handed out, and a new cut is made."""
+    """`operations`: what a new cut is to have. `whole`: the old one does not do, and botocore's own is handed out."""
 
-    def __init__(self, folder: Path, operations: Iterable[str], *, whole: bool = False) -> None:
+    def __init__(self, folder: Path, operations: Callable[[], Iterable[str]], *, whole: bool = False) -> None:
         super().__init__()
         self._whole = whole
         self._file = folder / f"ec2-{botocore.__version__}.json"
@@ -38,7 +38,7 @@ class QuickLoader(Loader):
             if kept is not None:
                 return kept
             model = super().load_service_model(service_name, type_name)
-            _keep(self._file, cut(model, self._operations))
+            _keep(self._file, cut(model, self._operations()))
             return model
         return super().load_service_model(service_name, type_name, self._version())
 

@@ -102,7 +102,7 @@ def test_where_nothing_can_be_kept_the_whole_one_does(own: Path) -> None:
 
 
 def test_the_cut_holds_no_more_than_it_needs(own: Path) -> None:
-    loader = QuickLoader(own, ["DescribeRegions"])
+    loader = QuickLoader(own, lambda: ["DescribeRegions"])
     whole = loader.load_service_model("ec2", "service-2")
     kept = json.loads(next(own.iterdir()).read_text())
     assert [*kept["operations"]] == ["DescribeRegions"]
@@ -119,6 +119,6 @@ def test_models_of_the_users_own_are_left_alone(own: Path, monkeypatch: pytest.M
 
 
 def test_the_version_is_the_newest_one(own: Path) -> None:
-    loader = QuickLoader(own, [])
+    loader = QuickLoader(own, list)
     usual = botocore.session.get_session().get_component("data_loader")
     assert loader._version() == usual.determine_latest_version("ec2", "service-2")
