@@ -89,19 +89,18 @@ def read(path: str) -> Document:
     document = Document(path=path, sections={})
     _add(document, path, _fetch(path))
     main = document.get("global")
+    file = main.file("include")  # an included one may have the setting as well
     for name in re.split(r"[,\n]", main.text("include") or ""):
         if name.strip():
-            _include(document, main, expand(name.strip()))
+            _include(document, file, expand(name.strip()))
     return document
 
 
-def _include(document: Document, main: Section, path: str) -> None:
+def _include(document: Document, file: str, path: str) -> None:
     try:
         text = _fetch(path)
     except ConfigNotFound as error:
-        raise ConfigError(
-            error.msg, file=main.file("include"), section="global", setting="INCLUDE", hint=error.hint
-        ) from error
+        raise ConfigError(error.msg, file=file, section="global", setting="INCLUDE", hint=error.hint) from error
     _add(document, path, text)
 
 

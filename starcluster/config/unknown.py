@@ -36,6 +36,8 @@ def unknown(document: ini.Document) -> Iterator[str]:
         kind = kind_of(title)
         if kind in SECTIONS:
             yield from _settings(section, known(kind))
+            if kind == "global" and "include" in section.raw and section.file("include") != document.path:
+                yield f"{section.file('include')} [global]: INCLUDE is read in {document.path} only"
         elif kind not in _NAMED:
             yield from _section(section)
         if kind in _NAMED and len(section.title.split()) > len(title.split()):

@@ -14,8 +14,8 @@ def plain_command(words: Sequence[str]) -> str:
 
 
 def exit_status(status: int, command: str = "") -> int:
-    """What a verb ends with that logs in. A command's status is passed on. A shell that somebody typed into ends 0, as in
-    StarCluster, whatever its last command did: scripts go on behind it. 255 is ssh's own, for no connection.
+    """What a verb ends with that logs in. A command's status is passed on. A shell that somebody typed into ends 0, as
+    in StarCluster, whatever its last command did: scripts go on behind it. 255 is ssh's own, for no connection.
     """
     return status if command or status == _NO_CONNECTION else 0
 

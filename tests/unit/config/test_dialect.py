@@ -168,12 +168,17 @@ def test_the_option_beats_the_variable_which_beats_the_home(tmp_path: Path, monk
     assert load(made("option")).globals.web_browser == "option"
 
 
-def test_includes_are_relative_to_where_one_is_and_not_nested(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_includes_are_relative_to_where_one_is_and_not_nested(
+    path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: list[str]
+) -> None:
     monkeypatch.chdir(path.parent)
     (path.parent / "keys").write_text("[global]\nINCLUDE = nosuch\n" + KEY)
     (path.parent / "more").write_text("[cluster c]\nCLUSTER_SIZE = 5\n")
     config = read(path, CLUSTER + "[global]\nINCLUDE = keys, more\n")
     assert config.template("c").cluster_size == 5
+    assert f"keys [global]: INCLUDE is read in {path} only" in log_lines
+    with pytest.raises(exception.ConfigError, match=rf"{path} \[global\] INCLUDE: config missing"):
+        read(path, "[global]\nINCLUDE = keys, missing\n")
 
 
 def test_only_the_main_file_includes(path: Path, tmp_path: Path) -> None:

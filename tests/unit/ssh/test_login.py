@@ -12,8 +12,8 @@ from starcluster.cluster.tarstream import shell_pattern
 from starcluster.ssh import login
 from starcluster.ssh.access import Access
 from starcluster.ssh.client import with_profile
-from starcluster.ssh.words import exit_status
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
+from starcluster.ssh.words import exit_status
 from tests.unit.ssh.server import PairDialer
 
 
