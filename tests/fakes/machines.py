@@ -36,6 +36,7 @@ class FakeInstances:
         self.ec2 = ec2
         self.all: dict[str, Instance] = {}
         self.requests: dict[str, LaunchRequest] = {}  # by token
+        self.attributes: dict[str, dict[str, Any]] = {}  # by instance, those that were changed
         self.consoles: dict[str, str] = {}
 
     def _set(self, instance_id: str, **changes: Any) -> Instance:
@@ -195,6 +196,16 @@ class FakeInstances:
         self.ec2.note("instances.user_data", instance_id)
         token = self.all[instance_id].client_token
         return self.requests[token].user_data.decode() if token in self.requests else ""
+
+    def attribute(self, instance_id: str, name: str) -> Any:
+        self.ec2.note("instances.attribute", instance_id)
+        kept = self.attributes.get(instance_id, {})
+        return kept.get(name[0].upper() + name[1:])
+
+    def modify(self, instance_id: str, **attribute: Any) -> None:
+        self.ec2.note("instances.modify", instance_id)
+        for name, value in attribute.items():
+            self.attributes.setdefault(instance_id, {})[name] = value.get("Value") if isinstance(value, dict) else value
 
     def checks(self, instance_id: str) -> str:
         self.ec2.note("instances.checks", instance_id)
