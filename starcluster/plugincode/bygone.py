@@ -15,6 +15,7 @@ _GONE = {  # what of a module is only in its likeness in starcluster/python2
     " MutableSequence MutableSet Sequence Set Sized ValuesView",
     "fractions": "gcd",
     "inspect": "getargspec",
+    "itertools": "ifilter ifilterfalse imap izip izip_longest",
     "operator": "div isCallable isMappingType isNumberType isSequenceType sequenceIncludes",
     "os": "fdopen popen2 popen3 popen4 read tempnam tmpnam write path.walk",
     "platform": "dist linux_distribution",
@@ -46,6 +47,7 @@ def all_of(tree: Any) -> None:
         _unpack(node)
     for node in nodes_of(tree, "power"):
         _exc_info(node)
+        _has_key(node)
         for trailer, arguments in zip(node.children[1:], node.children[2:], strict=False):
             _open_text(method(trailer), arguments)
             _drop_encoding(method(trailer), arguments)
@@ -104,6 +106,12 @@ def _exc_info(node: Any) -> None:
     if is_leaf(node.children[0], "sys") and method(node.children[1]) in _EXC_INFO:
         leaf = node.children[1].children[1]
         leaf.value = f"exc_info()[{_EXC_INFO.index(leaf.value)}]"
+
+
+def _has_key(node: Any) -> None:
+    """filter(d.has_key, names); the fixers know calls of it only."""
+    if method(node.children[-1]) == "has_key":
+        node.children[-1].children[1].value = "__contains__"
 
 
 def _open_text(name: str, arguments: Any) -> None:

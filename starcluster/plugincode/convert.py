@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from fissix.pytree import Base
     from fissix.refactor import RefactoringTool
 
-VERSION = "4"  # of the conversion: another one makes cached conversions worthless
+VERSION = "5"  # of the conversion: another one makes cached conversions worthless
 _FIXERS = (
-    "asserts dict except exec exitfunc funcattrs getcwdu has_key itertools itertools_imports metaclass methodattrs ne"
+    "asserts dict except exec exitfunc funcattrs getcwdu has_key metaclass methodattrs ne"
     " next nonzero numliterals operator paren print renames repr throw tuple_params xreadlines"
 ).split()
 _OURS = (

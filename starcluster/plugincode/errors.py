@@ -12,6 +12,7 @@ def all_of(tree: Any) -> None:
         _raise(node)
     for clause in nodes_of(tree, "except_clause"):
         if _name(clause):
+            _part(clause)
             _caught(clause)
 
 
@@ -48,18 +49,38 @@ def _members(value: Any) -> list[str]:
     return members if any(is_leaf(one, ",") for one in inner) else []
 
 
+def _part(clause: Any) -> None:
+    """`except E, (a, b): x = a` in one line: the fixer leaves its statement unparted from the next one."""
+    from fissix.fixer_util import Name
+
+    body = clause.next_sibling.next_sibling
+    first = body.children[0]
+    if is_leaf(first, "\n") or len(body.children) < 2 or not str(first).endswith(f"{_name(clause)}.args"):
+        return
+    if body.children[1].type == first.type or not is_leaf(body.children[1], ";"):
+        first.prefix = " "
+        first.append_child(Name(";"))
+
+
 # --- e.message, e[0]
 
 
 def _caught(clause: Any) -> None:
-    """What was caught had a `message`, and could be indexed."""
-    name = _name(clause)
-    for node in nodes_of(scope_of(clause), "power"):
-        first = node.children[1] if is_leaf(node.children[0], name) else None
-        if first is None or is_leaf(node.next_sibling, "="):
-            continue
-        if method(first) == "message":
-            first.remove()
-            replace(node.children[0], call("py2_message", name))
-        elif first.children and is_leaf(first.children[0], "["):
-            replace(node.children[0], call("py2_members", name))
+    """What was caught had a `message`, and could be indexed, under other names too."""
+    scope = scope_of(clause)
+    names = {_name(clause)}
+    for node in nodes_of(scope, "expr_stmt"):
+        if len(node.children) == 3 and is_leaf(node.children[1], "=") and is_leaf(node.children[2], _name(clause)):
+            names.add(str(node.children[0]).strip())
+    for node in nodes_of(scope, "power"):
+        if getattr(node.children[0], "value", None) in names and not is_leaf(node.next_sibling, "="):
+            _look_into(node, node.children[0].value)
+
+
+def _look_into(node: Any, name: str) -> None:
+    first = node.children[1]
+    if method(first) == "message":
+        first.remove()
+        replace(node.children[0], call("py2_message", name))
+    elif first.children and is_leaf(first.children[0], "["):
+        replace(node.children[0], call("py2_members", name))
