@@ -14,13 +14,8 @@ def plain_command(words: Sequence[str]) -> str:
 
 
 def exit_status(status: int, command: str = "") -> int:
-<<<<<<< Updated upstream
     """What a verb ends with that logs in. A command's status is passed on. A shell that somebody typed into ends 0, as
     in StarCluster, whatever its last command did: scripts go on behind it. 255 is ssh's own, for no connection.
-=======
-    """What a verb ends with that logs in: a command's status is passed on. A shell that somebody typed into ends 0,
-    as in StarCluster, whatever its last command did: scripts go on behind it. 255 is ssh's own, for no connection.
->>>>>>> Stashed changes
     """
     return status if command or status == _NO_CONNECTION else 0
 
