@@ -37,10 +37,13 @@ def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
         if not columns[worst].rank:
             break
         kept.remove(worst)
-    # what is never left out goes on below, or is cut; where not even that is enough, the last ones go after all
+    # what is never left out goes on below; where not even that is enough, the last ones go after all, and words are cut
     least = [min(one.fold or wide, wide) for one, wide in zip(columns, need, strict=True)]
-    while len(kept) > 1 and sum(least[at] for at in kept) + _GAP * (len(kept) - 1) > width:
-        kept.pop()
+    while sum(least[at] for at in kept) + _GAP * (len(kept) - 1) > width:
+        may_go = [at for at in kept[1:] if not columns[at].least]
+        if not may_go:
+            break
+        kept.remove(may_go[-1])
     return kept
 
 
