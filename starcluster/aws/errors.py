@@ -29,6 +29,7 @@ _NOT_FOUND: Mapping[str, type[exception.NotFoundError]] = {
     "InvalidZone": exception.ZoneDoesNotExist,
 }
 
+_S3_ACTIONS = {"ListBuckets": "ListAllMyBuckets", "ListObjectsV2": "ListBucket"}  # IAM has other names for some calls
 _CREDENTIALS_HINT = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an AWS_PROFILE, or [aws info] in the config;"
     " without an account: CLOUD = local"
@@ -167,9 +168,17 @@ def _near_types(params: Mapping[str, Any]) -> list[str]:
 def _permission_hint(message: str, call: Call) -> str:
     found = _ACTION.search(message)
     plain = found.group(1) if found else call.denied_action
-    name = plain or f"ec2:{call.operation}"
+    name = plain or _action_of(call.operation)
     hint = f"let an administrator allow your user or role the action {name}"
     return hint if plain or not _ENCODED.search(message) else f"{_DECODE}\n{hint}"
+
+
+def _action_of(operation: str) -> str:
+    """IAM's name for a call of ours, of whatever service it is."""
+    from starcluster.permissions import NEEDS
+
+    word = _S3_ACTIONS.get(operation, operation)
+    return next((need.action for need in NEEDS if need.action.partition(":")[2] == word), f"ec2:{word}")
 
 
 def _without_answer(error: boto.BotoCoreError, what: str) -> exception.AWSError:

@@ -209,6 +209,21 @@ def test_a_missing_permission_ends_with_the_action_to_allow(message: str, denied
     assert "abc-123" not in str(error), "the encoded part is of no use to a reader"
 
 
+@pytest.mark.parametrize(
+    ("operation", "action"),
+    [
+        ("RunInstances", "ec2:RunInstances"),
+        ("GetParameters", "ssm:GetParameters"),
+        ("ListBuckets", "s3:ListAllMyBuckets"),
+        ("ListObjectsV2", "s3:ListBucket"),
+        ("GetProducts", "pricing:GetProducts"),
+    ],
+)
+def test_the_action_is_of_the_service_that_was_asked(operation: str, action: str) -> None:
+    error = errors.translate(client_error("AccessDenied", "Access Denied", operation), what="x")
+    assert error.hint.endswith(f"the action {action}")
+
+
 def test_only_what_is_not_said_plainly_is_decoded() -> None:
     assert errors.encoded_denial(client_error("UnauthorizedOperation", ENCODED)) == "abc-123_x"
     assert not errors.encoded_denial(client_error("UnauthorizedOperation", f"{PLAIN} {ENCODED}"))
