@@ -66,12 +66,15 @@ def _apart(arguments: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _call(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], *, mine: Sequence[Any]) -> None:
-    """`mine`: the arguments whose nodes nobody else uses meanwhile."""
+    """`mine`: the arguments whose nodes nobody else uses meanwhile.
+
+    The plugin gets lists of its own: `nodes.remove(master)` is no concern of the next one.
+    """
     if _is_own(plugin, hook):
         log.info("Running plugin %s", name_of(plugin))
     try:
         with guarded_output():
-            getattr(plugin, hook)(*arguments)
+            getattr(plugin, hook)(*(list(word) if isinstance(word, list) else word for word in arguments))
     except NotImplementedError:
         log.debug("plugin %s does nothing on %s", name_of(plugin), hook)
     except (Exception, SystemExit) as error:

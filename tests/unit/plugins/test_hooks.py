@@ -190,3 +190,15 @@ def test_side_by_side_only_the_new_node_is_its_own() -> None:
     run_hook(plugin, "on_add_node", (node, [master, node], master, "u", "bash", {}))
     assert plugin.given == [(node, master, node, master)]
     assert (node.ended, master.ended, master.other.ended) == (1, 0, 0)
+
+
+class TakesTheMasterOut(ClusterSetup):
+    def run(self, nodes: list[Node], master: Node, *_: object) -> None:  # type: ignore[override]
+        nodes.remove(master)
+
+
+def test_what_a_plugin_does_to_its_list_of_nodes_concerns_nobody_else() -> None:
+    master, worker, next_one = Node("master"), Node("node001"), Odd()
+    run_hooks([TakesTheMasterOut(), next_one], "run", ([master, worker], master, "u", "bash", {}))
+    assert next_one.seen[0] == [master, worker]
+    assert (master.ended, worker.ended) == (2, 2)
