@@ -177,6 +177,7 @@ def start(
     """Make the cluster; the caller has validated. What could not be launched leaves nothing behind."""
     found = clusters.find(tag)
     cluster = _group(clusters, found, tag, wanted, permissions, extra_tags)
+    cluster.plugins = list(plugins)  # the record names the same: each is made once, as in StarCluster
     with starter.Heart(cluster, clusters.clock) as heart:
         try:
             _make_placement_group(cluster)

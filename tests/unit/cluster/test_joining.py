@@ -99,9 +99,10 @@ class Refuses(ClusterSetup):
 def test_a_plugin_that_can_not_be_made_is_told_before_anything_is_launched(
     clusters: Clusters, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, setup_class: str, why: str
 ) -> None:
-    cluster = starting.start(
+    starting.start(
         clusters, "c", record_with(plugins=(PluginRecord(name="p", setup_class=setup_class),)), (), create_only=True
     )
+    cluster = clusters.get("c")  # as another run finds it
     before = set(ec2.instances.all)
     with pytest.raises(exception.PluginError, match=why):
         add(cluster, monkeypatch, SetUps(), "a")

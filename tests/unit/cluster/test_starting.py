@@ -52,6 +52,11 @@ def test_everything_is_tagged_by_the_call_that_makes_it(clusters: Clusters, ec2:
     assert [spot.tags[record.ALIAS] for spot in cluster.spot_requests] == ["node001"]
 
 
+def test_a_start_makes_each_plugin_once(clusters: Clusters) -> None:
+    plugin = ClusterSetup()
+    assert begin(clusters, plugin).plugins == [plugin]
+
+
 def test_ssh_is_let_in_from_the_caller_only(clusters: Clusters, ec2: FakeEc2) -> None:
     rules = clusters.get(begin(clusters).tag).group.permissions
     assert [(rule.protocol, rule.from_port, rule.cidr) for rule in rules if rule.cidr] == [
