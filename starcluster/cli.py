@@ -232,6 +232,8 @@ def _tell(error: Exception, words: list[str]) -> int:
 
         offer_config()
         return error.exit_code
+    if isinstance(error, exception.UsageError) and error.usage:
+        click.echo(error.usage, err=True)
     if isinstance(error, exception.BaseException):
         _say_error(error.explain())
         return error.exit_code

@@ -2,7 +2,7 @@
 
 BaseException                     .msg .hint .exit_code
 ├── UsageError                    the words of the command are wrong: exit 2
-│   └── InvalidAlias
+│   └── InvalidAlias  WishError
 ├── ConfigError                   a config file or train.cfg: file, section, setting
 │   ├── ConfigNotFound
 │   ├── ConfigSectionMissing      ClusterTemplateDoesNotExist, KeyNotFound, PluginNotFound ...
@@ -54,7 +54,14 @@ class BaseException(Exception):  # noqa: A001  StarCluster's own name, old plugi
 
 
 class UsageError(BaseException):
+    """`usage`: the usage line of the verb whose words they are."""
+
     exit_code = 2
+    usage = ""
+
+
+class WishError(UsageError):
+    """The train.cfg that the words name says what can not be meant."""
 
 
 class InvalidAlias(UsageError):

@@ -89,7 +89,7 @@ def _wishes(asked: Words, *, everything: bool) -> list[Wish]:
         nodes = node_sections(read_sections(asked.file)) if everything else asked.nodes
         return read_wishes(asked.file, nodes)
     except exception.ConfigError as error:
-        raise exception.UsageError(error.msg, hint=error.hint) from error
+        raise exception.WishError(error.msg, hint=error.hint) from error
 
 
 def split(words: Sequence[str], *, everything: bool) -> Words:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ NEWER = frozenset(("--cloud", "--csv", "--fallback", "--helper", "--kms-key", "-
 """Options that StarCluster's verbs did not have, and that begin like one of theirs: a prefix that was unique in
 StarCluster goes on meaning that one."""
 
+_OWN = "starcluster.own"  # where the context of the verb is kept
 _NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 
@@ -22,6 +24,17 @@ class Words(click.Group):
             click.echo(ctx.get_help())
             ctx.exit(1)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What a verb finds wrong with its words is told with its usage, as what click finds."""
+        from starcluster import exception
+
+        try:
+            return super().invoke(ctx)
+        except exception.UsageError as error:
+            if _OWN in ctx.meta and not isinstance(error, exception.WishError):
+                error.usage = error.usage or ctx.meta[_OWN].get_usage()
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -37,7 +50,7 @@ class Words(click.Group):
             return name, command, whole_options(command, rest)
         if rest == ["help"]:
             rest = ["--help"]
-        own = click.Context(command, info_name=name, parent=ctx)  # whose usage is shown
+        own = ctx.meta[_OWN] = click.Context(command, info_name=name, parent=ctx)  # whose usage is shown
         if not isinstance(command, click.Group):
             refuse_negative(command, rest, own)
         try:

@@ -58,8 +58,8 @@ def check_wishes(wishes: Sequence[Wish], ec2: Ec2Door, clusters: ClustersDoor) -
         _check_set_up(tag, {names.fold(wish.name) for wish in wishes if wish.cluster == tag}, ec2, clusters)
 
 
-def _wrong(wish: Wish, setting: str, why: str, hint: str) -> exception.UsageError:
-    return exception.UsageError(f"[{wish.name}] {setting}: {why}", hint=hint)
+def _wrong(wish: Wish, setting: str, why: str, hint: str) -> exception.WishError:
+    return exception.WishError(f"[{wish.name}] {setting}: {why}", hint=hint)
 
 
 def _near(word: str, known: Collection[str]) -> str:

@@ -167,7 +167,7 @@ def _read_one(file: Path, folded: str, by_name: Mapping[str, str], sections: Map
         near = difflib.get_close_matches(folded, by_name, n=1)
         known = ", ".join(by_name.values()) or "none"
         hint = f"its nodes: {known}" + (f"; did you mean '{by_name[near[0]]}'?" if near else "")
-        raise exception.UsageError(f"there is no node '{folded}' in {file}", hint=hint)
+        raise exception.WishError(f"there is no node '{folded}' in {file}", hint=hint)
     name = by_name[folded]
     section = Section(file=str(file), name=name, values=sections[name])
     names.check_alias(name)

@@ -44,6 +44,28 @@ def test_wrong_usage(run: Run, ec2: FakeEc2, words: list[str]) -> None:
     assert "!!! ERROR - " in result.said
 
 
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["addnode", "-a", "master", "c"], "addnode [OPTIONS] TAG"),
+        (["an", "-x", "c"], "an [OPTIONS] TAG"),
+        (["drive", "create", "9lives", "1"], "drive create [OPTIONS] NAME SIZE"),
+        (["train"], "train [OPTIONS] NODE... [TRAIN.CFG [CONFIG]]"),
+    ],
+)
+def test_what_a_verb_finds_wrong_is_told_with_its_usage(run: Run, words: list[str], usage: str) -> None:
+    result = run(*words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"Usage: starcluster {usage}\n!!! ERROR - ")
+
+
+def test_a_fault_in_a_train_cfg_is_told_without(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "train.cfg").write_text("[a]\nnonsense = 1\n")
+    for node in ("a", "b"):
+        result = run("train", node, str(tmp_path / "train.cfg"))
+        assert (result.code, result.err[:12]) == (2, "!!! ERROR - ")
+
+
 @pytest.mark.parametrize("group", ["plugin", "drive", "local", "config"])
 def test_a_bare_group_shows_its_help(run: Run, group: str) -> None:
     result = run(group)
