@@ -264,6 +264,25 @@ def py2_exc_clear(_: Any) -> None:
     """sys.exc_clear() has nothing to do any more."""
 
 
+# --- print
+
+
+def py2_print(*values: Any, end: str = "\n", file: Any = None) -> None:
+    """`print >>file, a, b`, with `end` = " " for a comma behind it: the blank is written by the next print."""
+    out: Any = sys.stdout if file is None else file
+    soft = bool(getattr(out, "softspace", 0))
+    for value in values:
+        text = str(value)
+        out.write(" " + text if soft else text)
+        soft = not (isinstance(value, str) and text and text[-1].isspace() and text[-1] != " ")
+    if end == "\n":
+        out.write(end)
+    try:
+        out.softspace = int(soft and end == " ")
+    except AttributeError:  # it takes no such note: then as good as can be
+        out.write(" " if soft and end == " " else "")
+
+
 # --- errors
 
 
@@ -374,8 +393,8 @@ def reload(module: Any) -> Any:
 NAMES = (
     "StandardError apply basestring buffer bytes cmp coerce compile eval exec execfile file filter input intern long"
     " map oct open py2_decode py2_divisor py2_encode py2_exc_clear py2_getchildren py2_getheader py2_getiterator"
-    " py2_isAlive py2_members py2_message py2_raised py2_setdefaultencoding py2_sort py2_tostring py2_translate range"
-    " raw_input reduce reload round sorted unichr unicode xrange zip"
+    " py2_isAlive py2_members py2_message py2_print py2_raised py2_setdefaultencoding py2_sort py2_tostring"
+    " py2_translate range raw_input reduce reload round sorted unichr unicode xrange zip"
 ).split()
 BUILTINS: dict[str, Any] = {name: globals()[name] for name in NAMES}
 __all__ = [*NAMES]

@@ -26,12 +26,12 @@ class RemoteFile:
         return getattr(self._file, name)
 
     def write(self, data: str | bytes) -> None:
-        self._file.write(data)
+        self._file.write(_bytes_of(data))
         self._file.flush()
 
     def writelines(self, lines: Iterable[str | bytes]) -> None:
         """Write all of them in one go: each write waits for the node."""
-        self.write(b"".join(line.encode() if isinstance(line, str) else line for line in lines))
+        self.write(b"".join(map(_bytes_of, lines)))
 
     def read(self, size: int | None = None) -> Any:
         """The text from here on, or `size` bytes of it."""
@@ -73,3 +73,8 @@ class RemoteFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _bytes_of(data: str | bytes) -> bytes:
+    """Also of text that stands for bytes which are none, as Python 2 plugins read them."""
+    return data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data

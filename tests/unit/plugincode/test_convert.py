@@ -145,6 +145,11 @@ def run(text: str) -> dict[str, Any]:
          (("a", 0), [1], 0, [("a", "c"), ("b", None)])),
         ("import gzip, StringIO\ns = StringIO.StringIO()\ng = gzip.GzipFile(fileobj=s, mode='w'); g.write('data'); g.close()\n"
          "x = gzip.GzipFile(fileobj=StringIO.StringIO(s.getvalue())).read()", "data"),
+        ("import sys, StringIO\no = StringIO.StringIO()\nfor i in 1, 2: print >>o, i,\nprint >>o\nprint >>o, 'tab\\t',\nprint >>o, 'x\\n', 'y ', 'z'\n"
+         "print >>o, '', u''\nprint >>o, 'a',\no.write('b')\nprint >>o, ('c', 1)\nx = o.getvalue()", "1 2\ntab\tx\ny  z\n \nab ('c', 1)\n"),
+        ("class W:\n  t = ''\n  def write(self, s): self.t += s\nw = W()\nprint >>w, 1,\nprint >>w, 'b',\nprint >>w\nx = w.t", "1 b\n"),
+        ("from __future__ import print_function\nimport StringIO\no = StringIO.StringIO()\nprint('a', end=' ', file=o)\nprint('b', 'c', sep='-', file=o)\n"
+         "x = o.getvalue()", "a b-c\n"),
         ("from itertools import izip, imap\nx = list(izip('a', 'b')) + list(imap(None, 'c'))", [("a", "b"), ("c",)]),
     ],
 )  # fmt: skip
