@@ -198,6 +198,7 @@ def _known_names(error: click.ClickException) -> list[str]:
         return []
     from starcluster.commands import completing
 
+    completing.surely(error.ctx)
     if error.param.name == "node":
         nodes = completing.members(error.ctx, error.ctx.params.get("tag", ""))
         return [f"its nodes: {', '.join(nodes)}"] if nodes else []

@@ -33,8 +33,10 @@ Known = Mapping[str, Any]
 
 FRESH = 30.0  # seconds for which the cache is believed
 PATIENCE = 0.6  # seconds that the shell waits for new names
+PATIENCE_OF_A_READER = 3.0  # seconds that an error waits for them, which would tell of what is gone
 LIMIT = 15  # seconds after which the process that asks the cloud is ended
 WORDS = "starcluster.words"  # where the words after the verb are kept
+_WANTED = "starcluster.wanted"
 _LOOK = 0.02
 
 
@@ -240,13 +242,14 @@ def attach(name: str, command: click.Command) -> None:
 
 
 def known(ctx: click.Context) -> Known:
-    """The names in the cloud, as fresh as can be had in an instant."""
+    """The names in the cloud, as fresh as can be had in an instant; see `surely`."""
+    fresh, patience = ctx.meta.get(_WANTED, (FRESH, PATIENCE))
     given = {name: ctx.find_root().params.get(name) for name in ("config", "region", "cloud")}
     # what else decides whom we would ask
     place = [str(files.local_folder()), *(os.environ.get(name, "") for name in ("AWS_PROFILE", "AWS_REGION"))]
     path, key = cache_path(), json.dumps([given, place], sort_keys=True)
-    if time.time() - _entry(path, key).get("at", 0.0) > FRESH:
-        _refresh(path, key)
+    if time.time() - _entry(path, key).get("at", 0.0) > fresh:
+        _refresh(path, key, patience)
     found: Known = _entry(path, key).get("names", {})
     return found
 
@@ -268,8 +271,13 @@ def _entry(path: Path, key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _refresh(path: Path, key: str) -> None:
-    """Have the cache filled anew, and wait for that as long as a user at the keyboard would."""
+def surely(ctx: click.Context) -> None:
+    """Have the names asked for anew and waited for: they are for a sentence, and not for a TAB."""
+    ctx.meta[_WANTED] = (0.0, PATIENCE_OF_A_READER)
+
+
+def _refresh(path: Path, key: str, patience: float) -> None:
+    """Have the cache filled anew, and wait for that so long."""
     began = time.time()
     process = subprocess.Popen(
         [sys.executable, "-m", "starcluster.commands.completing", key],
@@ -278,7 +286,7 @@ def _refresh(path: Path, key: str) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while time.time() - began < PATIENCE and process.poll() is None:
+    while time.time() - began < patience and process.poll() is None:
         time.sleep(_LOOK)
 
 
