@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from starcluster.commands.listing import Form, show_json, show_table
+from starcluster.commands.showing import local_time
 from starcluster.commands.tables import Column
 
 if TYPE_CHECKING:
@@ -59,13 +61,18 @@ def kind(image: Image) -> str:
     return "-".join(words)
 
 
+def made_at(image: Image) -> str:
+    """In local time, as all lists for people have it."""
+    return local_time(datetime.fromisoformat(image.created) if image.created else None)
+
+
 def _row(image: Image) -> dict[str, object]:
     return {
         "id": image.id,
         "name": image.name,
         "state": image.state,
         "architecture": image.architecture,
-        "created": image.created,
+        "created": made_at(image),
     }
 
 

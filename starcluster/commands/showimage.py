@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starcluster.commands.imagelist import as_words
+from starcluster.commands.imagelist import as_words, made_at
 from starcluster.commands.listing import Form, forms, show_json
 from starcluster.commands.showing import block, or_none, tag_words
 
@@ -45,7 +45,7 @@ def facts(image: Image) -> dict[str, object]:
         "virtualization": image.virtualization,
         "root_device": f"{image.root_device} ({image.root_device_type})",
         "login_user": image.login_user,
-        "create_time": or_none(image.created),
+        "create_time": made_at(image),
         "tags": or_none(tag_words(image.tags)),
     }
     disks = {f"disk {one.device}": f"{one.size or '?'}GB {one.kind} {one.snapshot_id}" for one in image.disks}

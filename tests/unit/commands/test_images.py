@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from starcluster.commands.showing import local_time
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.commands.conftest import Run
 
@@ -38,6 +41,10 @@ def test_showimage(run: Run, image: str, ec2: FakeEc2) -> None:
     told = json.loads(run("showimage", "--json", image).out)
     assert told["block_device_mappings"][0]["snapshot_id"] == snapshot
     assert run("shimg", "nosuch").code == 1
+    made = ec2.images.made[image]
+    ec2.images.made[image] = replace(made, created="2026-10-01T06:00:00.000Z")
+    here = local_time(datetime(2026, 10, 1, 6, tzinfo=UTC))
+    assert f"\ncreate_time: {here}\n" in run("showimage", image).out
 
 
 def test_removeimage_pretends_asks_and_removes(run: Run, image: str, ec2: FakeEc2) -> None:
