@@ -28,6 +28,7 @@ BEAT = 60.0  # EC2's seconds between two signs of life
 LEAST_BEAT = 5.0  # of wall time, on a fast local cloud
 SILENT = 180.0  # a start elsewhere that gives no sign for so long is taken for dead
 _LOOK = 10.0
+_PATIENCE = 2.0  # of wall time
 _LONGEST = timedelta(hours=1)  # of one that gives no signs: a version before them
 _NOBODY = "-"
 
@@ -95,9 +96,9 @@ class Heart:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._done.set()
-        self._thread.join()
-        if kind is not None and not self.heir:
-            # who goes on with it need not wait
+        self._thread.join(_PATIENCE)  # a call that hangs is not to hold up who presses Ctrl-C
+        if kind is not None and not self.heir and not isinstance(error, exception.TransientError):
+            # who goes on with it need not wait; where EC2 is not reached, nobody is told anything
             with contextlib.suppress(exception.AWSError):
                 self._say(_NOBODY)
 

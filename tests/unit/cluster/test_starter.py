@@ -104,6 +104,14 @@ def test_a_start_that_was_interrupted_says_so_and_nobody_waits(clusters: Cluster
     assert clusters.get("c").group.tags[record.STARTER] == "-"
 
 
+def test_where_ec2_is_not_reached_the_end_of_a_start_does_not_try_to(clusters: Clusters, ec2: FakeEc2) -> None:
+    cluster = begin(clusters)
+    before = ec2.count("network.tag_group")
+    with pytest.raises(exception.TransientError), starter.Heart(cluster, clusters.clock):
+        raise exception.TransientError("the network is away")
+    assert ec2.count("network.tag_group") == before
+
+
 def test_a_living_start_changes_its_mark_and_hears_of_an_heir(clusters: Clusters, ec2: FakeEc2) -> None:
     cluster = begin(clusters)
     heart = starter.Heart(cluster, clusters.clock)
