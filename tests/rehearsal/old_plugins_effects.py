@@ -22,7 +22,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
     ),
     ("start", "node001", "id ann", r"uid=3000\(ann\) gid=3000\(ann\) groups=3000\(ann\),\d+\(scientists\)"),
     ("start", "master", "id passing", ".*no such user"),
-    ("start", "master", "cat /var/tmp/keyring", r"ssh-rsa AAAA\S+\nTrue \[59, 47\]"),
+    ("start", "master", "cat /var/tmp/keyring", r"ssh-rsa AAAA\S+\nsame after a file: True\ncharacters of fingerprints: \[59, 47\]"),
     ("start", "master", "cut -d' ' -f2 /var/tmp/keyring | head -1 | xargs -I K grep -c K /root/.ssh/id_rsa.pub", "1"),
     ("start", "master", "su keyring -c 'ssh -o BatchMode=yes node001 hostname'", "node001"),
     ("start", "master", "grep -c '^master' ~keyring/.ssh/known_hosts", "0"),
@@ -54,23 +54,50 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         "cat /var/tmp/hostname",
         r"node001-for-now\n[\d.]+ node001\nnode001 [\d.]+ ip-[\d-]+\.\S+ ip-[\d-]+",
     ),
-    ("start", "node001", "cat /var/tmp/questions", "00101011000 running True data"),
-    ("start", "master", "cat /var/tmp/questions", "10101011000 running True data"),
+    (
+        "start",
+        "node001",
+        "cat /var/tmp/questions",
+        "is: ebs-backed stoppable up ssh-up\nstate: running\nfirst plugin: False\nvolume: data",
+    ),
+    ("start", "master", "head -1 /var/tmp/questions", "is: master ebs-backed stoppable up ssh-up"),
     (
         "start",
         "master",
         "cat /var/tmp/executes",
-        r"\['two words', 'one', 'oops'\]\n.*No such file.*\n\[\]\n\['ab'\]\n\['/root'\]\nNone\n"
-        r"\(7, 'echo why; exit 7', 'why'\)\n3\n4\n4\nTrue\n\[\]\nTrue\n'no-such-program'\n/root\nTrue",
+        r"both outputs: \['two words', 'one', 'oops'\]\n"
+        r"last line of a failure: .*No such file.*\n"
+        r"failed: \[\]\n"
+        r"printable: \['ab'\]\n"
+        r"unprofiled: \['/root'\]\n"
+        r"detached: None\n"
+        r"raised: \(7, 'echo why; exit 7', 'why'\)\n"
+        r"status of a channel: 3\n"
+        r"status: 4\n"
+        r"last status: 4\n"
+        r"which: True\n"
+        r"which of none: \[\]\n"
+        r"required: True\n"
+        r"missing: 'no-such-program'\n"
+        r"home: /root\n"
+        r"path: True",
     ),
     ("start", "master", "cat /var/tmp/async /var/tmp/detached", "through the channel\nlater"),
     (
         "start",
         "master",
         "cat /var/tmp/folders/seen",
-        r"False\nTrue\nTrue\nFalse\nTrue\n0604\nTrue\n"
-        r"\['dangling', 'deep', 'lines', 'narrow', 'one.txt', 'two.txt'\]\n"
-        r"\['/var/tmp/folders/one.txt', '/var/tmp/folders/two.txt'\]\n\['drop 1\\n', 'drop 2\\n'\]\n\['keep\\n'\]",
+        r"dangling leads somewhere: False\n"
+        r"dangling is there: True\n"
+        r"dangling is a link: True\n"
+        r"deep is a folder: True\n"
+        r"deep is a file: False\n"
+        r"one.txt is a file: True\n"
+        r"one.txt has the mode: 0604\n"
+        r"ls: dangling deep lines narrow one.txt two.txt\n"
+        r"glob: /var/tmp/folders/one.txt /var/tmp/folders/two.txt\n"
+        r"matching: \['drop 1\\n', 'drop 2\\n'\]\n"
+        r"others: \['keep\\n'\]",
     ),
     (
         "start",
@@ -102,9 +129,26 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         "start",
         "master",
         "cat /var/tmp/toolbox",
-        r"2\n12\n\[\[0, 1\], \[2, 3\], \[4\]\]\n\[True, True, True, '0 days'\]\n"
-        r"\[True, True, True, True, False, False, False, False\]\n\[1, True, True\]\n\[True, True\]\n"
-        r"toolbox.Toolbox\nsomewhere\nline 2\nquick",
+        r"attribute: 2\n"
+        r"password: 12\n"
+        r"chunks: \[\[0, 1\], \[2, 3\], \[4\]\]\n"
+        r"iso again: True\n"
+        r"milliseconds: True\n"
+        r"local: True\n"
+        r"elapsed: 0 days\n"
+        r"which: 1\n"
+        r"required: True\n"
+        r"passwd: True\n"
+        r"group: True\n"
+        r"class: toolbox.Toolbox\n"
+        r"file: somewhere\n"
+        r"second: line 2\n"
+        r"timed: quick\n"
+        r"valid device: \['/dev/sdz'\]\n"
+        r"valid partition: \['/dev/sdz99'\]\n"
+        r"valid hostname: \['node001'\]\n"
+        r"valid url: \['https://example.org/x'\]\n"
+        r"missing: True",
     ),
     ("start", "master", "cat /var/tmp/constants", "True True old 4"),
     ("start", "master", "cat /var/tmp/firewall", "True 1 1"),

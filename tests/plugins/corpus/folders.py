@@ -22,13 +22,16 @@ class Folders(ClusterSetup):
         ssh.unlink(BASE + '/deep/er/est/../../../lines2') if ssh.path_exists(BASE + '/lines2') else None
         ssh.execute('touch %s/unwanted' % BASE)
         ssh.unlink(BASE + '/unwanted')
-        seen = [ssh.path_exists(BASE + '/dangling'), ssh.lpath_exists(BASE + '/dangling'),
-                ssh.isdir(BASE + '/deep'), ssh.isfile(BASE + '/deep'), ssh.isfile(BASE + '/one.txt'),
-                oct(stat.S_IMODE(ssh.stat(BASE + '/one.txt').st_mode)), stat.S_ISLNK(ssh.lstat(BASE + '/dangling').st_mode),
-                [p.split('/')[-1] for p in ssh.ls(BASE)], ssh.glob(BASE + '/*.txt'),
-                ssh.get_remote_file_lines(BASE + '/lines', regex='^drop'),
-                ssh.get_remote_file_lines(BASE + '/lines', '^drop', matching=False)]
+        seen = [('dangling leads somewhere', ssh.path_exists(BASE + '/dangling')),
+                ('dangling is there', ssh.lpath_exists(BASE + '/dangling')),
+                ('dangling is a link', stat.S_ISLNK(ssh.lstat(BASE + '/dangling').st_mode)),
+                ('deep is a folder', ssh.isdir(BASE + '/deep')), ('deep is a file', ssh.isfile(BASE + '/deep')),
+                ('one.txt is a file', ssh.isfile(BASE + '/one.txt')),
+                ('one.txt has the mode', oct(stat.S_IMODE(ssh.stat(BASE + '/one.txt').st_mode))),
+                ('ls', ' '.join([p.split('/')[-1] for p in ssh.ls(BASE)])), ('glob', ' '.join(ssh.glob(BASE + '/*.txt'))),
+                ('matching', ssh.get_remote_file_lines(BASE + '/lines', regex='^drop')),
+                ('others', ssh.get_remote_file_lines(BASE + '/lines', '^drop', matching=False))]
         ssh.remove_lines_from_file(BASE + '/lines', 'drop [0-9]')
         f = ssh.remote_file(BASE + '/seen')
-        for one in seen:
-            print >> f, one
+        for what, value in seen:
+            print >> f, '%s: %s' % (what, value)

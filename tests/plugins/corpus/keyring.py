@@ -37,4 +37,5 @@ class Keyring(ClusterSetup):
             shutil.rmtree(folder)
         f = master.ssh.remote_file('/var/tmp/keyring')
         print >>f, sshutils.get_public_key(rsa)
-        print >>f, same, [len(p) for p in prints]
+        print >>f, 'same after a file:', same
+        print >>f, 'characters of fingerprints:', [len(p) for p in prints]

@@ -8,9 +8,11 @@ class Questions(ClusterSetup):
         if master.ssh.path_exists('/var/tmp/questions'):
             return  # done at the start
         for node in nodes:
-            answers = [node.is_master(), node.is_spot(), node.is_ebs_backed(), node.is_instance_store(),
-                       node.is_stoppable(), node.is_stopped(), node.is_up(), node.is_ssh_up(),
-                       node.is_gpu_compute(), node.is_cluster_compute(), node.is_cluster_type()]
+            answers = [('master', node.is_master()), ('spot', node.is_spot()), ('ebs-backed', node.is_ebs_backed()),
+                       ('instance-store', node.is_instance_store()), ('stoppable', node.is_stoppable()),
+                       ('stopped', node.is_stopped()), ('up', node.is_up()), ('ssh-up', node.is_ssh_up()),
+                       ('gpu', node.is_gpu_compute()), ('cluster-compute', node.is_cluster_compute()),
+                       ('cluster-type', node.is_cluster_type())]
             node.wait(interval=5)
             node.add_tag('asked', 'yes')
             node.add_tag('empty')
@@ -20,6 +22,7 @@ class Questions(ClusterSetup):
             if node.get_spot_request() != None:
                 log.warning('%s is a spot node' % node)
             plugins = [p.name for p in node.get_plugins()]
-            text = ''.join(map(lambda a: str(int(a)), answers))
-            node.ssh.execute("echo '%s %s %s %s' > /var/tmp/questions" % (
-                text, state, plugins.index('questions') > 0, sorted(node.get_volumes().keys())[0]))
+            yes = map(lambda (word, answer): word, filter(lambda (word, answer): answer, answers))
+            first = plugins.index('questions') == 0
+            node.ssh.execute("printf '%%s\\n' 'is: %s' 'state: %s' 'first plugin: %s' 'volume: %s' > /var/tmp/questions" % (
+                ' '.join(yes), state, first, sorted(node.get_volumes().keys())[0]))

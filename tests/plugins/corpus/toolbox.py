@@ -22,24 +22,27 @@ class Toolbox(ClusterSetup):
         chunks = [list(c) for c in utils.chunk_list(range(5), 2)]
         iso = master.launch_time
         when = utils.iso_to_datetime_tuple(iso)
-        times = [utils.datetime_tuple_to_iso(when) == iso,
-                 utils.iso_to_javascript_timestamp(iso) == 1000 * utils.iso_to_unix_time(iso),
-                 utils.iso_to_localtime_tuple(iso).strftime('%Y-%m-%d %H:%M:%S') == master.local_launch_time,
-                 utils.get_elapsed_time(iso).split(',')[0]]
-        valid = [utils.is_valid_device('/dev/sdz'), utils.is_valid_partition('/dev/sdz99'),
-                 utils.is_valid_hostname('node001'), utils.is_url('https://example.org/x'),
-                 utils.is_valid_device('/dev/null'), utils.is_valid_partition('/dev/sda'),
-                 utils.is_valid_hostname('no de'), utils.is_url('example')]
-        here = [len(utils.which('sh')), utils.has_required(['sh'])]
+        valid = [('device', utils.is_valid_device, ['/dev/sdz', '/dev/null']),
+                 ('partition', utils.is_valid_partition, ['/dev/sdz99', '/dev/sda']),
+                 ('hostname', utils.is_valid_hostname, ['node001', 'no de']),
+                 ('url', utils.is_url, ['https://example.org/x', 'example'])]
+        f = utils.string_to_file('line 1\nline 2\n', 'somewhere')
+        lines = [
+            ('attribute', d['b'] / d['a']), ('password', len(utils.generate_passwd(12))), ('chunks', chunks),
+            ('iso again', utils.datetime_tuple_to_iso(when) == iso),
+            ('milliseconds', utils.iso_to_javascript_timestamp(iso) == 1000 * utils.iso_to_unix_time(iso)),
+            ('local', utils.iso_to_localtime_tuple(iso).strftime('%Y-%m-%d %H:%M:%S') == master.local_launch_time),
+            ('elapsed', utils.get_elapsed_time(iso).split(',')[0]),
+            ('which', len(utils.which('sh'))), ('required', utils.has_required(['sh'])),
+            ('passwd', isinstance(master.getpwnam('root'), utils.struct_passwd)),
+            ('group', isinstance(master.getgrnam('root'), utils.struct_group)),
+            ('class', utils.get_fq_class_name(self)), ('file', f.name), ('second', f.readlines()[1].strip()),
+            ('timed', quick())]
+        lines += [('valid ' + what, filter(ask, words)) for what, ask, words in valid]
         try:
             utils.check_required(['no-such-program'])
         except exception.CommandNotFound, e:
-            here.append(str(e).find('no-such-program') > 0)
-        kinds = [isinstance(master.getpwnam('root'), utils.struct_passwd),
-                 isinstance(master.getgrnam('root'), utils.struct_group)]
-        f = utils.string_to_file('line 1\nline 2\n', 'somewhere')
-        lines = [d['b'] / d['a'], len(utils.generate_passwd(12)), chunks, times, valid, here, kinds,
-                 utils.get_fq_class_name(self), f.name, f.readlines()[1].strip(), quick()]
+            lines.append(('missing', 'no-such-program' in str(e)))
         out = master.ssh.remote_file('/var/tmp/toolbox', 'w')
-        out.write('\n'.join(map(str, lines)))
-        out.write('\n')
+        for what, value in lines:
+            out.write('%s: %s\n' % (what, value))
