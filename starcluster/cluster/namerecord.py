@@ -368,11 +368,12 @@ class NameRecords:
             self._own.note(before.template_id, record_tags(before), changes)
 
     def change(self, record: NameRecord, **facts: Any) -> NameRecord:
-        """Write the facts that differ, in one call, and return the record as it now is."""
+        """Write the facts that differ, in one call, and return the record as a reader finds it, with moments as kept."""
         wanted = replace(record, **facts)
         before, after = record_tags(record), record_tags(wanted)
         different = {key: value for key, value in after.items() if before[key] != value}
         if different:
             self._templates.tag(record.template_id, different)
             self._written(record, different)
-        return wanted
+        name = names.template_name(self._cluster, record.name)
+        return read_record(LaunchTemplate(id=record.template_id, name=name, tags=after))

@@ -158,8 +158,8 @@ class Succession:
             at=before.at if before and before.generation == action.generation else intent.at,
             intent=intent,
         )
-        self._records.change(record, successor=heir)
-        self._ask(heir, intent, wish, known)
+        kept = self._records.change(record, successor=heir).successor
+        self._ask(kept or heir, intent, wish, known)  # `_write` compares it with what is read
 
     def _replay(self, wish: Wish, known: NameLook) -> None:
         record = self._fresh(wish)

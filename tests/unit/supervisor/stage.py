@@ -32,14 +32,14 @@ TAG = "mycluster"
 
 
 class StepClock(Clock):
-    """Time passes when it is told to."""
+    """Time passes when it is told to; it is finer than what a record keeps of a moment."""
 
     def __init__(self) -> None:
         super().__init__(1.0)
         self.time = 1000.0
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.time)
+        return START + timedelta(seconds=self.time, microseconds=7)
 
     def monotonic(self) -> float:
         return self.time

@@ -24,6 +24,7 @@ from starcluster.cluster.namerecord import (
     Outcome,
     OutcomeState,
     Spent,
+    Successor,
     read_record,
     record_tags,
 )
@@ -208,6 +209,14 @@ def test_only_what_differs_is_written() -> None:
     before = ec2.count("templates.tag")
     store.change(changed, generation=3)
     assert ec2.count("templates.tag") == before
+
+
+def test_who_has_written_knows_what_is_read() -> None:
+    store = NameRecords(FakeEc2().templates, "c")
+    heir = Successor(generation=2, try_number=1, at=NOW + timedelta(microseconds=7))
+    changed = store.change(store.ensure("mynode"), successor=heir, asking_since=heir.at)
+    assert changed == store.get("mynode")
+    assert changed.successor == replace(heir, at=NOW)
 
 
 def test_a_newer_record_is_not_touched() -> None:
