@@ -1,7 +1,7 @@
 """What the program asked of AWS while the tests ran, held against starcluster/permissions.py.
 
 Each rehearsal hands in its cloud's log when it ends. What the table lacks is an error in any run; what it has and
-nothing asked for is one when all tests have run.
+nothing asked for is one when all tests have run: `scripts/test --long`, without a path or a choice.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ IAM_NAMES = {"s3:ListBuckets": "s3:ListAllMyBuckets", "s3:ListObjectsV2": "s3:Li
 
 # made only by calls that ask for spot instances, which the log does not tell: tests/unit/aws/test_forms.py does
 _SOMETIMES = {"spot-instances-request"}
+
+# pytest's options that leave tests out, beside markers
+_CHOICES = ("keyword", "deselect", "ignore", "ignore_glob", "lf", "stepwise", "collectonly")
 
 Seen = dict[str, dict[str, Any]]
 
@@ -86,6 +89,11 @@ def gathered(folder: Path) -> Seen:
             for key, kinds in seen.items():
                 known[key] = sorted({*known[key], *kinds})
     return whole
+
+
+def is_whole(options: Mapping[str, Any]) -> bool:
+    """Whether pytest's options let every test run that can run without AWS, if no path was named."""
+    return options.get("markexpr") == "not live" and not any(options.get(name) for name in _CHOICES)
 
 
 def faults(seen: Seen, needs: Iterable[Need] = NEEDS, *, whole: bool) -> list[str]:

@@ -24,6 +24,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed-skips")
 _OURS = ("AWS_", "STARCLUSTER_", "EC2_")
+_skipped: list[str] = []
 _unplanned: list[str] = []
 _unplanned_calls: list[str] = []
 
@@ -60,8 +61,10 @@ def _log_as_before() -> Iterator[None]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if (report.skipped or hasattr(report, "wasxfail")) and report.nodeid not in allowed_skips():
-        _unplanned.append(report.nodeid)
+    if report.skipped or hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+        if report.nodeid not in allowed_skips():
+            _unplanned.append(report.nodeid)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,9 +79,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    """Neither a path nor a choice was given, and no test is left out for its length: scripts/test --long."""
-    chosen = bool(config.option.keyword) or config.option.markexpr != "not live"
-    return config.args_source is config.ArgsSource.TESTPATHS and not chosen
+    """No test was left out: by a path, a choice, its length, or because a program that it needs is not here."""
+    by_path = config.args_source is not config.ArgsSource.TESTPATHS
+    return not by_path and not _skipped and calls_seen.is_whole(vars(config.option))
 
 
 @pytest.hookimpl(trylast=True)

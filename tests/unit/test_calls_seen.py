@@ -56,6 +56,23 @@ def test_what_nothing_asked_for_is_a_fault_of_a_whole_run_only() -> None:
     ]
 
 
+def test_a_run_of_everything_is_a_whole_one() -> None:
+    options = {"markexpr": "not live", "keyword": "", "deselect": None, "ignore": None, "lf": False, "verbose": 1}
+    assert calls_seen.is_whole(options)
+    chosen = [
+        {"markexpr": "not long and not live"},
+        {"markexpr": ""},
+        {"keyword": "train"},
+        {"deselect": ["tests/rehearsal/test_access.py"]},
+        {"ignore": ["tests/rehearsal/crash"]},
+        {"ignore_glob": ["*soak*"]},
+        {"lf": True},
+        {"stepwise": True},
+        {"collectonly": True},
+    ]
+    assert [one for one in chosen if calls_seen.is_whole({**options, **one})] == []
+
+
 def test_clouds_hand_in_and_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, folder = tmp_path / "calls.jsonl", tmp_path / "seen"
     folder.mkdir()
