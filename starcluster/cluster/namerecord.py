@@ -368,7 +368,7 @@ class NameRecords:
             self._own.note(before.template_id, record_tags(before), changes)
 
     def change(self, record: NameRecord, **facts: Any) -> NameRecord:
-        """Write the facts that differ, in one call, and return the record as a reader finds it, with moments as kept."""
+        """Write the facts that differ, in one call, and return the record as a reader finds it: moments as kept."""
         wanted = replace(record, **facts)
         before, after = record_tags(record), record_tags(wanted)
         different = {key: value for key, value in after.items() if before[key] != value}

@@ -22,7 +22,12 @@ EFFECTS: list[tuple[str, str, str, str]] = [
     ),
     ("start", "node001", "id ann", r"uid=3000\(ann\) gid=3000\(ann\) groups=3000\(ann\),\d+\(scientists\)"),
     ("start", "master", "id passing", ".*no such user"),
-    ("start", "master", "cat /var/tmp/keyring", r"ssh-rsa AAAA\S+\nsame after a file: True\ncharacters of fingerprints: \[59, 47\]"),
+    (
+        "start",
+        "master",
+        "cat /var/tmp/keyring",
+        r"ssh-rsa AAAA\S+\nsame after a file: True\ncharacters of fingerprints: \[59, 47\]",
+    ),
     ("start", "master", "cut -d' ' -f2 /var/tmp/keyring | head -1 | xargs -I K grep -c K /root/.ssh/id_rsa.pub", "1"),
     ("start", "master", "su keyring -c 'ssh -o BatchMode=yes node001 hostname'", "node001"),
     ("start", "master", "grep -c '^master' ~keyring/.ssh/known_hosts", "0"),

@@ -7,8 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import boto3
+from botocore.config import Config
 
 from tests import calls_seen
 from tests.leftovers import hold_namespaces, left_of
@@ -113,6 +117,18 @@ def may_grow_ext4() -> bool:
     lines = Path("/proc/self/status").read_text().splitlines()
     mask = int(next(line for line in lines if line.startswith("CapBnd")).split()[1], 16)
     return bool(mask >> _CAP_SYS_RESOURCE & 1)
+
+
+def foreign_ec2(env: Mapping[str, str]) -> Any:
+    """EC2 by boto3 alone, which goes by what `starcluster local env` printed."""
+    return boto3.client(
+        "ec2",
+        endpoint_url=env["AWS_ENDPOINT_URL"],
+        region_name=env["AWS_REGION"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+        config=Config(proxies={}),
+    )
 
 
 Done = subprocess.CompletedProcess[str]

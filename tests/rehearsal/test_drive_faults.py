@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from starcluster.localcloud.scenario.play import Play, RealWorld
 from starcluster.localcloud.scenario.script import read
 from tests.rehearsal.crash.drivestage import Arena
 from tests.rehearsal.stage import may_grow_ext4
-from tests.rehearsal.train.conftest import TAG, until
+from tests.rehearsal.train.conftest import TAG, started, until
 
 HERE, THERE = "us-east-1a", "us-east-1b"
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
@@ -22,12 +21,8 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    made = Arena(Path(tmp_path_factory.mktemp("faults")), speed=200)
-    try:
-        made.prepare()
+    with started(Arena(tmp_path_factory.mktemp("faults"), speed=200)) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

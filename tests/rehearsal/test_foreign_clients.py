@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from tests.rehearsal.stage import Stage
+from tests.rehearsal.stage import Stage, foreign_ec2
 from tests.rehearsal.train.conftest import Driver
 
 TRAIN = """[mynode]
@@ -23,14 +20,7 @@ command = until [ -e /home/go ]; do sleep 0.1; done
 
 def everything(env: dict[str, str]) -> dict[str, int]:
     """How many of each there are in the account, without filters; what is terminated or closed does not count."""
-    ec2: Any = boto3.client(
-        "ec2",
-        endpoint_url=env["AWS_ENDPOINT_URL"],
-        region_name=env["AWS_REGION"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        config=Config(proxies={}),
-    )
+    ec2 = foreign_ec2(env)
     instances = [one for group in ec2.describe_instances()["Reservations"] for one in group["Instances"]]
     requests = ec2.describe_spot_instance_requests()["SpotInstanceRequests"]
     return {

@@ -13,12 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from tests.rehearsal.old_plugins_effects import EFFECTS, FACTS
-from tests.rehearsal.stage import ROOT, Done, Stage
+from tests.rehearsal.stage import ROOT, Done, Stage, foreign_ec2
 
 pytestmark = pytest.mark.timeout(600)  # the whole story is told before the first test
 CORPUS = ROOT / "tests" / "plugins" / "corpus"
@@ -104,14 +102,7 @@ class Story:
 
     def look_at_cloud(self) -> None:
         env = self.stage.client_env()
-        ec2: Any = boto3.client(
-            "ec2",
-            endpoint_url=env["AWS_ENDPOINT_URL"],
-            region_name=env["AWS_REGION"],
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-            config=Config(proxies={}),
-        )
+        ec2 = foreign_ec2(env)
         wanted = [{"Name": "group-name", "Values": [f"@sc-{TAG}"]}]
         self.group = ec2.describe_security_groups(Filters=wanted)["SecurityGroups"][0]
         found = ec2.describe_instances(Filters=[{"Name": "tag:alias", "Values": ["node001"]}])

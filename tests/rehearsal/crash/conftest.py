@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.leftovers import processes_naming
 from tests.rehearsal.crash.job import Arena, JobCall
+from tests.rehearsal.train.conftest import started
 
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    made = Arena(Path(tmp_path_factory.mktemp("arena")), speed=200)
-    try:
-        made.prepare()
+    with started(Arena(tmp_path_factory.mktemp("arena"), speed=200)) as made:
         yield made
-    finally:
-        made.close()
-    assert processes_naming(made.cloud) == {}
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ class Arena(Watched):
     left = ""  # the volume that it has gone back from
 
     def prepare(self) -> None:
-        self.starcluster("start", TAG)
+        super().prepare()
         self.starcluster("addnode", "-a", "far", "-z", "us-east-1b", "-b", "1", TAG)
         self.warm = Warm(self.env, self.folder)
         self.usual = {key: self.control("timing")["timing"][key] for key in SLOW}

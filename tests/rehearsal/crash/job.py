@@ -75,7 +75,7 @@ class Arena(Watched):
         text = self.config.read_text() + PLUGIN.format(holder=self._holder)
         before, _, after = text.partition("\n#PLUGINS = ")
         self.config.write_text(f"{before}\nPLUGINS = jobdisk\n{after.partition(chr(10))[2]}")
-        self.starcluster("start", TAG)
+        super().prepare()
 
     def fresh(self) -> str:
         """A new name for the job, and the world as it is without it."""

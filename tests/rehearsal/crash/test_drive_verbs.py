@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.leftovers import processes_naming
 from tests.rehearsal.crash.drivestage import Arena, Record
 from tests.rehearsal.crash.driveverbs import VERBS
 from tests.rehearsal.crash.points import Point, at_points
+from tests.rehearsal.train.conftest import started
 
 SAMPLED = {
     "attach_there": ("after CreateLaunchTemplate 1", "after AttachVolume 1"),
@@ -21,13 +20,8 @@ EVERY = 0.1  # wall seconds between two moments
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    made = Arena(Path(tmp_path_factory.mktemp("drives")), speed=200)
-    try:
-        made.prepare()
+    with started(Arena(tmp_path_factory.mktemp("drives"), speed=200)) as made:
         yield made
-    finally:
-        made.close()
-    assert processes_naming(made.cloud) == {}
 
 
 def killed(stage: Arena, name: str, record: Record, points: list[Point]) -> list[str]:

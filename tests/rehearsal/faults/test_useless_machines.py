@@ -10,15 +10,8 @@ import pytest
 
 from starcluster.localcloud.scenario.play import Play, RealWorld
 from starcluster.localcloud.scenario.script import read
-from tests.rehearsal.train.conftest import TAG, Scene, started
+from tests.rehearsal.train.conftest import OWN_DISK, TAG, Scene, started
 
-PLUGIN = """
-[plugin owndisk]
-SETUP_CLASS = starcluster.plugins.mountvolume.MountVolume
-VOLUME = data
-NODE = holder
-MOUNT_PATH = /data
-"""
 LIMIT = 200.0
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -28,7 +21,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     made = Scene(Path(tmp_path_factory.mktemp("scene")), speed=60)
     before, _, after = made.config.read_text().partition("\n#PLUGINS = ")
     assert after
-    made.config.write_text(f"{before}\nPLUGINS = owndisk\n{after.partition(chr(10))[2]}{PLUGIN}")
+    made.config.write_text(f"{before}\nPLUGINS = owndisk\n{after.partition(chr(10))[2]}{OWN_DISK}")
     made.starcluster("createvolume", "--name", "data", "1", "us-east-1a")
     with started(made):
         yield made

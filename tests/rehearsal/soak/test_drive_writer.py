@@ -70,6 +70,7 @@ class Writing(Scene):
         self.observers: list[Observer] = []
 
     def prepare(self) -> None:
+        super().prepare()
         self.starcluster("put", TAG, str(Path(__file__).with_name("writer.py")), "/home")
         for zone, dollars in PRICES.items():
             self.control("price", type=TYPE, zone=zone, value=dollars)
@@ -188,7 +189,6 @@ class Story:
 @pytest.fixture(scope="module")
 def writing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writing]:
     with started(Writing(Path(tmp_path_factory.mktemp("writing")), speed=100)) as made:
-        made.prepare()
         yield made
 
 

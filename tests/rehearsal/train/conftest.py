@@ -19,6 +19,13 @@ from tests.rehearsal.driver import LIMIT, Driver
 from tests.rehearsal.stage import Stage
 
 TAG = "mycluster"
+OWN_DISK = """
+[plugin owndisk]
+SETUP_CLASS = starcluster.plugins.mountvolume.MountVolume
+VOLUME = data
+NODE = holder
+MOUNT_PATH = /data
+"""
 
 
 def until(condition: Callable[[], Any], what: str | Callable[[], str], limit: float = LIMIT) -> Any:
@@ -33,6 +40,9 @@ def until(condition: Callable[[], Any], what: str | Callable[[], str], limit: fl
 
 class Scene(Stage):
     """A stage with a cluster on it."""
+
+    def prepare(self) -> None:
+        self.starcluster("start", TAG)
 
     def write(self, file: str = "train.cfg", **nodes: dict[str, str] | str) -> None:
         """A train.cfg with these nodes: the command, or the settings."""
@@ -100,9 +110,9 @@ S = TypeVar("S", bound=Scene)
 
 @contextmanager
 def started(made: S) -> Iterator[S]:
-    """The scene with its cluster; afterwards nothing of it is left."""
+    """The scene when it is prepared; afterwards nothing of it is left."""
     try:
-        made.starcluster("start", TAG)
+        made.prepare()
         yield made
     finally:
         made.close()

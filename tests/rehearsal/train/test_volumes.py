@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rehearsal.train.conftest import TAG, Scene
+from tests.rehearsal.train.conftest import OWN_DISK, TAG, Scene
 
-PLUGIN = """
-[plugin owndisk]
-SETUP_CLASS = starcluster.plugins.mountvolume.MountVolume
-VOLUME = data
-NODE = holder
-MOUNT_PATH = /data
-"""
 SAVES = (
     "trap 'date >> /data/saved; exit 0' TERM; echo $STARCLUSTER_ATTEMPT >> /data/attempts; "
     "while test ! -e /home/holder.go; do sleep 0.1; done"
@@ -23,7 +16,7 @@ def test_the_disk_moves_with_the_name(scene: Scene) -> None:
     text = scene.config.read_text()
     assert "\n#PLUGINS = " in text
     before, _, after = text.partition("\n#PLUGINS = ")
-    scene.config.write_text(f"{before}\nPLUGINS = owndisk\n{after.partition(chr(10))[2]}{PLUGIN}")
+    scene.config.write_text(f"{before}\nPLUGINS = owndisk\n{after.partition(chr(10))[2]}{OWN_DISK}")
     scene.starcluster("start", TAG)
     scene.write(holder=SAVES)
     driver = scene.drive("holder")

@@ -13,21 +13,7 @@ from hypothesis import strategies as st
 from starcluster import exception
 from starcluster.aws.api import Api
 from starcluster.aws.bucket import Bucket, Limiter, limiter_for, rate_of
-from starcluster.clock import Clock
-
-
-class StepClock(Clock):
-    """Time passes by sleeping."""
-
-    def __init__(self) -> None:
-        super().__init__(1.0)
-        self.time = 1000.0
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
+from tests.fakes.clock import StepClock
 
 
 @given(
@@ -76,7 +62,7 @@ def test_rates(operation: str, rate: tuple[float, float]) -> None:
 
 
 def test_launches_have_a_bucket_of_their_own() -> None:
-    clock = StepClock()
+    clock = StepClock(1000.0)
     limiter = Limiter(clock)
     for _ in range(25):
         limiter.enter("RunInstances")
@@ -87,7 +73,7 @@ def test_launches_have_a_bucket_of_their_own() -> None:
 
 
 def test_a_refusal_holds_everything_back_longer_each_time_in_a_row() -> None:
-    clock = StepClock()
+    clock = StepClock(1000.0)
     limiter = Limiter(clock)
     waited = []
     for _ in range(8):
@@ -106,7 +92,7 @@ def test_a_refusal_holds_everything_back_longer_each_time_in_a_row() -> None:
 
 
 def test_a_refused_kind_of_call_has_no_tokens_left() -> None:
-    clock = StepClock()
+    clock = StepClock(1000.0)
     limiter = Limiter(clock)
     limiter.heard("RunInstances", "RequestLimitExceeded")
     for _ in range(5):
@@ -158,7 +144,7 @@ def test_every_try_of_every_call_passes_the_limiter_before_it_is_signed(monkeypa
 
 
 def test_threads_share_the_tokens() -> None:
-    limiter = Limiter(StepClock())
+    limiter = Limiter(StepClock(1000.0))
     pauses: list[float] = []
     threads = [threading.Thread(target=lambda: pauses.append(limiter._pause("RunInstances"))) for _ in range(20)]
     for thread in threads:

@@ -9,28 +9,13 @@ from typing import Any
 
 import pytest
 
-from starcluster.clock import Clock
 from starcluster.cluster.cluster import Clusters
 from starcluster.cluster.record import ClusterRecord
 from starcluster.config.schema import CloudName, ClusterTemplate, Config, KeySettings
 from starcluster.ssh import keys
 from starcluster.ssh.dialer import TcpDialer
+from tests.fakes.clock import StepClock
 from tests.fakes.ec2 import FakeEc2
-
-
-class StepClock(Clock):
-    """Time passes by sleeping only."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = 0.0
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
 
 RECORD = ClusterRecord(
     keyname="mykey",

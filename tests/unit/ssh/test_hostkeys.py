@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from starcluster.clock import Clock
 from starcluster.ssh.hostkeys import HostKey, KnownHosts, learn, parse_console
+from tests.fakes.clock import StepClock
 
 A, B, C = (HostKey(kind="ssh-ed25519", blob="AAAA" + letter * 40) for letter in "abc")
 CONSOLE = """[    4.1] cloud-init[600]: done
@@ -15,20 +15,6 @@ ecdsa-sha2-nistp256 AAAAE2VjZHNh+/x= root@ip-172-31-0-4\r
 ssh-ed25519 AAAAC3Nz root@ip-172-31-0-4\r
 -----END SSH HOST KEY KEYS-----\r
 """
-
-
-class StepClock(Clock):
-    """Time passes by sleeping only."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = 0.0
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
 
 
 def test_console_keys_are_read_with_carriage_returns() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from starcluster import exception
-from starcluster.clock import Clock
 from starcluster.cluster.costs import Meter
 from starcluster.cluster.drives.records import DriveRecords
 from starcluster.cluster.namerecord import Intent, NameRecord, NameRecords
@@ -26,26 +25,17 @@ from starcluster.supervisor.loop import Driver, Site
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.observe import Observer
 from starcluster.supervisor.wishes import Wish
+from tests.fakes.clock import StepClock as SteadyClock
 from tests.fakes.ec2 import START, FakeEc2
 
 TAG = "mycluster"
 
 
-class StepClock(Clock):
-    """Time passes when it is told to; it is finer than what a record keeps of a moment."""
-
-    def __init__(self) -> None:
-        super().__init__(1.0)
-        self.time = 1000.0
+class StepClock(SteadyClock):
+    """Its wall time is finer than what a record keeps of a moment."""
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.time, microseconds=7)
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
 
 
 @dataclass

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starcluster import exception
-from starcluster.clock import Clock
 from starcluster.cluster.drives.drive import DRIVE
 from starcluster.cluster.drives.hands import Hands, Target
 from starcluster.cluster.drives.records import DriveRecords
@@ -26,25 +25,14 @@ from starcluster.model import (
     Volume,
     VolumeState,
 )
+from tests.fakes.clock import StepClock
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-class Stepped(Clock):
-    """Time that passes only where somebody sleeps."""
-
-    def __init__(self) -> None:
-        super().__init__(1.0)
-        self.passed = 0.0
-
+class Stepped(StepClock):
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.passed)
-
-    def monotonic(self) -> float:
-        return self.passed
-
-    def sleep(self, seconds: float) -> None:
-        self.passed += seconds
+        return START + timedelta(seconds=self.time)
 
 
 @dataclass

@@ -16,8 +16,8 @@ from starcluster.cluster.volumehosts import HostWish
 from starcluster.config.schema import Config
 from starcluster.model import Instance, SecurityGroup, Volume
 from starcluster.ssh.access import Access
+from tests.fakes.clock import StepClock
 from tests.fakes.ec2 import FakeEc2
-from tests.unit.cluster.conftest import StepClock
 from tests.unit.cluster.test_starting import begin
 
 HOST = HostWish(keyname="mykey", image="ami-1")
