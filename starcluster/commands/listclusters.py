@@ -48,8 +48,8 @@ _IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
 def command(app: App, /, *, tags: tuple[str, ...], show_ssh_status: bool, form: Form) -> int:
     """Show all clusters, or those named.
 
-    One whose record can not be read is shown like the others, with an error on stderr and exit status 1; one of a newer
-    version of this program with a warning.
+    One whose record can not be read is shown like the others, with an error on stderr and exit status 1; one of another
+    program (StarCluster 0.95.6, say), or of a newer version of this one, with a warning.
 
     \b
     Example:
@@ -87,8 +87,11 @@ def _tell_trouble(group: SecurityGroup, *others: SecurityGroup) -> int:
     try:
         found = record.from_tags(group.tags, tag=tag)
     except exception.IncompatibleCluster as error:
-        log.error("%s", error.explain())
-        return 1
+        if record.SCHEMA in group.tags:
+            log.error("%s", error.explain())
+            return 1
+        log.warning("%s: it is shown only", error.msg, extra={"__stderr__": True})
+        return 0
     if found.is_newer:
         told = "cluster '%s' was made by starcluster %s, this is %s: it is shown, and changed by that version only"
         log.warning(told, tag, found.version, __version__, extra={"__stderr__": True})
