@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import importlib
 import os
 import sys
@@ -41,15 +42,20 @@ def plugins_folder() -> Path:
 
 def own_folders() -> list[str]:
     """The plugin folder first, as on Python's path."""
-    installed = {Path(path).resolve() for path in sysconfig.get_paths().values()}
     ours = Path(__file__).resolve().parents[2]
     named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    known = {*installed, ours}
+    known = {*_installations(), ours}
     return [
         *_more,
         str(plugins_folder()),
         *(path for path in named if not {Path(path).resolve(), *Path(path).resolve().parents} & known),
     ]
+
+
+@functools.cache
+def _installations() -> frozenset[Path]:
+    """sysconfig imports a module when it is first asked, so that is to be done before imports go through here."""
+    return frozenset(Path(path).resolve() for path in sysconfig.get_paths().values())
 
 
 def own_folder(folder: Path) -> None:
@@ -66,6 +72,7 @@ def prepare() -> None:
     folder = str(plugins_folder())
     if folder not in sys.path:
         sys.path.insert(0, folder)
+    _installations()
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
     importlib.invalidate_caches()

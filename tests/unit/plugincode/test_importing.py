@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 
@@ -229,3 +230,18 @@ def test_a_bare_import_of_what_lies_elsewhere_says_nothing(folder: Path) -> None
     (folder / "beside.py").write_text("")
     (package / "__init__.py").write_text("import json, beside\nfrom . import beside\nHALF = 7 / 2\n")
     assert importlib.import_module("newpkg").HALF == 3.5
+
+
+def test_python_is_asked_for_its_folders_before_imports_go_through_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = sysconfig.get_paths()
+
+    def get_paths() -> dict[str, str]:
+        """Python 3.13 imports a module in it, and can not be asked again meanwhile."""
+        assert not any(isinstance(finder, importing.Finder) for finder in sys.meta_path)
+        return paths
+
+    monkeypatch.setattr(sys, "meta_path", [one for one in sys.meta_path if not isinstance(one, importing.Finder)])
+    monkeypatch.setattr(sysconfig, "get_paths", get_paths)
+    importing._installations.cache_clear()
+    importing.prepare()
+    assert importing.own_folders()
