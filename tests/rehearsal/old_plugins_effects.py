@@ -171,6 +171,12 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         r"3;\('b', 2\);v;True;True;older: old;spam said 0644\n644",
     ),
     ("start", "master", "cat /var/tmp/result", "42 by sgeadmin"),
+    (
+        "start",
+        "master",
+        "cat /var/tmp/habits",
+        "node001\n2 No such file or directory a\nnode001,False\nmaster,True\nhalf of them: 3",
+    ),
     ("start", "master", "cat /var/tmp/takesover", ".*No such file.*"),
     ("addnode", "node002", "cat /etc/motd", "welcome to node002, sgeadmin"),
     ("addnode", "node002", "tail -n1 /var/tmp/packages.log", ".*install tree htop"),

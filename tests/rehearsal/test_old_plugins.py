@@ -1,4 +1,4 @@
-"""Old plugins on real nodes: thirty files for Python 2 that use every name of the plugin API, through every hook.
+"""Old plugins on real nodes: thirty-odd files for Python 2 that use every name of the plugin API, through every hook.
 
 One story, with one cluster; what the plugins have done is looked at by ssh, by the aws command's library and in files
 of this machine, never by our own code.
