@@ -1,4 +1,4 @@
-"""Python 2 source to Python 3 source, by fissix's fixers, the passes of passes.py, errors.py, bygone.py and outliving.py.
+"""Python 2 source to Python 3 source: by fissix's fixers, then by passes.py, errors.py, bygone.py and outliving.py.
 
 What the fixers can not say in source is in starcluster/python2: Python 2's own map, range, open and so on. A converted
 file runs with these as its builtins; a ported one imports them.
