@@ -1,5 +1,5 @@
 # Everyday Python 2: files with a b, errors that are looked into, pairs in a lambda, settings that are executed.
-import cPickle, csv, os, sys, tempfile, threading, time, urllib2
+import cPickle, csv, os, shutil, sys, tempfile, threading, time, urllib2
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
 
@@ -54,3 +54,4 @@ class Habits(ClusterSetup):
         f.write(urllib2.urlopen('file://' + os.path.join(here, 'c.csv')).read().replace('\r', ''))
         exec "text = 'half of them: %d' % HALF" in settings
         f.write(settings['text'] + '\n')
+        shutil.rmtree(here)
