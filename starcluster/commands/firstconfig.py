@@ -1,7 +1,10 @@
-"""StarCluster's menu for those who have no config yet; only where somebody can answer."""
+"""StarCluster's menu for those who have no config yet; only where somebody answers."""
 
 from __future__ import annotations
 
+import os
+import select
+import stat
 import sys
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import click
 from starcluster.config import files, ini
 from starcluster.logger import log
 
+_PATIENCE = 0.5  # seconds
 _MENU = """
 Options:
 --------
@@ -20,9 +24,9 @@ Options:
 
 
 def offer_config() -> None:
-    """Show or write the example config, when stdin is a terminal and the config is a file of ours."""
+    """Show or write the example config, when somebody answers on stdin and the config is a file of ours."""
     path = files.config_path()
-    if not sys.stdin.isatty() or ini.is_url(path) or Path(path).exists():
+    if ini.is_url(path) or Path(path).exists() or not _is_answered():
         return
     click.echo(_MENU.format(path=path))
     click.echo("Please enter your selection: ", nl=False)
@@ -31,6 +35,17 @@ def offer_config() -> None:
         click.echo(files.example().read_text())
     elif answer == "2":
         write_example(Path(path))
+
+
+def _is_answered() -> bool:
+    """Somebody sits there, or a script has piped an answer; a pipe in which nothing lies is not waited for."""
+    try:
+        if sys.stdin.isatty():
+            return True
+        piped = stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)
+        return piped and bool(select.select([sys.stdin], [], [], _PATIENCE)[0])
+    except (OSError, ValueError, AttributeError):  # there is no stdin, or none of the system's
+        return False
 
 
 def write_example(path: Path) -> None:

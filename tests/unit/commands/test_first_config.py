@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def test_the_menu_shows_the_example(
 def test_nothing_is_written_unasked(path: Path, monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO) -> None:
     monkeypatch.setattr("sys.stdin", stdin)
     assert cli.main(["listclusters"]) == 1
+    assert not path.exists()
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, answer: str, *, closed: bool) -> int:
+    """listclusters with that on the other side of a pipe."""
+    there, here = os.pipe()
+    with os.fdopen(there) as stdin, os.fdopen(here, "w") as other:
+        other.write(answer)
+        other.flush()
+        if closed:
+            other.close()
+        monkeypatch.setattr("sys.stdin", stdin)
+        return cli.main(["listclusters"])
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_script_may_pipe_the_answer(path: Path, monkeypatch: pytest.MonkeyPatch, *, closed: bool) -> None:
+    assert piped(monkeypatch, "2\n", closed=closed) == 1
+    assert path.exists()
+
+
+def test_a_pipe_in_which_nothing_lies_is_not_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert piped(monkeypatch, "", closed=False) == 1
     assert not path.exists()
 
 
