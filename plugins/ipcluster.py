@@ -71,9 +71,11 @@ begin() {
 }
 end() {
   if runs "$1"; then
+    # in sessions of their own, and not gone with it at once: an engine's nanny, a notebook's kernels
+    others=$(grep -lsx "PPid:[[:space:]]*$pid" /proc/[0-9]*/status | cut -d/ -f3) || true
     kill -- "-$pid" 2>/dev/null || true
-    for turn in $(seq 50); do kill -0 -- "-$pid" 2>/dev/null || break; sleep 0.1; done
-    kill -9 -- "-$pid" 2>/dev/null || true
+    for turn in $(seq 50); do kill -0 -- "-$pid" $others 2>/dev/null || break; sleep 0.1; done
+    kill -9 -- "-$pid" $others 2>/dev/null || true
   fi
   rm -f "$run/$1.pid"
 }
@@ -188,10 +190,15 @@ class IPCluster(ClusterSetup):
         self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
     ) -> None:
         """The controller may have ended with the last boot of the master; its file here is then an old one."""
-        python = self._python(node)
-        connection = self._start_controller(master, user, self._python(master))
+        python, asks = self._python(node), self._python(master)
+        connection = self._start_controller(master, user, asks)
         keep(connection_file(master), json.dumps(for_outside(connection, master, user), indent=1))
-        _start_engines(node, user, python, self.level)
+        before = _wait_for_engines(master, user, asks, 0)
+        began = _start_engines(node, user, python, self.level)
+        try:
+            _wait_for_engines(master, user, asks, before + began)
+        except exception.RemoteCommandFailed as error:  # the one that it waits for may be of a node that goes
+            log.warning("The engines of %s have begun, and the controller has not heard of them yet: %s", node, error)
 
     def on_remove_node(
         self, node: Node, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes
@@ -299,20 +306,22 @@ def _python_with(node: Node, packages: Sequence[str]) -> str:
     return found[0] if found else node.software.install_python(packages)
 
 
-def _start_engines(node: Node, user: str, python: str, level: str, *, anew: bool = False) -> bool:
-    """Whether there was one to start."""
+def _start_engines(node: Node, user: str, python: str, level: str, *, anew: bool = False) -> int:
+    """How many there were to start."""
     lines = (
         f"python={shlex.quote(python)} count={engines_of(node)} anew={'yes' if anew else ''}\n"
         f"set -- --log-level={level}\n{_ENGINES}"
     )
-    return bool(_tell(node, user, lines, what=f"start the engines of {node.alias}"))
+    return len(_tell(node, user, lines, what=f"start the engines of {node.alias}"))
 
 
-def _wait_for_engines(master: Node, user: str, python: str, count: int) -> None:
+def _wait_for_engines(master: Node, user: str, python: str, count: int) -> int:
+    """How many the controller knows, at least `count`. It holds no lock: others start engines meanwhile."""
     words = [python, "-c", _LOOK, str(count), str(_ENGINES_LIMIT)]
-    lines = f'cd "$home"; runuser -u "$user" -- env HOME="$home" {" ".join(map(shlex.quote, words))}'
+    lines = f"user={shlex.quote(user)}; home=$(getent passwd \"$user\" | cut -d: -f6); cd \"$home\"\n"
+    lines += f'runuser -u "$user" -- env HOME="$home" {" ".join(map(shlex.quote, words))}'
     try:
-        _tell(master, user, lines, what="look for the engines")
+        return int(master.ssh.script(lines, what="look for the engines")[-1])
     except exception.RemoteCommandFailed as error:
         error.hint = "their logs are /var/log/starcluster/ipengine-*.log on the nodes"
         raise

@@ -65,10 +65,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def engine_room(alias: str) -> Machine:
-    """A node whose python3 has ipyparallel."""
+def engine_room(alias: str, engines: int = 0) -> Machine:
+    """A node whose python3 has ipyparallel; `engines`: its controller knows so many."""
 
     def answer(what: str, text: str) -> list[str]:
+        if what == "look for the engines":
+            return [str(max(engines, int(text.split()[-2])))]
+        if what.startswith("start the engines"):
+            return ["began", "began"]
         return ['{"key": "k", "location": "10.0.0.1"}'] if "controller" in what else ["/usr/bin/python3"]
 
     return Machine(alias, answer=answer)
@@ -109,6 +113,13 @@ def test_a_notebook_only_if_it_is_wanted_and_its_password_never_in_the_open(home
     assert passwords == {kept.read_text().strip()}
     assert kept.stat().st_mode & 0o777 == 0o600
     assert "start the notebook" in wanted.secret
+
+
+def test_a_node_that_comes_is_waited_for(home: Path) -> None:
+    master, node = engine_room("master", engines=5), engine_room("node001")
+    call(IPCluster(), "on_add_node", master, node)
+    asked = [text.split()[-2] for what, text in master.scripts if what == "look for the engines"]
+    assert asked == ["0", "7"]
 
 
 def test_a_node_that_goes_is_asked_only_while_it_lives(home: Path) -> None:
