@@ -318,7 +318,7 @@ def _start_engines(node: Node, user: str, python: str, level: str, *, anew: bool
 def _wait_for_engines(master: Node, user: str, python: str, count: int) -> int:
     """How many the controller knows, at least `count`. It holds no lock: others start engines meanwhile."""
     words = [python, "-c", _LOOK, str(count), str(_ENGINES_LIMIT)]
-    lines = f"user={shlex.quote(user)}; home=$(getent passwd \"$user\" | cut -d: -f6); cd \"$home\"\n"
+    lines = f'user={shlex.quote(user)}; home=$(getent passwd "$user" | cut -d: -f6); cd "$home"\n'
     lines += f'runuser -u "$user" -- env HOME="$home" {" ".join(map(shlex.quote, words))}'
     try:
         return int(master.ssh.script(lines, what="look for the engines")[-1])

@@ -120,7 +120,7 @@ class Sender:
 
     def _big(self, wanted: Entry, left: Callable[[], float | None]) -> None:
         """A file whose parts are sent side by side."""
-        running: set[Future[None]] = set()
+        running: set[Future[None]]
 
         def hand_over(upload: dict[str, Any], number: int, part: bytes) -> None:
             nonlocal running
@@ -133,7 +133,12 @@ class Sender:
             while running:
                 running = self._some(running, left)
 
-        self._alone(wanted, hand_over, settle)
+        def send() -> None:
+            nonlocal running
+            running = set()
+            self._alone(wanted, hand_over, settle)
+
+        _anew_if_gone(send)
 
     def _middling(self, wanted: Entry) -> None:
         """A file of few parts, sent one after the other beside other files."""
@@ -142,7 +147,7 @@ class Sender:
             self._check()
             self._part(upload, number, part)
 
-        self._alone(wanted, send_now, lambda: None)
+        _anew_if_gone(lambda: self._alone(wanted, send_now, lambda: None))
 
     def _alone(
         self, wanted: Entry, deliver: Callable[[dict[str, Any], int, bytes], None], settle: Callable[[], None]
@@ -193,8 +198,17 @@ class Sender:
         try:
             upload["parts"][str(number)] = self._bucket.put_part(upload["object"], upload["id"], number, content)
         except Gone:
-            upload["mtime"] = -1  # it was given up meanwhile: the next push begins it anew
+            upload["mtime"] = -1  # it was given up meanwhile, and is begun anew
             raise
+
+
+def _anew_if_gone(send: Callable[[], None]) -> None:
+    """An upload that was broken off may be gone by now: by a rule of the bucket, or ended by a thread that outlived
+    its push and told nobody."""
+    try:
+        send()
+    except Gone:
+        send()
 
 
 def _compare(wanted: Entry, handle: int, *, live: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,24 @@ def test_an_upload_in_parts_goes_on_where_it_was_cut(place: Make, faulty: Faulty
     faulty.mend()
     counted = faulty.calls(node.push)
     assert counted == 10  # a first push makes 14: 3 of 5 parts need not be sent again, nor be begun
+    back = place("back")
+    back.restore()
+    assert back.tree == node.tree
+
+
+@pytest.mark.usefixtures("way")
+def test_an_upload_that_is_gone_is_begun_anew(place: Make, faulty: Faulty, s3: Any) -> None:
+    """By a rule of the bucket, or because a thread of the push that was cut had ended it by then."""
+    node = place("node", threads=1)
+    node.write("weights", os.urandom(40 * MIB))
+    faulty.order("UploadPart", "ConnectionReset", skip=3)
+    with pytest.raises(Trouble, match="could not be reached"):
+        node.push()
+    faulty.mend()
+    name = node.settings.bucket
+    for one in s3.list_multipart_uploads(Bucket=name)["Uploads"]:
+        s3.abort_multipart_upload(Bucket=name, Key=one["Key"], UploadId=one["UploadId"])
+    node.push()
     back = place("back")
     back.restore()
     assert back.tree == node.tree
