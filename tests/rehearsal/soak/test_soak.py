@@ -31,7 +31,7 @@ GROWTH = 40_000  # KiB that the driver may have more in the last quarter than in
 class Soak(Scene):
     """The names, who takes them and what is counted."""
 
-    def prepare(self, count: int) -> None:
+    def write_names(self, count: int) -> None:
         self.starcluster("put", TAG, str(ROOT / "examples" / "digits"), "/home")
         self.names = [f"soak{number}" for number in range(count)]
         train = f"python3 /home/digits/train.py --hidden 4 --steps 1000000 --pace {PACE} --every {EVERY}"
@@ -131,7 +131,7 @@ def soak(tmp_path: Path) -> Iterator[Soak]:
 
 
 def run(soak: Soak, *, names: int, interruptions: int, pause: float, limit: float) -> None:
-    soak.prepare(names)
+    soak.write_names(names)
     before = costs(soak)
     began = time.monotonic()
     driver = soak.drive(*soak.names)
