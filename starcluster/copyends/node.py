@@ -9,10 +9,12 @@ from starcluster.copyends.receiver import Receiver
 from starcluster.copyends.sender import Sender
 
 _WHERE = " on the node"
+_BUFFER = 1 << 18
 
 
 def main() -> None:
-    wire = w.Wire(sys.stdin.buffer, sys.stdout.buffer)
+    # Python's own buffer of 8 KiB makes a small packet of each frame's begin
+    wire = w.Wire(sys.stdin.buffer, open(sys.stdout.fileno(), "wb", _BUFFER, closefd=False))  # noqa: SIM115
     wire.sink.write(w.READY)
     wire.flush()
     try:

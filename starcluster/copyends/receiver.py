@@ -41,7 +41,6 @@ class Receiver:
         self.counts = {"files": 0, "bytes": 0, "resumed": 0, "kept": 0}
         self._entries: list[Entry] = []
         self._have: dict[int, Kept] = {}
-        self._view = memoryview(bytearray(w.BLOCK))
 
     def run(self) -> dict[str, Any]:
         """Take all that comes; what is to be said of it."""
@@ -273,10 +272,15 @@ class Receiver:
         """One frame of a file; (sum, trouble) when it was the last."""
         kind, length = self.wire.next()
         if kind == w.DATA:
-            view = self._view[:length]
-            self.wire.fill(view)
-            incoming.write(view)
-            self._counted(length)
+            pieces = self.wire.pieces(length)
+            try:
+                for view in pieces:
+                    self._counted(len(view))
+                    incoming.write(view)
+            except OSError:
+                for view in pieces:  # the next frame begins behind them
+                    self._counted(len(view))
+                raise
         elif kind == w.HOLE:
             length = int.from_bytes(self.wire.body(8), "big")
             incoming.skip(length)

@@ -20,6 +20,7 @@ import os
 import pwd
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 BLOCK = 1 << 16
@@ -32,6 +33,7 @@ SMALL_HEAD = struct.Struct(">IqII")  # number in the list, time in ns, mode, CRC
 _HEAD = struct.Struct(">cI")
 _LONGEST = 1 << 26  # of a frame of JSON; more is noise
 _NAME_MAX = 255
+_AHEAD = 1 << 17
 
 
 class Lost(Exception):
@@ -75,6 +77,8 @@ class Wire:
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self.source, self.sink = source, sink
+        self._view = memoryview(bytearray(_AHEAD))  # what was read and not yet taken is from start to end
+        self._start = self._end = 0
 
     def send(self, kind: bytes, payload: bytes | memoryview = b"", head: bytes = b"") -> None:
         try:
@@ -101,19 +105,26 @@ class Wire:
         return kind, length
 
     def body(self, length: int) -> bytes:
-        found = self.source.read(length)
-        if len(found) < length:
-            raise Lost("the other end is gone")
-        return found
+        if self._end - self._start >= length:
+            self._start += length
+            return bytes(self._view[self._start - length : self._start])
+        return b"".join([bytes(piece) for piece in self.pieces(length)])
 
-    def fill(self, view: memoryview) -> None:
-        """Fill the whole view with the bytes that come."""
-        done = 0
-        while done < len(view):
-            count = self.source.readinto(view[done:])  # type: ignore[attr-defined]
-            if not count:
-                raise Lost("the other end is gone")
-            done += count
+    def pieces(self, length: int) -> Iterator[memoryview]:
+        """The next bytes as they come; a memoryview is good until the next one."""
+        while length:
+            if self._start == self._end:
+                self._more()
+            stop = min(self._end, self._start + length)
+            piece = self._view[self._start : stop]
+            length -= len(piece)
+            self._start = stop
+            yield piece
+
+    def _more(self) -> None:
+        self._start, self._end = 0, self.source.readinto1(self._view)  # type: ignore[attr-defined]
+        if not self._end:
+            raise Lost("the other end is gone")
 
     def hear(self, *kinds: bytes) -> tuple[bytes, Any]:
         """The next frame, one of these kinds, and its value; Refused when the other end refuses."""
