@@ -31,7 +31,11 @@ _LAST_SECONDS = 10.0
 # the modules come as JSON, and each is made in the order given: nothing is written to the node's disk
 _LOADER = """
 import json, sys, types
-for name, source in json.loads(sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))):
+stdin, text = open(0, "rb", 0, closefd=False), b""
+size = int(stdin.readline())
+while len(text) < size:
+    text += stdin.read(size - len(text)) or sys.exit("half a program came")
+for name, source in json.loads(text):
     module = types.ModuleType(name)
     sys.modules[name] = module
     exec(compile(source, name, "exec"), module.__dict__)
@@ -76,7 +80,7 @@ class Link:
         self.words = list(words)
         self.told = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the program
         (ours_out, its_in), (its_out, ours_in) = _way(), _way()
-        sink, source = os.fdopen(ours_out, "wb", _BUFFER), os.fdopen(ours_in, "rb")
+        sink, source = os.fdopen(ours_out, "wb", _BUFFER), os.fdopen(ours_in, "rb", 0)
         self.wire = w.Wire(source, sink)
         try:
             self.process = subprocess.Popen(words, stdin=its_in, stdout=its_out, stderr=self.told)

@@ -13,8 +13,8 @@ _BUFFER = 1 << 18
 
 
 def main() -> None:
-    # Python's own buffer of 8 KiB makes a small packet of each frame's begin
-    wire = w.Wire(sys.stdin.buffer, open(sys.stdout.fileno(), "wb", _BUFFER, closefd=False))  # noqa: SIM115
+    # what lies in a buffer of Python's would be lost to the wire, and one of 8 KiB makes small packets
+    wire = w.Wire(open(0, "rb", 0, closefd=False), open(1, "wb", _BUFFER, closefd=False))  # noqa: SIM115
     wire.sink.write(w.READY)
     wire.flush()
     try:

@@ -21,6 +21,7 @@ import pwd
 import struct
 import zlib
 from collections.abc import Iterator
+from io import RawIOBase
 from typing import Any, BinaryIO, NamedTuple
 
 BLOCK = 1 << 16
@@ -73,9 +74,10 @@ class Meter:
 
 
 class Wire:
-    """Frames to the other end and from it; what is written leaves when the buffer is full, or by flush()."""
+    """Frames to the other end and from it; what is written leaves when the sink's buffer is full, or by flush()."""
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+    def __init__(self, source: RawIOBase | BinaryIO, sink: BinaryIO) -> None:
+        """`source`: without a buffer of Python's, which reads on where there is something already."""
         self.source, self.sink = source, sink
         self._view = memoryview(bytearray(_AHEAD))  # what was read and not yet taken is from start to end
         self._start = self._end = 0
@@ -122,7 +124,7 @@ class Wire:
             yield piece
 
     def _more(self) -> None:
-        self._start, self._end = 0, self.source.readinto1(self._view)  # type: ignore[attr-defined]
+        self._start, self._end = 0, self.source.readinto(self._view) or 0  # type: ignore[union-attr]
         if not self._end:
             raise Lost("the other end is gone")
 

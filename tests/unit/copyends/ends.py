@@ -65,7 +65,7 @@ def copy(
     told: list[BaseException] = []
 
     def receive() -> None:
-        wire = w.Wire(os.fdopen(down[0], "rb"), os.fdopen(up[1], "wb"))
+        wire = w.Wire(os.fdopen(down[0], "rb", 0), os.fdopen(up[1], "wb"))
         try:
             receiver(wire, os.fsencode(target), **{"trusted": True, **options}).run()
         except (w.Lost, w.Refused) as error:
@@ -80,7 +80,7 @@ def copy(
     thread = threading.Thread(target=receive)
     thread.start()
     sink: Any = Through(os.fdopen(down[1], "wb"), cut_after, change)
-    with os.fdopen(up[0], "rb") as answers:
+    with os.fdopen(up[0], "rb", 0) as answers:
         try:
             return sender(w.Wire(answers, sink), meter=meter).run([os.fsencode(source) for source in sources])
         except w.Lost as lost:
