@@ -148,7 +148,7 @@ def test_a_copy_goes_on_after_a_break(
 
 
 def test_a_connection_that_always_breaks_is_given_up(shell: Shell, cluster: str, cut: Callable[..., Ran]) -> None:
-    ran = cut("put", cluster, "big", "/home/big-never", CUT_UP="200000", CUT_TIMES="99", check=False)
+    ran = cut("put", cluster, "big", "/home/big-never", CUT_UP="62000", CUT_TIMES="99", check=False)
     assert ran.code == 1
     assert "the connection to master broke 5 times in a row" in ran.err
     assert "the same command, given again, goes on from there" in ran.err
