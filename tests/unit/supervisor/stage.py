@@ -32,7 +32,10 @@ TAG = "mycluster"
 
 
 class StepClock(SteadyClock):
-    """Its wall time is finer than what a record keeps of a moment."""
+    """Its wall time is finer than what a record keeps of a moment, and never behind that of the fake EC2."""
+
+    def __init__(self) -> None:
+        super().__init__(1000.0)
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.time, microseconds=7)
