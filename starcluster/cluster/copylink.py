@@ -132,7 +132,9 @@ class CopyLink:
 
     def _with(self, link: Link, talk: Callable[[w.Wire], Any]) -> Any:
         try:
-            return self._over(link, talk)
+            said = self._over(link, talk)
+            link.process.terminate()  # all is said: its farewell to the node need not be waited for
+            return said
         except BaseException:
             link.process.kill()
             raise

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from io import RawIOBase
 from typing import Any, BinaryIO, NamedTuple
 
-BLOCK = 1 << 16
+BLOCK = 1 << 18
 LITTLE = 1 << 16  # so large a file goes in one frame
 ASK, LIST, WANT, SMALL, FILE, DATA, HOLE, DONE, END, RESULT, REFUSED = (bytes([letter]) for letter in b"QLWSFDHTERX")
 FOLDER, LINK, PLAIN = "d", "l", "f"

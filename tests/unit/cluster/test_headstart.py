@@ -76,7 +76,8 @@ def test_the_second_copy_begins_before_ec2_has_answered(ssh: Path, files: tuple[
         process = begun._link.process
         asked = calls(ssh)
         copied = transfer.put(node_at(ssh, "10.0.0.1"), [str(files[0])], str(files[1]), begun=begun)
-    assert (copied and copied.kept, process.poll()) == (1, 0)
+    assert copied is not None
+    assert (copied.kept, process.poll() is None) == (1, False)
     assert calls(ssh)[: len(asked)] == asked
     assert calls(ssh) == ["10.0.0.1"] * 2
 
