@@ -35,6 +35,7 @@ _HEAD = struct.Struct(">cI")
 _LONGEST = 1 << 26  # of a frame of JSON; more is noise
 _NAME_MAX = 255
 _AHEAD = 1 << 17
+_DIRECTLY = 1 << 17  # so much is not copied into the sink's buffer first
 
 
 class Lost(Exception):
@@ -79,13 +80,19 @@ class Wire:
     def __init__(self, source: RawIOBase | BinaryIO, sink: BinaryIO) -> None:
         """`source`: without a buffer of Python's, which reads on where there is something already."""
         self.source, self.sink = source, sink
+        self._raw: Any = getattr(sink, "raw", None)  # what is under a buffer of Python's
         self._view = memoryview(bytearray(_AHEAD))  # what was read and not yet taken is from start to end
         self._start = self._end = 0
 
     def send(self, kind: bytes, payload: bytes | memoryview = b"", head: bytes = b"") -> None:
+        head = _HEAD.pack(kind, len(head) + len(payload)) + head
         try:
-            self.sink.write(_HEAD.pack(kind, len(head) + len(payload)) + head)
-            self.sink.write(payload)
+            if self._raw is None or len(payload) < _DIRECTLY:
+                self.sink.write(head)
+                self.sink.write(payload)
+            else:
+                self.sink.flush()
+                _write_both(self._raw.fileno(), head, payload)
         except OSError as error:
             raise Lost("the other end is gone") from error
 
@@ -141,6 +148,16 @@ class Wire:
             if what == END:
                 return found
             found += value
+
+
+def _write_both(handle: int, head: bytes, payload: bytes | memoryview) -> None:
+    """All of both, in one call where that is taken whole."""
+    done = os.writev(handle, [head, payload])
+    for part in (head, payload):
+        view = memoryview(part)
+        while done < len(view):
+            done += os.write(handle, view[done:])
+        done -= len(view)
 
 
 def known(kind: bytes, body: bytes, *kinds: bytes) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -465,3 +467,45 @@ def test_a_full_disk_is_told_and_nothing_is_left(here: Path, there: Path) -> Non
     assert lines[2].startswith(f"the disk of {there} is too full: 3 MB are to come, and it has room for 1.0")
     assert lines[3].startswith(f"the disk of {there} is too full: 2 MB are to come")
     assert lines[4:] == ["['file'] old"]
+
+
+def test_a_large_frame_goes_whole_whatever_the_pipe_takes_at_once() -> None:
+    there, here = os.pipe()
+    os.set_blocking(here, True)
+    sent = os.urandom(w.BLOCK)
+    with os.fdopen(there, "rb", 0) as source, os.fdopen(here, "wb", 1 << 18) as sink:
+        got: list[bytes] = []
+
+        def take() -> None:
+            wire = w.Wire(source, io.BytesIO())
+            for _ in range(3):
+                kind, length = wire.next()
+                got.append(kind + wire.body(length))
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        wire = w.Wire(io.BytesIO(), sink)
+        wire.tell(w.DONE, [1, ""])
+        wire.send(w.DATA, memoryview(sent))
+        wire.tell(w.END)
+        wire.flush()
+        thread.join(10)
+    assert got == [w.DONE + b'[1,""]', w.DATA + sent, w.END + b"null"]
+
+
+@pytest.mark.parametrize("first", [0, 1, 4, 5, 6, 100])
+def test_a_write_that_takes_a_part_is_gone_on_with(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    taken = bytearray()
+
+    def writev(handle: int, parts: list[bytes]) -> int:
+        taken.extend(b"".join(parts)[:first])
+        return first
+
+    def write(handle: int, part: memoryview) -> int:
+        taken.extend(part[:3])
+        return len(part[:3])
+
+    monkeypatch.setattr(os, "writev", writev)
+    monkeypatch.setattr(os, "write", write)
+    w._write_both(0, b"head.", b"p" * 200)
+    assert bytes(taken) == b"head." + b"p" * 200
