@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import botocore
 from botocore.loaders import Loader
+
+from starcluster import wholefile
 
 Model = dict[str, Any]
 _SERVICE, _KIND = "ec2", "service-2"
@@ -101,7 +102,4 @@ def _read(path: Path) -> Model | None:
 def _keep(path: Path, model: Model) -> None:
     with contextlib.suppress(OSError):  # it is for speed only
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".ec2-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(model, file, separators=(",", ":"))
-        os.replace(temporary, path)
+        wholefile.replace(path, json.dumps(model, separators=(",", ":")))

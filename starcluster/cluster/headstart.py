@@ -7,12 +7,11 @@ nothing. The words name the instance's own host key, so a stranger at the old ad
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from starcluster import wholefile
 from starcluster.cluster.copylink import Link
 from starcluster.ownfolder import home
 
@@ -84,7 +83,4 @@ def _read() -> dict[str, list[str]]:
 def _write(known: dict[str, list[str]]) -> None:
     path = _file()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".logins-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(known, file)
-    os.replace(temporary, path)
+    wholefile.replace(path, json.dumps(known))

@@ -55,8 +55,7 @@ class Incoming:
         try:
             self._handle = os.open(self.place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
-            self._alone = False  # two names of there are one here
-            return False
+            return False  # two names of there are one here
         self.part = self.place
         return True
 
@@ -83,7 +82,7 @@ class Incoming:
         """Under its own name, whole, in place of what was there."""
         if self._ends_in_hole:
             os.ftruncate(self._handle, self.size)
-        if not self._alone:
+        if self.part != self.place:
             self._owner_as_before()
         os.fchmod(self._handle, self.mode)
         os.utime(self._handle, ns=(self.mtime, self.mtime))

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from starcluster import wholefile
 from starcluster.clock import Clock, wait_until
 from starcluster.ownfolder import home
 
@@ -68,10 +67,7 @@ class KnownHosts:
             if not any(name in gone for name, _ in self._entries()):
                 return
             kept = [f"{name} {key.kind} {key.blob}\n" for name, key in self._entries() if name not in gone]
-            handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".known_hosts-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.writelines(kept)
-            os.replace(temporary, self.path)
+            wholefile.replace(self.path, "".join(kept))
 
     def _entries(self) -> list[tuple[str, HostKey]]:
         try:

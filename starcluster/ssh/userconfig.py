@@ -10,11 +10,12 @@ import fcntl
 import os
 import pwd
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+
+from starcluster import wholefile
 
 _HEAD = "# Written by `starcluster sshconfig`, and anew whenever a node is seen to have changed: do not edit.\n"
 _BLOCK = re.compile(r"^# begin (.+?): (\S+)\n(.*?)^# end\n", re.MULTILINE | re.DOTALL)
@@ -56,7 +57,7 @@ class UserConfig:
             after = dict(change(dict(before)))
             if after == before and self.path.exists():
                 return False
-            _replace(self.path, as_text(after), mode=0o600)
+            wholefile.replace(self.path, as_text(after), mode=0o600)
             return True
 
     # --- the line in the user's config
@@ -112,25 +113,12 @@ class UserConfig:
     def _write_main(self, lines: list[str]) -> None:
         target = self.main.resolve()  # it may be a link to where the user keeps his files
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
-        _replace(target, "".join(lines), mode=mode)
+        wholefile.replace(target, "".join(lines), mode=mode)
 
 
 def as_text(blocks: Mapping[tuple[str, str], str]) -> str:
     parts = [f"\n# begin {cloud}: {tag}\n{text}# end\n" for (cloud, tag), text in sorted(blocks.items())]
     return _HEAD + "".join(parts)
-
-
-def _replace(path: Path, text: str, *, mode: int) -> None:
-    """Write a file in one step: who reads it sees the old one or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 @contextlib.contextmanager

@@ -102,14 +102,20 @@ def test_a_restore_cut_at_every_request(place: Make, faulty: Faulty) -> None:
             check_restore_cut_at(case, faulty, nth, when, half)
 
 
-@pytest.mark.usefixtures("way")
-def test_an_upload_in_parts_goes_on_where_it_was_cut(place: Make, faulty: Faulty) -> None:
+def cut_upload(place: Make, faulty: Faulty) -> Any:
+    """A node whose first push was cut in the middle of a large file."""
     node = place("node", threads=1)
     node.write("weights", os.urandom(40 * MIB))
     faulty.order("UploadPart", "ConnectionReset", skip=3)
     with pytest.raises(Trouble, match="could not be reached"):
         node.push()
     faulty.mend()
+    return node
+
+
+@pytest.mark.usefixtures("way")
+def test_an_upload_in_parts_goes_on_where_it_was_cut(place: Make, faulty: Faulty) -> None:
+    node = cut_upload(place, faulty)
     counted = faulty.calls(node.push)
     assert counted == 10  # a first push makes 14: 3 of 5 parts need not be sent again, nor be begun
     back = place("back")
@@ -120,12 +126,7 @@ def test_an_upload_in_parts_goes_on_where_it_was_cut(place: Make, faulty: Faulty
 @pytest.mark.usefixtures("way")
 def test_an_upload_that_is_gone_is_begun_anew(place: Make, faulty: Faulty, s3: Any) -> None:
     """By a rule of the bucket, or because a thread of the push that was cut had ended it by then."""
-    node = place("node", threads=1)
-    node.write("weights", os.urandom(40 * MIB))
-    faulty.order("UploadPart", "ConnectionReset", skip=3)
-    with pytest.raises(Trouble, match="could not be reached"):
-        node.push()
-    faulty.mend()
+    node = cut_upload(place, faulty)
     name = node.settings.bucket
     for one in s3.list_multipart_uploads(Bucket=name)["Uploads"]:
         s3.abort_multipart_upload(Bucket=name, Key=one["Key"], UploadId=one["UploadId"])
