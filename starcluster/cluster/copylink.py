@@ -65,7 +65,7 @@ class NoPython(Exception):
 def _way() -> tuple[int, int]:
     """(where one writes, where the other reads): sockets, whose writer is woken when most of what he wrote is read.
 
-    The writer into a pipe is woken for every bit of room in it, which is a tenth of a copy's time.
+    The writer into a pipe is woken for every bit of room in it: 15,000 times for half a GB, here 1,000 times.
     """
     writer, reader = socket.socketpair()
     writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
