@@ -47,7 +47,8 @@ class Incoming:
             if self._still_there():
                 break
             os.close(self._handle)
-        os.ftruncate(self._handle, self.start)
+        if os.fstat(self._handle).st_size != self.start:  # cut to nothing, ext4 writes all to the disk at the close
+            os.ftruncate(self._handle, self.start)
         os.lseek(self._handle, self.start, os.SEEK_SET)
 
     def _open_alone(self) -> bool:

@@ -163,6 +163,23 @@ def test_a_broken_copy_goes_on_where_it_was(here: Path, there: Path) -> None:
     assert (said["resumed"], said["bytes"], parts(there)) == (1, 5_000_000 - held, [])
 
 
+def test_a_file_is_cut_only_where_it_is_too_long(here: Path, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was cut to nothing, even from nothing, goes to the disk at its close on ext4: the copy waits for it."""
+    cut, really = [], os.ftruncate
+    monkeypatch.setattr(os, "ftruncate", lambda handle, size: (cut.append(size), really(handle, size)))
+    (here / "new").write_bytes(os.urandom(3_000_000))
+    with pytest.raises(w.Lost):
+        copy([here / "new"], there, cut_after=1_000_000)
+    copy([here / "new"], there)
+    assert (there / "new").read_bytes() == (here / "new").read_bytes()
+    assert cut == []
+    (there / ".other.starcluster-part").write_bytes(b"of another file")
+    (here / "other").write_bytes(os.urandom(100_000))
+    copy([here / "other"], there)
+    assert (there / "other").read_bytes() == (here / "other").read_bytes()
+    assert cut == [0]
+
+
 @pytest.mark.parametrize("change", ["other begin", "shorter", "the part is damaged"])
 def test_what_was_kept_of_another_file_is_not_gone_on_with(here: Path, there: Path, change: str) -> None:
     data = os.urandom(3_000_000)
