@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from starcluster.copyends import wire as w
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-_AT_ONCE = 1 << 16  # for more, Linux takes large pages that nobody has touched yet, which costs twice the time
 
 
 class Kept(NamedTuple):
@@ -70,7 +69,7 @@ class Incoming:
     def write(self, view: memoryview) -> None:
         done = 0
         while done < len(view):
-            done += os.write(self._handle, view[done : done + _AT_ONCE])
+            done += os.write(self._handle, view[done:])
         self.crc = zlib.crc32(view, self.crc)
         self._ends_in_hole = False
 
