@@ -25,11 +25,13 @@ from urllib.parse import parse_qs
 from figures import in_turn, machine, seconds_of, spread, table
 from ground import load
 
+from starcluster.cluster.record import CLUSTER, ClusterRecord, to_tags
+
 BIN = Path(sys.executable).parent
 MIB = 1 << 20
 GROUP = (
     "<item><ownerId>123456789012</ownerId><groupId>sg-{n:017x}</groupId><groupName>@sc-c{n}</groupName><vpcId>vpc-1</vpcId>"
-    "<tagSet><item><key>@sc-cluster</key><value>c{n}</value></item></tagSet></item>"
+    "<tagSet>{tags}</tagSet></item>"
 )
 INSTANCE = (
     "<item><instanceId>i-{n:017x}</instanceId><imageId>ami-1</imageId><instanceState><code>16</code><name>running</name>"
@@ -51,12 +53,19 @@ class World:
 
     def answer(self, action: str) -> str:
         if action == "DescribeSecurityGroups":
-            inner = "".join(GROUP.format(n=number) for number in range(self.clusters))
+            inner = "".join(self._groups())
             return f"<securityGroupInfo>{inner}</securityGroupInfo>"
         if action == "DescribeInstances":
             inner = "".join(self._instances())
             return f"<reservationSet><item><instancesSet>{inner}</instancesSet></item></reservationSet>"
         return "<spotInstanceRequestSet/>"
+
+    def _groups(self) -> Iterator[str]:
+        record = to_tags(ClusterRecord(keyname="mykey"))
+        for number in range(self.clusters):
+            tags = {**record, CLUSTER: f"c{number}"}
+            items = "".join(f"<item><key>{key}</key><value>{value}</value></item>" for key, value in tags.items())
+            yield GROUP.format(n=number, tags=items)
 
     def _instances(self) -> Iterator[str]:
         for number in range(self.nodes):
