@@ -164,7 +164,7 @@ def test_a_broken_copy_goes_on_where_it_was(here: Path, there: Path) -> None:
 
 
 def test_a_file_is_cut_only_where_it_is_too_long(here: Path, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that was cut to nothing, even from nothing, goes to the disk at its close on ext4: the copy waits for it."""
+    """A file that was cut to nothing, even from nothing, goes to the disk at its close on ext4, and the copy waits."""
     cut, really = [], os.ftruncate
     monkeypatch.setattr(os, "ftruncate", lambda handle, size: (cut.append(size), really(handle, size)))
     (here / "new").write_bytes(os.urandom(3_000_000))
