@@ -112,9 +112,18 @@ class Receiver:
         need = sum(max(min(one.size, one.held) - size, 0) for one, size in wanted)
         found = os.statvfs(self.places.base)
         free = (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
+        disk = f"the disk of {w.shown(self.places.base)}{self.where}"
         if need > free:
-            disk = f"the disk of {w.shown(self.places.base)}{self.where}"
             raise Refused(f"{disk} is too full: {amount(need)} are to come, and it has room for {amount(free)}")
+        spare = found.f_favail if os.geteuid() else found.f_ffree
+        if found.f_files and len(self._entries) > spare and (more := self._new_names()) > spare:
+            raise Refused(f"{disk} can not hold so many files: {more} are to come, and it takes {spare} more (df -i)")
+
+    def _new_names(self) -> int:
+        """How many files, folders and links there will be that are not here in any form."""
+        begun = {index for index, have in self._have.items() if have.size}
+        places = [self.places.of(one.path) for index, one in enumerate(self._entries) if index not in begun]
+        return sum(self.places.is_new(os.path.dirname(place)) or not os.path.lexists(place) for place in places)
 
     # --- folders and links
 

@@ -467,18 +467,51 @@ print(sorted(os.listdir(there)), (there / "file").read_text())
 """
 
 
+TOO_MANY = """
+import os, sys
+from pathlib import Path
+from starcluster.copyends.wire import Refused
+from tests.unit.copyends.ends import copy
+here, there = Path(sys.argv[1]), Path(sys.argv[2])
+for again in range(2):
+    try:
+        print(copy([here / "folder"], there)["files"])
+    except Refused as refusal:
+        print(refusal, os.listdir(there))
+    for path in list((here / "folder").iterdir())[:15]:
+        path.unlink()
+(here / "folder" / "another").write_text("x")
+print(copy([here / "folder"], there)["files"], len(os.listdir(there / "folder")))
+"""
+
+
+def test_more_files_than_the_disk_can_hold_are_refused_at_once(here: Path, there: Path) -> None:
+    (here / "folder").mkdir()
+    for number in range(25):
+        (here / "folder" / str(number)).write_text("x")
+    # 17 of the 18 are left beside the root: 10 files in a folder fit, and one more beside the 10
+    lines = on_a_small_disk("nr_inodes=18", here, there, TOO_MANY)
+    said = "can not hold so many files: 26 are to come, and it takes 17 more (df -i)"
+    assert lines == [f"the disk of {there} {said} []", "10", "1 11"]
+
+
+def on_a_small_disk(size: str, here: Path, there: Path, script: str) -> list[str]:
+    """What a script prints for which `there` is a disk that only it sees."""
+    words = f'mount -t tmpfs -o {size} none $1 && exec $2 -c "$3" $0 $1'
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", words, str(here), str(there), sys.executable, script],
+        env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
 def test_a_full_disk_is_told_and_nothing_is_left(here: Path, there: Path) -> None:
     (here / "folder").mkdir()
     (here / "file").write_bytes(os.urandom(3_000_000))
     for number in range(20):
         (here / "folder" / str(number)).write_bytes(os.urandom(100_000))
-    words = 'mount -t tmpfs -o size=1m none $1 && exec $2 -c "$3" $0 $1'
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", words, str(here), str(there), sys.executable, FULL],
-        env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    lines = done.stdout.splitlines()
+    lines = on_a_small_disk("size=1m", here, there, FULL)
     assert lines[0] == f"the disk is full: {there}/file did not fit, and is not there"
     assert lines[1].startswith(f"the disk is full: {there}/folder/")
     assert lines[2].startswith(f"the disk of {there} is too full: 3 MB are to come, and it has room for 1.0")
