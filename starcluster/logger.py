@@ -57,7 +57,7 @@ def render(record: logging.LogRecord, stamp: str = "") -> str:
     """The text of one record, each of its lines with the stamp and its prefix; raw text as it is."""
     text = record.getMessage()
     extra = record.__dict__
-    if record.exc_info and record.levelno >= logging.ERROR and log_level() <= logging.DEBUG:
+    if record.exc_info and record.levelno >= logging.ERROR:  # a plugin's log.exception
         text = "\n".join([text, logging.Formatter().formatException(record.exc_info)])
     end = "" if extra.get("__nonewline__") else "\n"
     if extra.get("__raw__"):

@@ -19,7 +19,7 @@ from starcluster.ssh.files import RemoteFiles
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from starcluster.ssh.keys import read_private_key
 from starcluster.ssh.lean import paramiko
-from starcluster.ssh.streams import drain, drain_patiently
+from starcluster.ssh.streams import drain, drain_patiently, say
 from starcluster.ssh.words import with_profile
 
 # what paramiko has to say is in the errors that we raise; without a handler Python would print it
@@ -241,7 +241,8 @@ class SSHClient(RemoteFiles):
             quoted = shlex.quote(with_profile(command) if source_profile else command)
             self.run(f"nohup sh -c {quoted} >/dev/null 2>&1 </dev/null &")
             return None
-        status, output, errors = self.run(with_profile(command) if source_profile else command, echo=not silent)
+        words = with_profile(command) if source_profile else command
+        status, output, errors = self.run(words, echo=not silent, shown=command)
         lines = [line.strip() for line in (output + errors).decode("utf-8", "replace").splitlines()]
         if only_printable:
             lines = ["".join(char for char in line if char.isprintable()) for line in lines]
@@ -264,13 +265,18 @@ class SSHClient(RemoteFiles):
         log.error("%s", message)
 
     def run(
-        self, command: str, *, data: bytes = b"", echo: bool = False, timeout: float | None = None
+        self, command: str, *, data: bytes = b"", echo: bool = False, timeout: float | None = None, shown: str = ""
     ) -> tuple[int, bytes, bytes]:
-        """Run a command as it is: (exit status, stdout, stderr). `timeout`: seconds without a sign of life."""
-        with self._sessions:
-            return self._run(command, data, echo, timeout)
+        """Run a command as it is: (exit status, stdout, stderr). `timeout`: seconds without a sign of life.
 
-    def _run(self, command: str, data: bytes, echo: bool, timeout: float | None) -> tuple[int, bytes, bytes]:
+        `echo`: print what it prints, standard error at the end. `shown`: what messages call it.
+        """
+        with self._sessions:
+            return self._run(command, data, echo, timeout, shown or command)
+
+    def _run(
+        self, command: str, data: bytes, echo: bool, timeout: float | None, shown: str
+    ) -> tuple[int, bytes, bytes]:
         channel = self._channel()
         channel.settimeout(timeout)
         try:
@@ -284,15 +290,17 @@ class SSHClient(RemoteFiles):
             output: list[bytes] = []
             drain(channel.recv, output, echo)
             reader.join()
+            if echo:
+                say(b"".join(errors))
             status = channel.recv_exit_status()
         except TimeoutError as error:
             raise exception.SSHConnectionError(f"{self._label} has been silent for {timeout} seconds") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
-            raise exception.SSHConnectionError(f"lost {self._label} during '{command}': {error}") from error
+            raise exception.SSHConnectionError(f"lost {self._label} during '{shown}': {error}") from error
         finally:
             channel.close()
         if status == -1 and not self.is_active():
-            raise exception.SSHConnectionError(f"lost {self._label} during '{command}'")
+            raise exception.SSHConnectionError(f"lost {self._label} during '{shown}'")
         self._last_status = status
         return status, b"".join(output), b"".join(errors)
 

@@ -18,8 +18,13 @@ def drain(receive: Any, parts: list[bytes], echo: bool) -> None:
             return
         parts.append(block)
         if echo:
-            sys.stdout.write(block.decode("utf-8", "replace"))
-            sys.stdout.flush()
+            say(block)
+
+
+def say(text: bytes) -> None:
+    """On this terminal."""
+    sys.stdout.write(text.decode("utf-8", "replace"))
+    sys.stdout.flush()
 
 
 def drain_patiently(channel: paramiko.Channel, parts: list[bytes]) -> None:

@@ -23,6 +23,15 @@ def test_within_only_stderr_standard_output_is_for_machines(capsys: pytest.Captu
     assert err == ">>> said\nprinted by a plugin\n"
 
 
+def test_a_plugin_that_logs_what_it_caught_shows_why(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        {}["key"]
+    except KeyError:
+        log.exception("it went wrong")
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("!!! ERROR - it went wrong", "!!! ERROR - KeyError: 'key'")
+
+
 PROGRAM = """
 import os, sys
 from starcluster.logger import log, machines, only_stderr

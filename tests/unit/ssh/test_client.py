@@ -45,6 +45,26 @@ def test_failures_can_be_ignored(client: SSHClient, server: FakeServer) -> None:
     assert client.get_last_status() == 1
 
 
+def test_a_command_that_is_not_silent_prints_both_streams_the_errors_last(
+    client: SSHClient, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answer = lambda command, data: (1, b"some output\n", b"why\n")
+    client.execute("x", silent=False, ignore_exit_status=True)
+    assert capsys.readouterr().out == "some output\nwhy\n"
+    client.execute("x", ignore_exit_status=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_command_that_loses_its_connection_is_told_as_it_was_given(client: SSHClient, server: FakeServer) -> None:
+    def answer(command: str, data: bytes) -> tuple[int, bytes, bytes]:
+        client.close()  # another thread switches the user
+        return 0, b"", b""
+
+    server.answer = answer
+    with pytest.raises(exception.SSHConnectionError, match="lost node001 during 'make it'"):
+        client.execute("make it")
+
+
 def test_a_lot_on_both_streams_does_not_block(client: SSHClient, server: FakeServer) -> None:
     server.answer = lambda command, data: (0, b"o" * 3_000_000, b"e" * 3_000_000)
     status, output, errors = client.run("x")
