@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from starcluster import exception, threadpool
@@ -52,6 +53,7 @@ class ClusterSetup:
     """Base of all plugins; a hook that is not overridden says so by NotImplementedError, and nothing is done."""
 
     side_by_side = False  # whether its hooks may be called for several new nodes at once
+    _disable_threads, _num_threads = False, 20
 
     def __new__(cls, *args: Any, **kwargs: Any) -> ClusterSetup:
         plugin = super().__new__(cls)
@@ -60,6 +62,11 @@ class ClusterSetup:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Settings of the plugin's config section arrive as keyword arguments, always strings."""
+
+    @cached_property
+    def pool(self) -> threadpool.ThreadPool:
+        """Threads for several nodes at once; some plugins set one of their own in its place."""
+        return threadpool.get_thread_pool(self._num_threads, disable_threads=self._disable_threads)
 
     def run(self, nodes: list[Node], master: Node, user: str, user_shell: str, volumes: Volumes) -> None:
         """start, start -x, restart, runplugin: set up the whole cluster."""
@@ -99,8 +106,6 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
 
     # also for a plugin that forgets super().__init__()
     _introduce, _stands_by = True, False
-    _disable_threads, _num_threads = False, 20
-    _pool: threadpool.ThreadPool | None = None
     _master: Node | None = None
     _volumes: Volumes = {}
 
@@ -118,12 +123,6 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
         self._introduce, self._stands_by = introduce, stands_by
         self._disable_threads, self._num_threads = disable_threads, num_threads
         self._nodes = []
-
-    @property
-    def pool(self) -> threadpool.ThreadPool:
-        if self._pool is None:
-            self._pool = threadpool.get_thread_pool(self._num_threads, disable_threads=self._disable_threads)
-        return self._pool
 
     @property
     def master(self) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from starcluster.plugincode.language import Language, decide
 from starcluster.plugincode.source import read
 
 BASES = frozenset({"ClusterSetup", "DefaultClusterSetup", "NodePlugin"})
+_BUNDLED = "starcluster.plugins."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ def offers_of_folder(folder: Path, *, source: str, package: str = "") -> list[Of
     found: list[Offer] = []
     for file in sorted(folder.rglob("*.py")) if folder.is_dir() else []:
         parts = file.relative_to(folder).with_suffix("").parts
-        if any(part.startswith(".") for part in parts) or not all(part.isidentifier() for part in parts):
+        # SETUP_CLASS = some-plugin.Class works, as it did in StarCluster
+        if any("." in part for part in parts):
             continue
         parents = list(file.parents)[: len(parts) - 1]
         if all((parent / "__init__.py").is_file() for parent in parents):
@@ -75,21 +77,22 @@ def _tree(text: str, file: Path, language: Language) -> ast.Module:
 
 
 def plugin_classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
-    """The classes at the top of the file that derive from a plugin base, or from another one of it."""
+    """The classes at the top of the file that derive from a plugin base, a bundled plugin or another one of the file."""
     known = set(BASES)
-    aliases = {
-        one.asname: one.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for one in node.names
-        if one.asname
-    }
-    known |= {alias for alias, name in aliases.items() if name in BASES}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            bundled = f"{node.module}.".startswith(_BUNDLED)
+            known |= {one.asname or one.name for one in node.names if bundled or one.name in BASES}
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).rpartition(".")[2] in known for base in node.bases):
+        if isinstance(node, ast.ClassDef) and any(_derives(base, known) for base in node.bases):
             known.add(node.name)
             if not node.name.startswith("_"):
                 yield node
+
+
+def _derives(base: ast.expr, known: Collection[str]) -> bool:
+    """A class by its name, in whatever module, or of a module that is known."""
+    return bool({*ast.unparse(base).split(".")[-2:]} & {*known})
 
 
 def _summary(node: ast.ClassDef, tree: ast.Module) -> str:

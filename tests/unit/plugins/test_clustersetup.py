@@ -11,6 +11,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
+from starcluster.plugins.ipcluster import IPCluster
 
 VOLUMES = {"data": {"volume_id": "vol-1", "mount_path": "/data", "device": "", "partition": None}}
 
@@ -185,6 +186,22 @@ def test_a_hook_that_is_not_overridden_says_so() -> None:
     for hook in ("run", "on_restart", "on_shutdown"):
         with pytest.raises(NotImplementedError):
             getattr(ClusterSetup(), hook)([], None, "u", "bash", {})
+
+
+class WithItsOwnPool(ClusterSetup):
+    def __init__(self) -> None:
+        self.pool = "its own"  # type: ignore[assignment]
+
+
+def test_every_plugin_has_threads_unless_it_brings_its_own() -> None:
+    class Longer(IPCluster):
+        """Plugins that derive from bundled ones found them there in StarCluster."""
+
+    plugin = Longer()
+    plugin.pool.simple_job(len, "word")
+    assert plugin.pool.wait() == [4]
+    assert WithItsOwnPool().pool == "its own"
+    assert DefaultClusterSetup(disable_threads=True, num_threads=3).pool.disable_threads
 
 
 def test_what_the_steps_return_is_not_among_a_plugins_results() -> None:
