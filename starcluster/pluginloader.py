@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from starcluster import exception
 from starcluster.clustersetup import ClusterSetup
 from starcluster.logger import log
-from starcluster.plugincode import importing
+from starcluster.plugincode import importing, missing
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -105,7 +105,8 @@ def load_module(name: str, module_name: str) -> ModuleType:
     except ImportError as error:
         raise exception.PluginLoadError(
             f"plugin '{name}': {module_name} can not be imported: {error}{_place(error)}",
-            hint=f"plugins of your own lie in {importing.plugins_folder()}",
+            hint=missing.next_step(error, own=module_name)
+            or f"plugins of your own lie in {importing.plugins_folder()}",
         ) from error
     except Exception as error:
         raise exception.PluginLoadError(

@@ -13,6 +13,7 @@ from starcluster import exception
 from starcluster.cluster.printing import guarded_output
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 from starcluster.logger import log
+from starcluster.plugincode import missing
 
 _ONE_AT_A_TIME = threading.Lock()
 _TELL_AFTER = 30.0
@@ -137,4 +138,7 @@ def _one(error: BaseException, plugin: ClusterSetup) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     file = getattr(sys.modules.get(type(plugin).__module__), "__file__", "")
     place = next((one for one in reversed(frames) if one.filename == file), frames[-1] if frames else None)
-    return f"{told} ({place.filename} line {place.lineno})" if place else told
+    if place:
+        told += f" ({place.filename} line {place.lineno})"
+    step = missing.next_step(error)
+    return f"{told}\n{step}" if step else told

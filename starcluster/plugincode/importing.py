@@ -11,6 +11,7 @@ import builtins
 import functools
 import importlib
 import os
+import re
 import sys
 import sysconfig
 import warnings
@@ -163,7 +164,8 @@ def _imported_by(language: Language) -> Iterator[None]:
 def converted(text: str, file: str) -> Converted:
     """From the cache if it is there."""
     around = neighbours(Path(file))
-    name = cache.key(VERSION, sys.version, text, str(around.package), *sorted(around.names))
+    named = around.names & {*re.findall(r"\w+", text)}  # one more plugin in the folder is no reason to convert all anew
+    name = cache.key(VERSION, sys.version, text, str(around.package), *sorted(named))
     found = cache.look_up(name)
     if found is None:
         found = convert(text, file, around)

@@ -166,6 +166,17 @@ def test_a_conversion_is_told_once_for_each_version(folder: Path, capsys: pytest
         assert capsys.readouterr().out.count("was converted") == told
 
 
+def test_one_more_plugin_in_the_folder_is_no_other_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load_text(folder, "import urllib2\nprint 1\nx = urllib2.__name__\n")
+    (folder / "another_plugin.py").write_text("")
+    importlib.invalidate_caches()
+    assert load_text(folder, "import urllib2\nprint 1\nx = urllib2.__name__\n") == "starcluster.python2.urllib2"
+    assert capsys.readouterr().out.count("was converted") == 1
+    (folder / "urllib2.py").write_text("")
+    assert load_text(folder, "import urllib2\nprint 1\nx = urllib2.__name__\n") == "urllib2"
+    sys.modules.pop("urllib2")
+
+
 def test_another_text_is_another_conversion(folder: Path) -> None:
     assert load_text(folder, "print 1\nx = 1\n") == 1
     assert load_text(folder, "print 1\nx = 2\n") == 2

@@ -77,10 +77,18 @@ class Broken(ClusterSetup):
     def on_add_node(self, *args: object) -> None:  # type: ignore[override]
         raise SystemExit(0)
 
+    def on_shutdown(self, *args: object) -> None:  # type: ignore[override]
+        import no_such_package  # noqa: F401
+
 
 def test_a_fault_in_the_plugin_is_told_with_its_place() -> None:
     with pytest.raises(exception.PluginError, match=r"KeyError: 'no such key' \(.*test_hooks.py line \d+\)"):
         run_hook(Broken(), "run", ())
+
+
+def test_what_to_do_about_a_package_that_a_hook_misses_is_told() -> None:
+    with pytest.raises(exception.PluginError, match="-m pip install no_such_package"):
+        run_hook(Broken(), "on_shutdown", ())
 
 
 def test_a_plugin_can_not_end_the_program() -> None:

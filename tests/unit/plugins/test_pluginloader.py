@@ -85,6 +85,29 @@ def test_broken_files_are_told_with_their_line(folder: Path) -> None:
         pluginloader.load("mine", "bad_import.X", {})
 
 
+@pytest.mark.parametrize(
+    ("line", "step"),
+    [
+        ("import no_such_package.part", "-m pip install no_such_package"),
+        ("import boto", "boto3 is its successor"),
+        ("from fabric.api import run", "node.ssh.execute"),
+        ("import starcluster.nothing_of_that_name", "plugins of your own lie in"),
+        ("from . import sibling", "plugins of your own lie in"),
+    ],
+)
+def test_what_to_do_about_a_module_that_is_not_there(folder: Path, line: str, step: str) -> None:
+    (folder / "bad_import.py").write_text(f"# python3\n{line}\n")
+    with pytest.raises(exception.PluginLoadError, match=r"bad_import\.py line 2") as caught:
+        pluginloader.load("mine", "bad_import.X", {})
+    assert step in caught.value.hint
+
+
+def test_a_plugin_that_is_not_there_itself_is_looked_for_in_the_folder(folder: Path) -> None:
+    with pytest.raises(exception.PluginLoadError) as caught:
+        pluginloader.load("mine", "no_such_plugin.X", {})
+    assert caught.value.hint == f"plugins of your own lie in {folder}"
+
+
 def test_a_constructor_that_fails_is_told(folder: Path) -> None:
     with pytest.raises(exception.PluginLoadError, match=r"ValueError: invalid literal.*own_plugin\.py line 10"):
         pluginloader.load("mine", "own_plugin.Refusing", {"number": "many"})
