@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ByGroup = dict[str, list[T]]
+Record = record.ClusterRecord | exception.IncompatibleCluster  # the latter says why there is none to be read
 COLUMNS = {
     "alias": Column(head="NODE", style="bold"),
     "state": Column(head="STATE"),
@@ -61,13 +62,21 @@ def command(app: App, /, *, tags: tuple[str, ...], show_ssh_status: bool, form: 
     wanted = chosen(groups, tags)
     nodes, spots = members(app, wanted)
     ssh = ssh_status(app, [node for some in nodes.values() for node in some]) if show_ssh_status else {}
+    records = {group.id: _record(group) for group in wanted}
     if form is Form.JSON:
-        show_json([as_words(group, nodes[group.id], spots[group.id], ssh) for group in wanted])
+        show_json([as_words(group, records[group.id], nodes[group.id], spots[group.id], ssh) for group in wanted])
     else:
         for group in wanted:
             show(group, nodes[group.id], spots[group.id], ssh, form)
     by_name = _by_name(wanted)
-    return max([_tell_trouble(*same) for same in by_name.values()], default=0)
+    return max([_tell_trouble(records[same[0].id], *same) for same in by_name.values()], default=0)
+
+
+def _record(group: SecurityGroup) -> Record:
+    try:
+        return record.from_tags(group.tags, tag=names.cluster_tag(group.name))
+    except exception.IncompatibleCluster as error:
+        return error
 
 
 def _by_name(groups: Sequence[SecurityGroup]) -> dict[str, list[SecurityGroup]]:
@@ -78,23 +87,19 @@ def _by_name(groups: Sequence[SecurityGroup]) -> dict[str, list[SecurityGroup]]:
     return found
 
 
-def _tell_trouble(group: SecurityGroup, *others: SecurityGroup) -> int:
+def _tell_trouble(found: Record, group: SecurityGroup, *others: SecurityGroup) -> int:
     """Say what is wrong with the cluster's record; the exit status that follows."""
     if others:
         log.error("%s", several([group, *others]).explain())
         return 1
-    tag = names.cluster_tag(group.name)
-    try:
-        found = record.from_tags(group.tags, tag=tag)
-    except exception.IncompatibleCluster as error:
+    if isinstance(found, exception.IncompatibleCluster):
         if record.SCHEMA in group.tags:
-            log.error("%s", error.explain())
+            log.error("%s", found.explain())
             return 1
-        log.warning("%s: it is shown only", error.msg, extra={"__stderr__": True})
-        return 0
-    if found.is_newer:
+        log.warning("%s: it is shown only", found.msg, extra={"__stderr__": True})
+    elif found.is_newer:
         told = "cluster '%s' was made by starcluster %s, this is %s: it is shown, and changed by that version only"
-        log.warning(told, tag, found.version, __version__, extra={"__stderr__": True})
+        log.warning(told, names.cluster_tag(group.name), found.version, __version__, extra={"__stderr__": True})
     return 0
 
 
@@ -210,23 +215,19 @@ def _node_line(node: Instance, ssh: str) -> str:
     return f"    {node.alias:>7} {node.state} {node.id} {node.address or NONE}{spot}{mark}"
 
 
-def _is_readable(group: SecurityGroup) -> bool:
-    try:
-        record.from_tags(group.tags, tag=names.cluster_tag(group.name))
-    except exception.IncompatibleCluster:
-        return False
-    return True
-
-
 def as_words(
-    group: SecurityGroup, nodes: Sequence[Instance], spots: Sequence[SpotRequest], ssh: dict[str, str]
+    group: SecurityGroup,
+    found: Record,
+    nodes: Sequence[Instance],
+    spots: Sequence[SpotRequest],
+    ssh: dict[str, str],
 ) -> dict[str, Any]:
     """EC2's names; of the nodes what listinstances tells, and `ssh`: "Up", "Down", or null where it was not asked."""
     first = nodes[0] if nodes else None
     started = first.launched if first and first.state.is_alive else None
     return {
         "cluster": names.cluster_tag(group.name),
-        "readable": _is_readable(group),
+        "readable": not isinstance(found, exception.IncompatibleCluster),
         "security_group": group.name,
         "security_group_id": group.id,
         "launch_time": iso(started),

@@ -154,6 +154,19 @@ def test_listclusters_asks_three_times_however_many_clusters_there_are(run: Run,
     assert out.count("Total nodes: 2\n") == out.count("Spot requests: 1 active\n") == clusters
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_listclusters_reads_each_record_once(
+    run: Run, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    launch(ec2, "master", cluster="a")
+    launch(ec2, "master", cluster="b")
+    seen: list[str] = []
+    read = record.from_tags
+    monkeypatch.setattr(record, "from_tags", lambda tags, *, tag: (seen.append(tag), read(tags, tag=tag))[1])
+    assert run("listclusters", *words).code == 0
+    assert sorted(seen) == ["a", "b"]
+
+
 def test_listclusters_of_some_shows_no_node_of_another(run: Run, ec2: FakeEc2) -> None:
     for cluster in ("a", "b", "c"):
         launch(ec2, f"of-{cluster}", cluster=cluster)
