@@ -33,6 +33,8 @@ def command(app: App, name: str, output_file: str | None, public_key: str | None
       starcluster createkey mykey -i ~/.ssh/id_ed25519.pub
     """
     if public_key:
+        if output_file:
+            log.warning("-o %s is not written: with -i the private key is, and stays, where you have it", output_file)
         pair = app.ec2.network.import_key(name, _public_key(Path(public_key).expanduser()), _TAGS)
         log.info("Imported key pair: %s", name)
     else:

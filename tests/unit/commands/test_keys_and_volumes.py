@@ -52,6 +52,14 @@ def test_createkey_imports_a_public_key_but_no_private_one(run: Run, ec2: FakeEc
     assert f"give the public one: {tmp_path}/id.pub" in refused.said
 
 
+def test_createkey_says_that_an_import_writes_no_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAA me")
+    done = run("createkey", "mine", "-i", str(tmp_path / "id.pub"), "-o", str(tmp_path / "mine.pem"))
+    assert done.code == 0
+    assert f"-o {tmp_path}/mine.pem is not written" in done.out
+    assert not (tmp_path / "mine.pem").exists()
+
+
 @pytest.mark.parametrize(("answer", "gone"), [("y\n", True), ("yes\n", True), ("n\n", False), ("ja\n", False)])
 def test_removekey_asks(run: Run, ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch, answer: str, gone: bool) -> None:
     ec2.network.import_key("mykey", "ssh-ed25519 AAAA")
