@@ -214,6 +214,14 @@ def test_keys_are_the_users_own_and_in_no_log(scene: Bench, tmp_path: Path) -> N
     assert not [one for one in logs if keys["aws_secret_access_key"] in one]
 
 
+@pytest.fixture
+def _engines(scene: Bench) -> None:
+    """They run, also where a test has ended them."""
+    if not scene.as_user("pgrep -f 'ipyparalle[l]' || true"):
+        scene.starcluster("runplugin", "ipcluster", TAG)
+
+
+@pytest.mark.usefixtures("_engines")
 def test_engines_of_both_nodes_compute(scene: Bench) -> None:
     program = scene.program("engines.py", ENGINES)
     told = scene.as_user(f"bash -lc 'python {program}'").splitlines()
@@ -266,6 +274,7 @@ def state(scene: Bench) -> str:
     return scene.on_master(look) + scene.as_user(look, node="node001", user="root")
 
 
+@pytest.mark.usefixtures("_engines")
 def test_twice_is_as_good_as_once(scene: Bench) -> None:
     before = state(scene)
     for plugin in PLUGINS:
@@ -275,11 +284,13 @@ def test_twice_is_as_good_as_once(scene: Bench) -> None:
         assert scene.on_master("tmux list-windows -t starcluster | wc -l") == "3\n"
 
 
+@pytest.mark.usefixtures("_engines")
 def test_a_node_that_comes_and_goes(scene: Bench) -> None:
+    program = scene.program("engines.py", ENGINES)
     scene.starcluster("addnode", TAG)
     assert scene.as_user("cat /usr/share/lctestthing/word", node="node002") == "installed\n"
     assert scene.as_user("ssh node002 hostname", user="linus") == "node002\n"
-    assert "('node002', 'installed')" in scene.as_user("bash -lc 'python engines.py'")
+    assert "('node002', 'installed')" in scene.as_user(f"bash -lc 'python {program}'")
     if "mpich2" in HERE:
         assert "node002:" in scene.on_master("cat /home/mpich2.hosts")
     if "tmux" in HERE:
@@ -292,7 +303,6 @@ def test_a_node_that_comes_and_goes(scene: Bench) -> None:
 
 
 def test_the_engines_end_when_they_are_told(scene: Bench) -> None:
-    """The last test of the module."""
     scene.starcluster("runplugin", "ipstop", TAG)
     for node in ("master", "node001"):
         assert scene.as_user("pgrep -fa 'ipyparalle[l]' || true", node=node) == ""

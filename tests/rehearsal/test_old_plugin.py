@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,13 +58,19 @@ TOOLS = bash, env
 """
 
 
+def write_old(folder: Path) -> None:
+    """As its author left it, also where a test has ported it."""
+    for name, text in (("old_plugin", OLD), ("old_helper", HELPER)):
+        (folder / f"{name}.py").write_text(text)
+        (folder / f"{name}.py2").unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     made = Stage(tmp_path_factory.mktemp("stage"))
     folder = made.config.parent / "plugins"
     folder.mkdir()
-    (folder / "old_plugin.py").write_text(OLD)
-    (folder / "old_helper.py").write_text(HELPER)
+    write_old(folder)
     made.starcluster("plugin", "new", "my_tools")
     made.config.write_text(made.config.read_text() + CONFIG)
     try:
@@ -74,8 +81,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def test_a_python_2_plugin_and_its_sibling_work_on_real_nodes(stage: Stage) -> None:
-    done = stage.starcluster("runplugin", "old", "c")
     path = stage.config.parent / "plugins" / "old_plugin.py"
+    write_old(path.parent)
+    done = stage.starcluster("runplugin", "old", "c")
     assert done.stdout.count(f"{path} is Python 2 and was converted") == 1
     assert ">>> old plugin on 2 nodes\n" in done.stdout
     assert "caught text on node001\n" in done.stdout
@@ -86,10 +94,11 @@ def test_a_python_2_plugin_and_its_sibling_work_on_real_nodes(stage: Stage) -> N
 
 def test_the_same_after_it_was_ported(stage: Stage) -> None:
     folder = stage.config.parent / "plugins"
+    write_old(folder)
     for name in ("old_plugin", "old_helper"):
         stage.starcluster("plugin", "port", str(folder / f"{name}.py"))
         assert (folder / f"{name}.py2").read_text() in (OLD, HELPER)
-    stage.starcluster("sshnode", "c", "node001", "rm -r /opt/old")
+    stage.starcluster("sshnode", "c", "node001", "rm -rf /opt/old")
     done = stage.starcluster("runplugin", "old", "c")
     assert "Python 2" not in done.stdout
     shown = stage.starcluster("sshnode", "c", "node001", "cat /opt/old/facts").stdout

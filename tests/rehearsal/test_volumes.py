@@ -16,10 +16,7 @@ SLEEPER = "nohup sleep 4321 >/dev/null 2>&1"
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A cluster `c` of a master and a worker in us-east-1a, and the volume `data` with `precious`, shared at /data.
-
-    On the worker somebody sits in /data.
-    """
+    """A cluster `c` of a master and a worker in us-east-1a, and the volume `data` with `precious`, shared at /data."""
     made = Stage(tmp_path_factory.mktemp("stage"))
     try:
         made.starcluster("start", "-s", "2", "-a", "us-east-1a", "c")
@@ -27,7 +24,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         assert "Using master of cluster c" in done.stdout
         assert "volhost" not in done.stdout
         assert made.starcluster("attachvolume", "data", "c", "--mount", "/data", "--share").stdout.endswith("/data\n")
-        made.starcluster("sshnode", "c", "node001", f"echo precious > /data/f; sync; cd /data; {SLEEPER} & sleep 0.2")
+        made.starcluster("sshnode", "c", "node001", "echo precious > /data/f; sync")
         yield made
     finally:
         made.close()
@@ -62,6 +59,7 @@ def test_a_snapshot_of_a_volume_in_use_is_whole_and_makes_a_larger_volume(stage:
 
 
 def test_who_is_in_the_way_is_named_and_keeps_the_volume(stage: Stage) -> None:
+    stage.starcluster("sshnode", "c", "node001", f"cd /data; {SLEEPER} & sleep 0.2")
     refused = stage.starcluster("detachvolume", "data", expect=1)
     assert "sleep 4321" in refused.stderr
     assert "/data on node001 is in use" in refused.stderr
@@ -74,6 +72,7 @@ def test_it_grows_while_it_is_in_use(stage: Stage) -> None:
         assert (grown.returncode, "starcluster detachvolume" in grown.stderr) == (1, True)
         stage.starcluster("detachvolume", "data")
         assert "(ext4) fills the volume now" in stage.starcluster("resizevolume", "data", "2").stdout
+        stage.starcluster("attachvolume", "data", "c", "--mount", "/data", "--share")
         return
     assert grown.returncode == 0, grown.stderr
     size = stage.starcluster("sshmaster", "c", "head -1 /data/f; df --output=size -BM /data | tail -1").stdout.split()
@@ -83,6 +82,7 @@ def test_it_grows_while_it_is_in_use(stage: Stage) -> None:
 @pytest.mark.long
 def test_a_copy_that_is_killed_is_made_by_the_next_run(stage: Stage) -> None:
     words = ("copyvolume", "data", "us-east-1b", "-n", "copy")
+    before = volumes(stage)
     with stage.start("starcluster", *words) as process:
         for line in process.stdout or ():
             if "New volume id" in line:
@@ -90,16 +90,18 @@ def test_a_copy_that_is_killed_is_made_by_the_next_run(stage: Stage) -> None:
         process.send_signal(signal.SIGKILL)
     stage.starcluster(*words)
     found = volumes(stage)
-    assert sorted(found) == ["copy", "data", "old"]
+    assert sorted(found) == sorted([*before, "copy"])
     assert (found["copy"]["availability_zone"], found["copy"]["tags"]["team"]) == ("us-east-1b", "a")
     assert "@sc-making" not in found["copy"]["tags"]
     assert snapshots(stage) == []
 
 
 def test_a_damaged_file_system_is_not_mounted(stage: Stage) -> None:
-    clear_the_root = "disk=$(df --output=source /old | tail -n1); umount /old; debugfs -w -R 'clri <2>' $disk"
+    stage.starcluster("createvolume", "-n", "worn", "1", "us-east-1a")
+    stage.starcluster("attachvolume", "worn", "c", "--mount", "/worn")
+    clear_the_root = "disk=$(df --output=source /worn | tail -n1); umount /worn; debugfs -w -R 'clri <2>' $disk"
     stage.starcluster("sshmaster", "c", clear_the_root)
-    refused = stage.starcluster("attachvolume", "old", "c", "--mount", "/old", expect=1)
+    refused = stage.starcluster("attachvolume", "worn", "c", "--mount", "/worn", expect=1)
     assert "is damaged and is not mounted" in refused.stderr
     assert "fsck -n /dev/" in refused.stderr
     assert "stays attached" in refused.stdout
