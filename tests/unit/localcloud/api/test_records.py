@@ -127,7 +127,7 @@ def test_images(api: Api) -> None:
     instance_id = api.running()
     image_id = api.ec2.create_image(InstanceId=instance_id, Name="own", NoReboot=True)["ImageId"]
     assert code_of(api.ec2.create_image, InstanceId=instance_id, Name="own") == "InvalidAMIName.Duplicate"
-    [own] = api.ec2.describe_images(Owners=["self"])["Images"]
+    [own] = api.ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": ["own"]}])["Images"]
     assert own["ImageId"] == image_id
     assert api.ec2.describe_images(Owners=["self"], ExecutableUsers=["self"])["Images"] == []
     until(lambda: api.ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "available")
@@ -188,9 +188,9 @@ def test_placement_groups(api: Api) -> None:
 
 
 def test_where_the_zone_is_open_a_placement_group_says_it(api: Api) -> None:
-    api.ec2.create_placement_group(GroupName="pg", Strategy="cluster")
-    api.run(Placement={"GroupName": "pg", "AvailabilityZone": "us-east-1c"})
-    second = api.run(Placement={"GroupName": "pg"})
+    api.ec2.create_placement_group(GroupName="open", Strategy="cluster")
+    api.run(Placement={"GroupName": "open", "AvailabilityZone": "us-east-1c"})
+    second = api.run(Placement={"GroupName": "open"})
     assert api.instance(second)["Placement"]["AvailabilityZone"] == "us-east-1c"
 
 
