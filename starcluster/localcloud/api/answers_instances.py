@@ -9,7 +9,7 @@ from typing import Any
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 
-from starcluster.localcloud.api import errors, filters, launch, paging, templates
+from starcluster.localcloud.api import capacity, errors, filters, launch, paging, templates
 from starcluster.localcloud.api.answer import Answer
 from starcluster.localcloud.api.ids import check_id
 from starcluster.localcloud.api.machines import CloudInstance, Reason, State
@@ -87,7 +87,7 @@ class InstanceAnswers(Answer):
             return self._repeated(known)
         merged = templates.merge(self.cloud, params)
         plan = launch.plan_launch(self.cloud, merged)
-        count = launch.grant(self.cloud, plan)
+        count = capacity.grant(self.cloud, plan)
         self.error_on_dryrun()
         reservation = launch.make_instances(self.cloud, plan, count)
         if plan.spot is not None:

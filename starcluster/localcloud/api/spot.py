@@ -14,8 +14,9 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.utils import random_spot_request_id
 
 from starcluster.localcloud.api import errors, spotstates
+from starcluster.localcloud.api.capacity import grant
 from starcluster.localcloud.api.cloud import Cloud
-from starcluster.localcloud.api.launch import LaunchPlan, grant, make_instances, plan_launch
+from starcluster.localcloud.api.launch import LaunchPlan, make_instances, plan_launch
 from starcluster.localcloud.api.life import Life
 from starcluster.localcloud.api.machines import CloudInstance, Reason, State
 from starcluster.localcloud.api.spotstates import Cause, Code, RequestState, Status
