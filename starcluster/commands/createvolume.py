@@ -12,6 +12,8 @@ from starcluster.logger import log
 
 if TYPE_CHECKING:
     from starcluster.app import App
+    from starcluster.cluster.volumes import VolumeWish
+    from starcluster.model import VolumeShape
 
 
 @click.command()
@@ -55,21 +57,12 @@ def command(
     Example:
       starcluster createvolume --name home 50 us-east-1c
     """
-    from starcluster.aws import shapes
     from starcluster.cluster import volumes
-    from starcluster.model import VolumeShape
 
-    for tag in [one for one, value in tags.items() if one in shapes.KINDS and not value and not kind]:
-        log.warning("-t %s is a tag, as it was in StarCluster; a volume of that type: --type %s", tag, tag)
+    if not kind:
+        _tell_of_types(tags)
     wish = volumes.VolumeWish(
-        shape=VolumeShape(
-            size=size,
-            kind=kind or shapes.DEFAULT,
-            iops=iops,
-            throughput=throughput,
-            encrypted=encrypted,
-            kms_key=kms_key,
-        ),
+        shape=_shape(size, kind, iops=iops, throughput=throughput, encrypted=encrypted, kms_key=kms_key),
         zone=zone,
         host=host_wish(app, host),
         name=name,
@@ -79,11 +72,31 @@ def command(
         force=force,
         snapshot_id=app.ec2.snapshots.get(snapshot).id if snapshot else "",
     )
+    return _create(app, wish)
+
+
+def _shape(size: int, kind: str | None, **more: Any) -> VolumeShape:
+    from starcluster.aws import shapes
+    from starcluster.model import VolumeShape
+
+    return VolumeShape(size=size, kind=kind or shapes.DEFAULT, **more)
+
+
+def _tell_of_types(tags: dict[str, str]) -> None:
+    from starcluster.aws import shapes
+
+    for tag in [one for one, value in tags.items() if one in shapes.KINDS and not value]:
+        log.warning("-t %s is a tag, as it was in StarCluster; a volume of that type: --type %s", tag, tag)
+
+
+def _create(app: App, wish: VolumeWish) -> int | None:
+    from starcluster.cluster.volumes import create_volume
+
     try:
-        volume = volumes.create_volume(app.clusters, wish)
+        volume = create_volume(app.clusters, wish)
     except KeyboardInterrupt:
         log.error("Interrupted: volume and helper were removed, but for what is said above")
         return 1
-    log.info("Your new %dGB volume %s has been created successfully", size, volume.id)
+    log.info("Your new %dGB volume %s has been created successfully", wish.shape.size, volume.id)
     click.echo(volume.id)
     return None

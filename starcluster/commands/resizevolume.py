@@ -11,6 +11,7 @@ from starcluster.logger import log
 
 if TYPE_CHECKING:
     from starcluster.app import App
+    from starcluster.model import Volume
 
 
 @click.command()
@@ -46,34 +47,25 @@ def command(
     Example:
       starcluster resizevolume home 100
     """
-    from starcluster.cluster import copying, growing
-
+    shape = {"size": size, "kind": kind or "", "iops": iops, "throughput": throughput, "host": host_wish(app, host)}
     if zone:
-        wish = copying.CopyWish(
-            source=volume,
-            zone=zone,
-            host=host_wish(app, host),
-            name=name,
-            size=size,
-            kind=kind or "",
-            iops=iops,
-            throughput=throughput,
-        )
-        made = copying.copy_volume(app.clusters, wish)
-        log.info("The old volume %s is kept: starcluster removevolume removes it", volume)
+        made = _copy(app, source=volume, zone=zone, name=name, **shape)
     else:
-        made = growing.resize_volume(
-            app.clusters,
-            growing.GrowWish(
-                volume=volume,
-                size=size,
-                host=host_wish(app, host),
-                kind=kind or "",
-                iops=iops,
-                throughput=throughput,
-                command=resizefs_cmd,
-            ),
-        )
+        made = _grow(app, volume=volume, command=resizefs_cmd, **shape)
     log.info("Volume %s has %dGB", made.id, made.size)
     click.echo(made.id)
     return None
+
+
+def _copy(app: App, **words: Any) -> Volume:
+    from starcluster.cluster import copying
+
+    made = copying.copy_volume(app.clusters, copying.CopyWish(**words))
+    log.info("The old volume %s is kept: starcluster removevolume removes it", words["source"])
+    return made
+
+
+def _grow(app: App, **words: Any) -> Volume:
+    from starcluster.cluster import growing
+
+    return growing.resize_volume(app.clusters, growing.GrowWish(**words))
