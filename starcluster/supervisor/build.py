@@ -62,7 +62,6 @@ def _site(
     tag = wishes[0].cluster
     records, memory = NameRecords(ec2.templates, tag, clock=clock), Memory(clock)
     meter = Meter(ec2, clock)
-    drives = DriveRecords(ec2.templates, ec2.volumes, ec2.snapshots)
     observer = Observer(
         cluster=tag,
         ec2=ec2,
@@ -72,7 +71,7 @@ def _site(
         clock=clock,
         me=me,
         hands=HANDS[Lane.ACTS],
-        drives=DriveSight(drives, ec2.instances, memory=memory, clock=clock),
+        drives=_sight(ec2, memory=memory, clock=clock),
         price_in=meter.price_in,
         seen=machines.seen,
     )
@@ -99,6 +98,11 @@ def _site(
         crew=crew,
         accounts=Accountant(meter=meter, records=records, crew=crew, journal=journal, clock=clock),
     )
+
+
+def _sight(ec2: Ec2, *, memory: Memory, clock: Clock) -> DriveSight:
+    drives = DriveRecords(ec2.templates, ec2.volumes, ec2.snapshots)
+    return DriveSight(drives, ec2.instances, memory=memory, clock=clock)
 
 
 def _machines(clusters: Clusters, tag: str) -> ClusterMachines:

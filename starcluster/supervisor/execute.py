@@ -9,30 +9,27 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from starcluster import exception, names
-from starcluster.aws.errors import counts_instances, launch_verdict, spot_hint
+from starcluster.aws.errors import spot_hint
 from starcluster.clock import Clock
 from starcluster.cluster.namerecord import Attempt, Intent, NameRecord, NameRecords, Outcome, OutcomeState
-from starcluster.cluster.record import GENERATION
 from starcluster.logger import log
-from starcluster.model import Instance, LaunchRequest, Verdict
+from starcluster.model import Instance, LaunchRequest
 from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
 from starcluster.supervisor.agentlink import AgentError
-from starcluster.supervisor.case import LAG_LIMIT
 from starcluster.supervisor.drivesight import KEEPING
-from starcluster.supervisor.intents import generation_and_intent, new_intent, token_of
 from starcluster.supervisor.journal import Journal
+from starcluster.supervisor.launches import Launches
 from starcluster.supervisor.look import Look, NameLook
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.noderules import ended_by_user
 from starcluster.supervisor.orders import OUR_DRAIN, run_order
 from starcluster.supervisor.setups import Machines as Settable
 from starcluster.supervisor.setups import SetUps
-from starcluster.supervisor.succession import OTHER_WORDS, Succession
+from starcluster.supervisor.succession import Succession
 from starcluster.supervisor.wishes import Wish
 
 _DRAIN = 120.0  # wall seconds that a command gets when it is we who end it
-_QUOTA_SETTLES = 900.0  # EC2's seconds for which an instance that has ended may still count in a quota
 _KEEP_AGAIN = 300.0  # EC2's seconds after a snapshot that failed
 _MANY = 6  # the same trouble so often in a row is the user's to look at
 
@@ -85,21 +82,42 @@ class Executor:
             ended=self.wake.set,
             spawn=spawn,
         )
-        succession = Succession(
-            ec2=ec2,
-            records=records,
-            machines=machines,
-            memory=memory,
-            journal=journal,
+        self._acts = self._table(self._launches(), self._succession())
+
+    def _launches(self) -> Launches:
+        return Launches(
+            ec2=self.ec2,
+            records=self.records,
+            machines=self.machines,
+            memory=self.memory,
+            journal=self.journal,
+            fresh=self._fresh,
+            now=self._now,
+            trouble=self._trouble,
+            complain=self._complain,
+        )
+
+    def _succession(self) -> Succession:
+        return Succession(
+            ec2=self.ec2,
+            records=self.records,
+            machines=self.machines,
+            memory=self.memory,
+            journal=self.journal,
             set_ups=self.set_ups,
             fresh=self._fresh,
             now=self._now,
         )
-        self._acts: dict[type[act.Action], Callable[[Any, Wish, NameLook], None]] = {
+
+    def _table(
+        self, launches: Launches, succession: Succession
+    ) -> dict[type[act.Action], Callable[[Any, Wish, NameLook], None]]:
+        """Who does what."""
+        return {
             act.Begin: self._begin,
             act.Adopt: self._adopt,
-            act.Launch: self._launch,
-            act.Replay: self._replay,
+            act.Launch: launches.launch,
+            act.Replay: launches.replay,
             act.SetUp: self._set_up,
             act.Run: self._run,
             act.Drain: self._drain,
@@ -208,98 +226,7 @@ class Executor:
         self.records.change(record, born=action.instance_id, generation=action.generation, asking_since=None)
         self.journal.add(wish.name, "adopted", instance=action.instance_id, generation=action.generation)
 
-    # launches -------------------------------------------------------------------------------------------------
-
-    def _launch(self, action: act.Launch, wish: Wish, known: NameLook) -> None:
-        record = self._fresh(wish)
-        if (record.generation, record.intent) != generation_and_intent(known):
-            return  # the record has moved since the look; look again
-        if action.pool in self.memory.avoided():
-            return  # another name has just been refused there; look again
-        intent = new_intent(action, record, wish, group_id=self.machines.group_id(), at=self._now())
-        anew = action.generation != record.generation
-        since = intent.at if anew else record.asking_since or intent.at
-        record = self.records.change(
-            record,
-            generation=action.generation,
-            try_number=action.try_number,
-            intent=intent,
-            asking_since=since,
-            born="",
-        )
-        self._ask(self._still(record, wish), intent, wish, known)
-
-    def _still(self, record: NameRecord, wish: Wish) -> NameRecord:
-        """The record again, if it is about the same intent: this process may have slept, and another driver gone on.
-
-        Then what was asked for late is not written over that: whoever has the name now adopts it, or ends it.
-        """
-        now = self._fresh(wish)
-        if token_of(now) != token_of(record):
-            raise exception.TransientError(f"another driver has gone on with {wish.name} meanwhile")
-        return now
-
-    def _replay(self, action: act.Replay, wish: Wish, known: NameLook) -> None:
-        record = self._fresh(wish)
-        if record.intent is not None and not record.born:
-            self._ask(record, record.intent, wish, known)
-
-    def _ask(self, record: NameRecord, intent: Intent, wish: Wish, known: NameLook) -> None:
-        """Ask EC2 by the intent that is written down; a plain refusal takes the intent back."""
-        tags = {**wish.tags, GENERATION: str(record.generation)}
-        pool = intent.pool
-        place: dict[str, Any] = {"instance_type": pool.instance_type, "zone": pool.zone, "market": pool.market}
-        self.journal.add(wish.name, "request", generation=record.generation, **place)
-        try:
-            request = self.machines.launch_request(alias=wish.name, intent=intent, tags=tags)
-            launched = self.ec2.instances.launch(request)
-        except exception.TokenSpent as error:
-            self._find_by_token(record, intent, wish, error, known.intent_age)
-        except (exception.TransientError, exception.CredentialsError):
-            raise
-        except exception.BaseException as error:
-            self._refused(record, intent, wish, error, known)
-        else:
-            self.memory.sights.note(launched)
-            self._launched(record, intent, wish, launched[0].id)
-
-    def _launched(self, record: NameRecord, intent: Intent, wish: Wish, instance_id: str) -> None:
-        self.memory.forget_news(wish.name)
-        self.memory.gave(intent.pool)
-        self.records.change(self._still(record, wish), born=instance_id, asking_since=None)
-        self.journal.add(wish.name, "launched", instance=instance_id, generation=record.generation)
-
-    def _find_by_token(
-        self, record: NameRecord, intent: Intent, wish: Wish, error: exception.TokenSpent, age: float
-    ) -> None:
-        """The token is spent: on an instance that we have not seen yet, or on a call with other words.
-
-        With other words (the wish has changed since) its instance may live and not be shown yet: it is waited for.
-        """
-        found = self.ec2.instances.find(token=intent.token)
-        if found:
-            self._launched(record, intent, wish, found[0].id)
-        elif error.code == OTHER_WORDS and age < LAG_LIMIT:
-            raise exception.TransientError(f"EC2 does not show what was launched for {wish.name} yet", code=error.code)
-        else:
-            self.records.change(self._still(record, wish), intent=None)
-
-    def _refused(
-        self, record: NameRecord, intent: Intent, wish: Wish, error: exception.BaseException, known: NameLook
-    ) -> None:
-        self.records.change(self._still(record, wish), intent=None)
-        code = getattr(error, "code", "")
-        self.journal.add(wish.name, "refused", code=code, error=str(error))
-        if isinstance(error, exception.ShortageError) or launch_verdict(code) is Verdict.ELSEWHERE:
-            self.memory.avoid(intent.pool)
-            if self.memory.is_news(wish.name, intent.pool, code):
-                log.warning("%s: %s", wish.name, error.explain())
-        elif _counts_the_dying(code, known):
-            self._trouble(wish, exception.TransientError(f"{error.msg}; the old instance still counts in the quota"))
-        elif isinstance(error, exception.AWSError) and launch_verdict(code) is not Verdict.TELL_USER:
-            raise error
-        else:
-            self._complain(wish, error)
+    # the machine ----------------------------------------------------------------------------------------------
 
     def _set_up(self, action: act.SetUp, wish: Wish, known: NameLook) -> None:
         instance = next((one for one in known.instances if one.id == action.instance_id), None)
@@ -408,9 +335,3 @@ class Executor:
         if action.code:
             words = f"EC2 can not fulfil its spot request: {action.message or 'no reason given'} ({action.code})"
             raise exception.UserMustAct(words, code=action.code, hint=spot_hint(action.code))
-
-
-def _counts_the_dying(code: str, known: NameLook) -> bool:
-    """A quota that our own last instance still fills: it is on its way out, or has just gone."""
-    settling = known.asking_for < _QUOTA_SETTLES
-    return counts_instances(code) and settling and bool(known.instances)

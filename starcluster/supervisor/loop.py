@@ -221,7 +221,7 @@ class Driver:
         master = site.observer.last_master
         if not wanted or master is None or master.state is not InstanceState.RUNNING:
             return False
-        return bool(site.observer.wait_for_news(master, wanted, seconds=seconds))
+        return bool(site.observer.hearing.wait_for_news(master, wanted, seconds=seconds))
 
 
 def _is_repeated(site: Site, action: act.Action) -> bool:

@@ -7,22 +7,19 @@ What the agents say, or that they say nothing, are values.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from starcluster import exception, names
+from starcluster import names
 from starcluster.clock import LEAST_LIMIT, PACE, Clock
 from starcluster.cluster.namerecord import NameRecord, NameRecords
-from starcluster.cluster.record import GENERATION, READY
 from starcluster.model import Instance, InstanceState, Market, Pool, SpotRequest
-from starcluster.supervisor import agentlink, lease
-from starcluster.supervisor.agentlink import AgentError, Shell
-from starcluster.supervisor.asking import Asking
+from starcluster.supervisor import lease
 from starcluster.supervisor.driverules import CHECKPOINT
 from starcluster.supervisor.drivesight import DriveSight
+from starcluster.supervisor.hearing import Hearing, Machines, is_usable, newest
 from starcluster.supervisor.look import (
-    Absent,
     Answer,
     ClusterState,
     DriveLook,
@@ -31,22 +28,16 @@ from starcluster.supervisor.look import (
     Report,
     RunState,
     Silent,
-    Unasked,
     Unreachable,
 )
 from starcluster.supervisor.memory import Memory
 from starcluster.supervisor.succession import successor_facts
 from starcluster.supervisor.wishes import Wish
 
-BEAT = 10.0  # EC2's seconds; the agent reports at least so often
 LAG = 300.0  # EC2's seconds for which a read may lag behind a tag that was written
 GAP = 60.0  # EC2's seconds; a longer pause between two looks was watched by nobody
 LEAST_GAP = 5.0  # of ours: so long may a look and its acts take
-LEAST_FRESH = 3.0  # of ours
-DIRECT_LIMIT = 15.0
-PATIENCE = 2.0  # of ours, that a look waits for nodes that are asked directly
 _OWN_PREFIX = "alias"
-Seen = tuple[Wish, tuple[Instance, ...], NameRecord | None, Mapping[str, Any]]
 
 
 class Ec2Door(Protocol):
@@ -58,21 +49,6 @@ class Ec2Door(Protocol):
     def spot(self) -> Any: ...
     @property
     def network(self) -> Any: ...
-
-
-class Machines(Protocol):
-    """How the nodes are reached."""
-
-    def shell(self, instance: Instance) -> Shell: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A node to be asked directly, and what is known of it over the master: its old word, and how old that is."""
-
-    current: Instance
-    old: Report | None
-    age: float
 
 
 class Observer:
@@ -95,15 +71,12 @@ class Observer:
 
         `seen` is told of the cluster's instances at each look.
         """
-        self._asking: Asking[Question, Answer] = Asking(
-            self._ask_node, key=lambda one: one.current.id, not_yet=_not_yet, patience=PATIENCE, in_threads=hands > 1
-        )
+        self.hearing = Hearing(machines, memory=memory, clock=clock, in_threads=hands > 1)
         self.cluster, self.ec2, self.records = cluster, ec2, records
         self.machines, self.memory, self.clock, self.me = machines, memory, clock, me
         self._drives, self._price_in, self._seen = drives, price_in, seen
         self.busy: dict[str, str] = {}  # instance id -> what is done to it beside the loop
         self.last_master: Instance | None = None
-        self._installed_on = ""
         self._began = 0.0
 
     def look(self, wishes: Sequence[Wish]) -> Look:
@@ -119,10 +92,10 @@ class Observer:
         self.memory.sights.note(instances, {one.born for one in records.values()})
         master = self.last_master = master_of(instances)
         mine = _by_name(instances)
-        usable = [wish.name for wish in wishes if _is_usable(newest(*_of(wish, mine, records)))]
-        words = self._ask_master(master, usable)
+        usable = [wish.name for wish in wishes if is_usable(newest(*_of(wish, mine, records)))]
+        words = self.hearing.ask_master(master, usable)
         seen = [(wish, *_of(wish, mine, records), words.get(wish.name, {})) for wish in wishes]
-        answers = self._answers(seen)
+        answers = self.hearing.answers(seen)
         zones = (master.zone,) if master else ()
         return Look(
             cluster=self._cluster_state(master),
@@ -151,39 +124,6 @@ class Observer:
             return ClusterState.UP
         there = self.ec2.network.group(names.group_name(self.cluster))
         return ClusterState.NO_MASTER if there else ClusterState.GONE
-
-    def _ask_master(self, master: Instance | None, wanted: list[str]) -> dict[str, dict[str, Any]]:
-        """The last reports as the shared volume has them; {} when the master can not tell, or has nothing to."""
-        if not wanted or master is None or master.state is not InstanceState.RUNNING:
-            return {}
-        return self.wait_for_news(master, wanted, seconds=0)
-
-    def wait_for_news(self, master: Instance, wanted: list[str], *, seconds: float) -> dict[str, dict[str, Any]]:
-        """Ask the master's agent; it answers at once if there is news, else after so many wall seconds."""
-        try:
-            shell = self.machines.shell(master)
-            if self._installed_on != master.id:
-                agentlink.install(shell)
-                self._installed_on = master.id
-            answer = agentlink.call(
-                shell,
-                "look",
-                limit=seconds + DIRECT_LIMIT,
-                names=wanted,
-                wait=seconds,
-                seen={name: self.memory.seen.get(name) for name in wanted} if seconds else {},
-            )
-        except (AgentError, exception.SSHError):
-            self._installed_on = ""
-            return {}  # then the nodes are asked directly
-        found = answer.get("reports")
-        return found if isinstance(found, dict) else {}
-
-    def _answers(self, seen: Sequence[Seen]) -> list[Answer]:
-        """Each name's own word; the nodes that the master knows nothing fresh of are asked side by side."""
-        told = [self._answer(wish.name, newest(mine, record), word) for wish, mine, record, word in seen]
-        answers = iter(self._asking.answers([one for one in told if isinstance(one, Question)]))
-        return [next(answers) if isinstance(one, Question) else one for one in told]
 
     def _name(
         self,
@@ -240,7 +180,7 @@ class Observer:
         """Whether a set-up of this very instance goes on; that of a dead one may hang, and nobody waits for it."""
         if current is None or current.state is not InstanceState.RUNNING:
             return ""
-        if not _is_usable(current) and self.memory.was_set_up(current.id, within=LAG):
+        if not is_usable(current) and self.memory.was_set_up(current.id, within=LAG):
             return f"{current.id} has been set up; EC2 does not show it yet"
         return busy.get(current.id, "")
 
@@ -273,7 +213,7 @@ class Observer:
 
     def _ages(self, folded: str, record: NameRecord | None, current: Instance | None, answer: Answer) -> dict[str, Any]:
         since = self.memory.since
-        ready = _is_usable(current)
+        ready = is_usable(current)
         running = bool(current and current.state is InstanceState.RUNNING)
         return {
             "asking_for": self._asking_for(folded, record),
@@ -321,58 +261,6 @@ class Observer:
             return 0.0
         return self.memory.since("home", current.id)
 
-    def _answer(self, name: str, current: Instance | None, word: Mapping[str, Any]) -> Answer | Question:
-        """The newest word of the name's instance over the master, else what to ask the node itself."""
-        if current is None:
-            return Unasked()
-        report, age = self._shared(current, word)
-        if report is not None:
-            self.memory.seen[name] = report.seq
-        if current.state is not InstanceState.RUNNING:
-            return report or Unasked()
-        if not _is_usable(current):
-            return Unasked()
-        if report is not None and age <= max(3 * BEAT / self.clock.scale, LEAST_FRESH):
-            return report
-        return Question(current=current, old=report, age=age)
-
-    def _shared(self, current: Instance, word: Mapping[str, Any]) -> tuple[Report | None, float]:
-        """The report on the shared volume if it is of this very instance, and how old it is in wall seconds.
-
-        That is at least as long as we have seen it unchanged: the master's clock may have been set back.
-        """
-        words = word.get("report")
-        if not words or words.get("instance_id") != current.id:
-            return None, 0.0
-        try:
-            report = agentlink.parse_report(words)
-        except AgentError:
-            return None, 0.0
-        seen = self.memory.unchanged(("report", current.id), f"{report.seq} {words.get('at')}") / self.clock.scale
-        return report, max(float(word.get("age") or 0), seen)
-
-    def _ask_node(self, question: Question) -> Answer:
-        try:
-            answer = agentlink.call(self.machines.shell(question.current), "report", limit=DIRECT_LIMIT)
-            return agentlink.parse_report(answer["report"])
-        except AgentError as error:
-            return Absent(why=error.msg) if error.kind == "absent" else Unreachable(why=error.msg)
-        except exception.SSHError as error:
-            return Silent(age=question.age) if question.old else Unreachable(why=_first_line(error), by_ssh=True)
-        except exception.AWSError as error:  # its console, which tells its host keys, can not be read
-            return Unreachable(why=_first_line(error))
-
-
-def _not_yet(question: Question) -> Answer:
-    """What is known of a node that has not answered so far."""
-    if question.old:
-        return Silent(age=question.age)
-    return Unreachable(why="it has not answered yet", by_ssh=True)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no answer"])[0]
-
 
 def master_of(instances: Sequence[Instance]) -> Instance | None:
     """The cluster's master that is not gone or going."""
@@ -392,26 +280,6 @@ def _of(
 ) -> tuple[tuple[Instance, ...], NameRecord | None]:
     folded = names.fold(wish.name)
     return tuple(instances.get(folded, ())), records.get(folded)
-
-
-def _is_usable(current: Instance | None) -> bool:
-    """It has been set up, so that it has an agent to ask."""
-    return bool(current and current.tags.get(READY))
-
-
-def newest(instances: Sequence[Instance], record: NameRecord | None) -> Instance | None:
-    """The instance whose agent's word counts: the one in the record, else the newest generation's."""
-
-    def order(one: Instance) -> tuple[object, ...]:
-        tag = one.tags.get(GENERATION, "")
-        return (
-            bool(record and one.id == record.born),
-            not one.state.is_gone,
-            int(tag) if tag.isdigit() else 0,
-            one.id,
-        )
-
-    return max(instances, key=order) if instances else None
 
 
 def _is_for(request: SpotRequest, folded: str) -> bool:

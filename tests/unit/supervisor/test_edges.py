@@ -15,9 +15,9 @@ from starcluster.cluster.namerecord import Lease, NameRecords
 from starcluster.model import BlockDevice, InstanceState, SpotRequest, SpotState
 from starcluster.supervisor import actions as act
 from starcluster.supervisor import agentlink, lease
+from starcluster.supervisor.hearing import Question, _not_yet
 from starcluster.supervisor.journal import Journal, journal_folder
 from starcluster.supervisor.look import Look, NameLook, Report, Silent, Stamp, Unreachable
-from starcluster.supervisor.observe import Question, _not_yet
 from starcluster.supervisor.setups import _in_thread
 from starcluster.supervisor.tail import read_log, read_tail
 from starcluster.supervisor.telling import tell_changes
@@ -239,7 +239,7 @@ def test_a_report_that_can_not_be_read_is_asked_for(scene: Scene) -> None:
     (node,) = scene.alive()
     broken = {"mynode": {"report": {"instance_id": node.id, "phase": "?"}, "age": 0.0}}
     observer = driver.sites[0].observer
-    assert observer._shared(node, broken["mynode"]) == (None, 0.0)
+    assert observer.hearing._shared(node, broken["mynode"]) == (None, 0.0)
 
 
 def test_a_console_that_can_not_be_read_is_no_silence(scene: Scene) -> None:
