@@ -7,15 +7,14 @@ What lies there is run: a file that is torn, is not ours or that others may writ
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import stat
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from starcluster import wholefile
 from starcluster.logger import log
 from starcluster.ownfolder import home
 from starcluster.plugincode.convert import Converted
@@ -69,15 +68,6 @@ def keep(name: str, converted: Converted) -> None:
     data = hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
     try:
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=folder())
+        wholefile.replace(folder() / f"{name}.json", data)
     except OSError as error:
         log.debug("the conversion is not kept: %s", error)
-        return
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, folder() / f"{name}.json")
-    except OSError as error:
-        log.debug("the conversion is not kept: %s", error)
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)

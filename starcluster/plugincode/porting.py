@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import os
 import re
 import symtable
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from starcluster import exception, python2
+from starcluster import exception, python2, wholefile
 from starcluster.plugincode.convert import VERSION, Neighbours, convert
 from starcluster.plugincode.importing import compile_converted, neighbours, only_in_package
 from starcluster.plugincode.language import STAMP, Language, Verdict, decide
@@ -137,31 +135,23 @@ def write(port: Port) -> Path:
     """Put the ported text into the file's place; the old file stays beside it, and this is its path."""
     kept = port.path.with_suffix(".py2")
     _keep_original(port, kept)
-    mode = port.path.stat().st_mode & 0o7777
-    handle, temporary = tempfile.mkstemp(dir=port.path.parent, prefix=f".{port.path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(port.text)
-            os.fchmod(file.fileno(), mode)
-        os.replace(temporary, port.path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    wholefile.replace(port.path, port.text, mode=_mode(port))
     return kept
+
+
+def _mode(port: Port) -> int:
+    return port.path.stat().st_mode & 0o7777
 
 
 def _keep_original(port: Port, kept: Path) -> None:
     """Never over another file; a port that was interrupted goes on."""
-    try:
-        with open(kept, "xb") as file:
-            file.write(port.original)
-        kept.chmod(port.path.stat().st_mode & 0o7777)
-    except FileExistsError:
-        if kept.read_bytes() != port.original:
-            raise exception.PluginError(
-                f"{kept} is there already and holds something else: {port.path} stays as it is",
-                hint="move it away, or print the result: starcluster plugin port -o - FILE",
-            ) from None
+    if not kept.exists():
+        wholefile.replace(kept, port.original, mode=_mode(port))
+    elif kept.read_bytes() != port.original:
+        raise exception.PluginError(
+            f"{kept} is there already and holds something else: {port.path} stays as it is",
+            hint="move it away, or print the result: starcluster plugin port -o - FILE",
+        )
 
 
 def write_elsewhere(port: Port, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,24 @@ def test_an_interrupted_port_goes_on(old: Path) -> None:
     old.with_suffix(".py2").write_bytes(old.read_bytes())
     porting.write(porting.look(old))
     assert decide(old.read_text()).language is Language.PYTHON3
+
+
+def test_a_port_that_can_not_write_all_of_the_old_file_leaves_nothing_of_it(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept of half of it would be something else to the next try."""
+    found = porting.look(old)
+
+    def full(*words: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(OSError, match="No space"):
+            porting.write(found)
+    assert [one.name for one in old.parent.iterdir()] == [old.name]
+    porting.write(found)
+    assert old.with_suffix(".py2").read_bytes() == found.original
 
 
 def test_what_can_not_be_converted_stays(tmp_path: Path) -> None:
