@@ -211,12 +211,22 @@ def test_snapshot_and_volume_from_it(api: Api) -> None:
     assert code_of(api.ec2.delete_snapshot, SnapshotId=snapshot_id) == "InvalidSnapshot.NotFound"
 
 
+def test_a_volume_that_still_grows_grows_no_further(api: Api) -> None:
+    usual = api.control.timing()["timing"]["optimize_volume"]
+    api.control.timing(optimize_volume=1_000_000)
+    try:
+        volume_id = make(api)
+        api.ec2.modify_volume(VolumeId=volume_id, Size=4)
+        assert code_of(api.ec2.modify_volume, VolumeId=volume_id, Size=5) == "IncorrectModificationState"
+    finally:
+        api.control.timing(optimize_volume=usual)
+
+
 def test_growth(api: Api) -> None:
     volume_id = make(api)
     change = api.ec2.modify_volume(VolumeId=volume_id, Size=4)["VolumeModification"]
     assert (change["ModificationState"], change["OriginalSize"], change["TargetSize"]) == ("modifying", 1, 4)
     assert api.hosts.volumes[volume_id] == 4
-    assert code_of(api.ec2.modify_volume, VolumeId=volume_id, Size=5) == "IncorrectModificationState"
 
     def state() -> str:
         told = api.ec2.describe_volumes_modifications(VolumeIds=[volume_id])["VolumesModifications"]
