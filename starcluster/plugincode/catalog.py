@@ -77,7 +77,7 @@ def _tree(text: str, file: Path, language: Language) -> ast.Module:
 
 
 def plugin_classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
-    """The classes at the top of the file that derive from a plugin base, a bundled plugin or another one of the file."""
+    """The classes at the top of the file that derive from a plugin base, a bundled plugin or another of the file."""
     known = set(BASES)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
