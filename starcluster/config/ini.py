@@ -113,9 +113,9 @@ def _fetch(path: str) -> str:
     try:
         if is_url(path):
             with urllib.request.urlopen(path, timeout=_URL_TIMEOUT) as answer:
-                return str(answer.read().decode("utf-8-sig"))
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+                return _decoded(answer.read(), path)
+        with open(path, "rb") as file:
+            return _decoded(file.read(), path)
     except (FileNotFoundError, urllib.error.URLError) as error:
         reason = "" if isinstance(error, FileNotFoundError) else f": {error}"
         raise ConfigNotFound(f"config {path} not found{reason}") from error
@@ -123,8 +123,17 @@ def _fetch(path: str) -> str:
         raise ConfigError("is a directory, a config file is wanted", file=path) from error
     except PermissionError as error:
         raise ConfigError("can not be read", file=path, hint=f"chmod u+r {path}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"is not UTF-8 text (byte {error.start})", file=path) from error
+
+
+def _decoded(text: bytes, path: str) -> str:
+    """UTF-8, or what editors wrote before it: StarCluster took the bytes as they were."""
+    if b"\0" in text:
+        raise ConfigError("is not a text", file=path, hint="save it as UTF-8 text")
+    try:
+        decoded = text.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        decoded = text.decode("latin-1")
+    return decoded.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _add(document: Document, path: str, text: str) -> None:

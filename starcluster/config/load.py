@@ -33,6 +33,8 @@ LOCAL_KEY = "local"
 ENVIRONMENT = "environment"
 _ASIDE = {"__stderr__": True}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:.]+\]")
+_ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]")
+_KEY_ID = re.compile(r"[\w/+=.-]*")  # AWS's have letters and digits only
 _PLURAL = {"cluster": "templates"}
 
 
@@ -182,10 +184,21 @@ def _access_faults(section: ini.Section) -> Iterator[exception.ConfigError]:
                 section=section.title,
                 setting=other.upper(),
             )
+    region = section.text("aws_region_name") or ""
+    if _ZONE.fullmatch(region.strip()):
+        yield fault(section, "aws_region_name", f"{region} is a zone: its region is {region.strip()[:-1]}")
+    written = section.text(key) or ""
+    if _is_aws(section.text("aws_region_host") or "") and not _KEY_ID.fullmatch(written):
+        yield fault(section, key, f"'{written}' is not the id of an access key", "IAM shows it, such as AKIA...")
     host = section.text("aws_region_host")
     if host and not _HOST.fullmatch(host):
         hint = "such as ec2.us-east-1.amazonaws.com; the rest of an address is AWS_IS_SECURE, AWS_PORT and AWS_EC2_PATH"
         yield fault(section, "aws_region_host", f"'{host}' is not the name of a host", hint)
+
+
+def _is_aws(host: str) -> bool:
+    """No address of somebody else, who may have ids of other letters."""
+    return not host or host.endswith("amazonaws.com")
 
 
 def aws_section(document: ini.Document) -> ini.Section:

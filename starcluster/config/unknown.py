@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from starcluster.config import ini
@@ -28,12 +29,14 @@ SECTIONS = {
 _NAMED = ("key", "volume", "plugin", "cluster", "permission")
 _ALONE = ("global", "aws info")
 _NEAR = 0.7
+_HEAD = re.compile(r"\[([^\]]+)\]")
 
 
 def unknown(document: ini.Document) -> Iterator[str]:
     """One sentence for each word that StarCluster dropped without one."""
     for title, section in document.sections.items():
         kind = kind_of(title)
+        yield from _swallowed(section)
         if kind in SECTIONS:
             yield from _settings(section, known(kind))
             if kind == "global" and "include" in section.raw and section.file("include") != document.path:
@@ -58,9 +61,28 @@ def known(kind: str) -> list[str]:
 def _settings(section: ini.Section, known: list[str]) -> Iterator[str]:
     for name in section.raw:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f", did you mean {near[0].upper()}?" if near else ""
-            yield f"{section.file(name)} [{section.title}]: unknown setting {name.upper()}{hint}"
+            yield f"{section.file(name)} [{section.title}]: unknown setting {name.upper()}{_hint(name, known)}"
+
+
+def _hint(name: str, here: list[str]) -> str:
+    """Where a setting of that name belongs, else one that is written alike."""
+    homes = [kind for kind in SECTIONS if name in known(kind)]
+    if homes:
+        return f": it belongs into {' or '.join(f'[{one}]' if one in _ALONE else f'[{one} ...]' for one in homes)}"
+    near = difflib.get_close_matches(name, here, 1)
+    return f", did you mean {near[0].upper()}?" if near else ""
+
+
+def _swallowed(section: ini.Section) -> Iterator[str]:
+    """Heads of sections with white space before them, which go on with the setting above."""
+    for name, text in section.raw.items():
+        for line in text.split("\n")[1:]:
+            head = _HEAD.fullmatch(line.strip())
+            if head and kind_of(head[1]) in (*_NAMED, *_ALONE):
+                yield (
+                    f"{section.file(name)} [{section.title}] {name.upper()}: the line {line.strip()} begins with white"
+                    " space, so it goes on with this setting: a section begins at the line's first place"
+                )
 
 
 def _section(section: ini.Section) -> Iterator[str]:

@@ -247,6 +247,51 @@ def test_an_unknown_setting_is_told_once_though_it_is_inherited(path: Path, log_
     assert log_lines == [f"{path} [cluster c]: unknown setting CLUSTER_SIZ, did you mean CLUSTER_SIZE?"]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[global]\nDNS_PREFIX = True\n", "[global]: unknown setting DNS_PREFIX: it belongs into [cluster ...]"),
+        (
+            KEY + CLUSTER + "AWS_REGION_NAME = us-west-2\n",
+            "[cluster c]: unknown setting AWS_REGION_NAME: it belongs into [aws info]",
+        ),
+        (KEY + CLUSTER + "DEVICE = /dev/sdf\n", "[cluster c]: unknown setting DEVICE: it belongs into [volume ...]"),
+        (
+            "[key k]\nKEY_LOCATION = /k\n  [cluster mine]\n  KEYNAME = k\n",
+            "[key k] KEY_LOCATION: the line [cluster mine] begins with white space, so it goes on with this setting:"
+            " a section begins at the line's first place",
+        ),
+        ("[plugin p]\nSETUP_CLASS = a.B\ntext = one\n  [not ours]\n  [1, 2]\n", ""),
+    ],
+)
+def test_what_stands_in_the_wrong_place(path: Path, log_lines: list[str], text: str, told: str) -> None:
+    read(path, text)
+    assert log_lines == ([f"{path} {told}"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("AWS_REGION_NAME = us-east-1c", "AWS_REGION_NAME: us-east-1c is a zone: its region is us-east-1"),
+        (
+            "AWS_ACCESS_KEY_ID = <put yours here>",
+            "AWS_ACCESS_KEY_ID: '<put yours here>' is not the id of an access key",
+        ),
+        ('AWS_ACCESS_KEY_ID = "AKIA"\nAWS_REGION_HOST = ec2.us-west-2.amazonaws.com', "is not the id of an access key"),
+        ("AWS_ACCESS_KEY_ID = me@example.org\nAWS_REGION_HOST = cloud.example.org", ""),
+        ("AWS_ACCESS_KEY_ID = AKIA\nAWS_REGION_NAME = ap-southeast-2", ""),
+    ],
+)
+def test_what_was_never_filled_in(path: Path, text: str, what: str) -> None:
+    whole = f"[aws info]\nAWS_SECRET_ACCESS_KEY = x\n{text}\n"
+    if not what:
+        assert read(path, whole).aws.aws_access_key_id
+        return
+    with pytest.raises(exception.ConfigSettingError) as caught:
+        read(path, whole if "KEY_ID" in text else f"{whole}AWS_ACCESS_KEY_ID = AKIA\n")
+    assert what in str(caught.value)
+
+
 def test_all_that_is_wrong_is_known(path: Path) -> None:
     text = CLUSTER.replace("= 2", "= two") + "SPOT_BID = low\nPLUGINS = p, q\n[plugin q]\nx = 1\n"
     assert [(one.section, one.setting) for one in read(path, text).faults] == [

@@ -76,9 +76,14 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "config").write_bytes(b"[global]\n\xff\xfe\n")
-    with pytest.raises(exception.ConfigError, match="not UTF-8"):
+    (tmp_path / "config").write_bytes("[global]\n".encode("utf-16"))
+    with pytest.raises(exception.ConfigError, match="not a text"):
         ini.read(str(tmp_path / "config"))
+
+
+def test_a_file_from_before_utf8(tmp_path: Path) -> None:
+    (tmp_path / "config").write_bytes("# für alle\r\n[plugin p]\r\ntitle = Zürich\r\n".encode("latin-1"))
+    assert ini.read(str(tmp_path / "config")).get("plugin p").text("title") == "Zürich"
 
 
 def test_a_directory(tmp_path: Path) -> None:
