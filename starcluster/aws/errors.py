@@ -142,8 +142,8 @@ def error_class(code: str, status: int = 400) -> type[exception.AWSError]:
 
 
 def _hint(code: str, message: str, kind: type[exception.AWSError], call: Call) -> str:
-    if code.startswith("InvalidInstanceType") and (near := _near_types(call.params)):
-        return f"did you mean: {', '.join(near)}?"
+    if code.startswith("InvalidInstanceType") and (told := _about_type(call.params)):
+        return told
     if _PRICE in message:
         code = "SpotMaxPriceTooLow"
     if code in codes.HINTS:
@@ -155,14 +155,20 @@ def _hint(code: str, message: str, kind: type[exception.AWSError], call: Call) -
     return _CREDENTIALS_HINT if kind is exception.CredentialsError else ""
 
 
-def _near_types(params: Mapping[str, Any]) -> list[str]:
-    """What a mistyped instance type may have been."""
+def _about_type(params: Mapping[str, Any]) -> str:
+    """What a mistyped instance type may have been, or what has come after one that was."""
     import difflib
 
     from starcluster.aws import typenames
 
-    named = [*params.get("InstanceTypes", ()), params.get("InstanceType", "")]
-    return difflib.get_close_matches(next(filter(None, named), ""), typenames.instance_types(), 3, _NEAR)
+    named = next(filter(None, [*params.get("InstanceTypes", ()), params.get("InstanceType", "")]), "")
+    known = typenames.instance_types()
+    if named in known:
+        after = typenames.successor(named)
+        told = f"; what AWS has in its place now are {after} types" if after else ""
+        return f"there is or was such a type, but EC2 has it not in this region, or not any more{told}"
+    near = difflib.get_close_matches(named, known, 3, _NEAR)
+    return f"did you mean: {', '.join(near)}?" if near else ""
 
 
 def _permission_hint(message: str, call: Call) -> str:

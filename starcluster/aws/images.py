@@ -89,7 +89,8 @@ class Images:
             raise exception.ImageDoesNotExist(
                 f"image '{image_id}' does not exist in {self._api.access.region}, or you may not use it",
                 code="InvalidAMIID.NotFound",
-                hint=f"image ids differ between regions; friendly names: {', '.join(FRIENDLY)}",
+                hint="image ids differ between regions, and old ones are deleted; NODE_IMAGE_ID (or -n, -m, -i) takes a"
+                f" name as well: {', '.join(FRIENDLY)}",
             )
         return found
 

@@ -176,7 +176,13 @@ def test_an_unknown_server_error_is_passing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("t3.mikro", "did you mean: t3.micro, "), ("nonsense", "describe-instance-types")]
+    ("name", "hint"),
+    [
+        ("t3.mikro", "did you mean: t3.micro, "),
+        ("nonsense", "describe-instance-types"),
+        ("cc2.8xlarge", "or not any more; what AWS has in its place now are c7i types"),
+        ("c5.large", "EC2 has it not in this region, or not any more"),
+    ],
 )
 def test_a_mistyped_instance_type(name: str, hint: str) -> None:
     error = errors.translate(client_error("InvalidInstanceType"), what="x", params={"InstanceTypes": [name]})
