@@ -16,7 +16,7 @@ import click
 
 from starcluster import __version__
 from starcluster.commands import ALIASES, COMPLETE_VARIABLE, PROGRAM, VERBS
-from starcluster.commands.words import Words, whole_options
+from starcluster.commands.words import Words, strange_dashes, whole_options
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -136,7 +136,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         result = cli.main(words, PROGRAM, standalone_mode=False)
     except click.ClickException as error:
-        return _wrong_usage(error)
+        return _wrong_usage(error, words)
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
     except BrokenPipeError:
@@ -157,13 +157,14 @@ def _complete() -> int:
     return 0
 
 
-def _wrong_usage(error: click.ClickException) -> int:
+def _wrong_usage(error: click.ClickException, words: list[str]) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(error.ctx.get_usage(), err=True)
     if isinstance(error, click.NoSuchOption):
         near = [one for one in error.possibilities or () if _is_near(one, error.option_name)]
         error = click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
-    _say_error("\n".join([_plainly(error.format_message()), *_own_option(error), *_known_names(error)]))
+    hints = [*strange_dashes(words), *_own_option(error), *_known_names(error)]
+    _say_error("\n".join([_plainly(error.format_message()), *hints]))
     return 2
 
 

@@ -32,6 +32,7 @@ def set_up_cluster(cluster: Cluster) -> None:
     wait_ssh_all(cluster.running_nodes)
     cluster.load()
     arguments = cluster.hook_arguments()
+    log.info("The master node is %s", master.dns_name)  # scripts look for these words
     log.info("Setting up the cluster")
     if cluster.user_shell != cluster.cluster_shell:
         log.warning("The image has no %s: %s gets %s", cluster.cluster_shell, cluster.cluster_user, cluster.user_shell)

@@ -36,7 +36,7 @@ if [ -d "$target" ]; then
   exec tar -xpf - --no-same-owner
 fi
 [ "$single" = 1 ] || fail "$target is not a folder on the node"
-case "$target" in */) fail "$target is not a folder on the node" ;; esac
+case "$folder$target" in 0*/) fail "$target is not a folder on the node" ;; esac
 [ "$folder" = 0 ] || [ ! -e "$target" ] || fail "$target is a file on the node, and a folder was to be put there"
 parent=$(dirname "$target")
 [ -d "$parent" ] || fail "there is no folder $parent on the node, or $(id -un) may not see it"

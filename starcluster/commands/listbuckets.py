@@ -8,6 +8,7 @@ import click
 
 from starcluster.commands.listing import Form, forms, iso, show_json, show_table
 from starcluster.commands.tables import Column
+from starcluster.commands.words import passes_over_words
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ COLUMNS = {"name": Column(head="NAME", style="bold"), "creation_date": Column(he
 
 @click.command()
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, form: Form) -> None:
     """Show your S3 buckets, of all regions.

@@ -8,6 +8,7 @@ import click
 
 from starcluster.commands.imagelist import show_images
 from starcluster.commands.listing import Form, forms
+from starcluster.commands.words import passes_over_words
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     "-x", "--executable-by-me", is_flag=True, help="Show others' images that you were given the right to use."
 )
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, executable_by_me: bool, form: Form) -> None:
     """Show your machine images in this region; a config may name them by id or by name.

@@ -10,6 +10,7 @@ from starcluster.cluster import record
 from starcluster.commands.listing import Form, forms, iso, show_list
 from starcluster.commands.showing import NONE, or_none, tag_words, uptime, words
 from starcluster.commands.tables import Column
+from starcluster.commands.words import passes_over_words
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ COLUMNS = {
 @click.command()
 @click.option("-t", "--show-terminated", is_flag=True, help="Show terminated instances too.")
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, show_terminated: bool, form: Form) -> None:
     """Show the region's instances, whether of a cluster or not.

@@ -8,6 +8,7 @@ import click
 
 from starcluster.commands.listing import Form, forms, show_json, show_table
 from starcluster.commands.tables import Column
+from starcluster.commands.words import passes_over_words
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ COLUMNS = {"name": Column(head="NAME", style="bold"), "fingerprint": Column(head
 
 @click.command()
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, form: Form) -> None:
     """Show the region's key pairs and their fingerprints.

@@ -8,6 +8,7 @@ import click
 
 from starcluster.commands.imagelist import show_images
 from starcluster.commands.listing import Form, forms
+from starcluster.commands.words import passes_over_words
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, form: Form) -> None:
     """Show the stock images of Canonical, Amazon and Debian that have short names here, the newest of this region.

@@ -8,6 +8,7 @@ import click
 
 from starcluster.commands.listing import Form, forms, show_json, show_table
 from starcluster.commands.tables import Column
+from starcluster.commands.words import passes_over_words
 
 if TYPE_CHECKING:
     from starcluster.app import App
@@ -17,6 +18,7 @@ COLUMNS = {"name": Column(head="NAME", style="bold"), "endpoint": Column(head="E
 
 @click.command()
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, form: Form) -> None:
     """Show the regions that this account can use.

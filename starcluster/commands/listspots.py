@@ -9,6 +9,7 @@ import click
 from starcluster.commands.listing import Form, forms, iso, show_list
 from starcluster.commands.showing import NONE, local_time, or_none, words
 from starcluster.commands.tables import Column
+from starcluster.commands.words import passes_over_words
 from starcluster.logger import log
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ COLUMNS = {
 @click.command()
 @click.option("-c", "--show-closed", is_flag=True, help="Show closed, cancelled and failed requests too.")
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, show_closed: bool, form: Form) -> None:
     """Show the region's spot requests.

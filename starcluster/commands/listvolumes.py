@@ -14,6 +14,7 @@ from starcluster.commands.listing import Form, forms, iso, show_list
 from starcluster.commands.showing import local_time, tag_words
 from starcluster.commands.tables import Column
 from starcluster.commands.tags import METAVAR, read_tags
+from starcluster.commands.words import passes_over_words
 from starcluster.logger import log
 from starcluster.model import AttachmentState, ModificationState, VolumeState
 
@@ -54,6 +55,7 @@ _GONE = (VolumeState.DELETING, VolumeState.DELETED)
     "-t", "--tag", "tags", multiple=True, callback=read_tags, metavar=METAVAR, help="Only volumes with this tag."
 )
 @forms
+@passes_over_words
 @click.pass_obj
 def command(
     app: App,

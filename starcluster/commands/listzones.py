@@ -9,6 +9,7 @@ import click
 from starcluster.app import App, Options
 from starcluster.commands.listing import Form, forms, show_json, show_table
 from starcluster.commands.tables import Column
+from starcluster.commands.words import passes_over_words
 
 if TYPE_CHECKING:
     from starcluster.model import Zone
@@ -23,6 +24,7 @@ COLUMNS = {
 @click.command()
 @click.option("-r", "--region", metavar="NAME", help="Another region than the config's.")
 @forms
+@passes_over_words
 @click.pass_obj
 def command(app: App, /, *, region: str | None, form: Form) -> None:
     """Show the region's availability zones.

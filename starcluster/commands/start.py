@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starcluster.config.schema import ClusterTemplate
 
 _SHELLS = ("bash", "zsh", "csh", "ksh", "tcsh")
+_READY = "The cluster is now ready to use."  # scripts look for these words, and end a cluster that comes without them
 _LEFT = "what was launched is left running and costs money: starcluster terminate {tag} ends it, start goes on with it"
 
 
@@ -201,4 +202,4 @@ def _tell(cluster: Cluster) -> None:
     }
     width = max(len(words) for words in rows)
     lines = [f"    {words.ljust(width)}   {meaning}" for words, meaning in rows.items()]
-    click.echo("\n".join(["", f"The cluster '{tag}' is ready.", "", *lines, ""]))
+    click.echo("\n".join(["", _READY, "", *lines, ""]))

@@ -13,7 +13,29 @@ NEWER = frozenset(("--cloud", "--csv", "--fallback", "--helper", "--kms-key", "-
 StarCluster goes on meaning that one."""
 
 _OWN = "starcluster.own"  # where the context of the verb is kept
+_DASHES = "‐‑‒–—―−"  # noqa: RUF001  hyphens, dashes and the minus of mathematics
 _NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")
+
+
+class Unread(click.Argument):
+    """Words behind a verb that takes none, which StarCluster passed over: scripts have such."""
+
+    def __init__(self, names: Sequence[str], **settings: Any) -> None:
+        super().__init__(names, nargs=-1, expose_value=False, callback=_tell_unread, **settings)
+
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return []
+
+
+def _tell_unread(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> None:
+    if words:
+        from starcluster.logger import log
+
+        told = "%s takes no words: '%s' is not read"
+        log.warning(told, ctx.info_name, " ".join(words), extra={"__stderr__": True})
+
+
+passes_over_words = click.argument("unread", cls=Unread)
 
 
 class Words(click.Group):
@@ -90,6 +112,12 @@ def refuse_negative(command: click.Command, words: list[str], ctx: click.Context
         if _NEGATIVE.fullmatch(word) and not _takes_next(before, names):
             raise click.UsageError(f"{word} is not in the range: no argument can be negative", ctx)
         before = word
+
+
+def strange_dashes(words: Sequence[str]) -> list[str]:
+    """What to do where an option was copied from a page that made another sign of its dash."""
+    strange = [word for word in words if len(word) > 1 and word[0] in _DASHES]
+    return [f"'{strange[0]}' begins with a dash that is not the minus sign: type it anew"] if strange else []
 
 
 def check_copy(sources: Sequence[str], target: str | None) -> None:

@@ -33,8 +33,6 @@ class Places:
         if not os.path.isdir(self.base):
             named = os.path.dirname(self.given.rstrip(b"/")) or self.base
             raise Refused(f"there is no folder {w.shown(named)}{self.where}, or {w.me()} may not see it")
-        if self.given.endswith(b"/"):
-            raise Refused(f"{w.shown(self.given)} is not a folder{self.where}")
         if os.path.exists(self.path) and not os.path.isfile(self.path):
             raise Refused(f"{w.shown(self.given)}{self.where} is neither a file nor a folder")
 
@@ -67,6 +65,8 @@ class Places:
         if len(tops) > 1:
             given = w.shown(self.given)
             raise Refused(f"{len(tops)} files need a folder to go to, and {given} is not a folder{self.where}")
+        if self.given.endswith(b"/") and w.FOLDER not in tops.values():
+            raise Refused(f"{w.shown(self.given)} is not a folder{self.where}")
         if w.FOLDER in tops.values() and os.path.exists(self.path):
             raise Refused(f"{w.shown(self.given)} is a file{self.where}, and a folder was to be put there")
 

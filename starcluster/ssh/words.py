@@ -9,8 +9,15 @@ _NO_CONNECTION = 255
 
 
 def plain_command(words: Sequence[str]) -> str:
-    """The words joined as ssh joins them: one quoted word, or several, are text for the node's shell."""
-    return " ".join(words)
+    """The words joined as ssh joins them: one quoted word, or several, are text for the node's shell.
+
+    StarCluster put the text into single quotes once more, for a shell on this machine; scripts that brought quotes of
+    their own around the whole had none in the end.
+    """
+    text = " ".join(words)
+    inner = text[1:-1]
+    quoted = len(text) > 2 and text[0] == text[-1] == "'" and "'" not in inner
+    return inner if quoted and any(letter.isspace() for letter in inner) else text
 
 
 def exit_status(status: int, command: str = "") -> int:

@@ -94,6 +94,9 @@ def test_start_says_what_it_does(stage: Stage) -> None:
     lines = stage.started.stdout.splitlines()  # type: ignore[attr-defined]
     assert lines[0].startswith(INFO)
     assert any(re.fullmatch(r">>> Starting cluster took \d+\.\d+ mins", line) for line in lines)
+    [master] = [line for line in stage.starcluster("listclusters", "demo").stdout.splitlines() if " master " in line]
+    assert f"{INFO}The master node is {master.split()[3]}" in lines  # scripts look for these two
+    assert "The cluster is now ready to use." in lines
     refused = stage.starcluster("start", "demo", expect=1)
     assert (refused.stdout, refused.stderr.startswith(ERROR)) == ("", True)
 

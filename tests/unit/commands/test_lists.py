@@ -22,6 +22,18 @@ def masked(text: str) -> str:
     return re.sub(r"\d+ days, \d\d:\d\d:\d\d", "UPTIME", text)
 
 
+LISTS = (
+    "listinstances listspots listimages listpublic listkeypairs listregions listzones listvolumes listbuckets".split()
+)
+
+
+@pytest.mark.parametrize("verb", LISTS)
+def test_words_that_a_list_takes_none_of_are_passed_over(run: Run, ec2: FakeEc2, verb: str) -> None:
+    plain, worded = run(verb), run(verb, "mycluster")
+    assert (worded.code, worded.out) == (plain.code, plain.out)
+    assert f"{verb} takes no words: 'mycluster' is not read" in worded.err.replace("\n*** WARNING - ", " ")
+
+
 def launch(ec2: FakeEc2, alias: str, market: Market = Market.ON_DEMAND, cluster: str = "demo") -> str:
     group = ec2.network.group(f"@sc-{cluster}") or ec2.network.create_group(
         f"@sc-{cluster}", "a cluster", tags=record.to_tags(RECORD)

@@ -44,6 +44,14 @@ def test_wrong_usage(run: Run, ec2: FakeEc2, words: list[str]) -> None:
     assert "!!! ERROR - " in result.said
 
 
+@pytest.mark.parametrize("word", ["–n", "—-num-nodes", "−n", "‐n"])  # noqa: RUF001  as pages print them
+def test_an_option_that_was_copied_from_a_page(run: Run, ec2: FakeEc2, word: str) -> None:
+    result = run("addnode", "mycluster", word, "17")
+    assert (result.code, ec2.calls) == (2, [])
+    assert f"'{word}' begins with a dash that is not the minus sign" in result.err
+    assert "minus sign" not in run("addnode", "mycluster", "17").err
+
+
 @pytest.mark.parametrize(
     ("words", "usage"),
     [

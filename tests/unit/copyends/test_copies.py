@@ -113,6 +113,13 @@ def test_a_link_that_was_named_stands_for_its_file(here: Path, there: Path) -> N
     assert ((there / "way").is_symlink(), (there / "old").read_text()) == (True, "1")
 
 
+def test_a_folder_takes_a_name_that_ends_in_a_slash(here: Path, there: Path) -> None:
+    (here / "software" / "bin").mkdir(parents=True)
+    (here / "software" / "bin" / "x").write_text("1")
+    copy([f"{here}/software/"], f"{there}/new/")
+    assert (there / "new" / "bin" / "x").read_text() == "1"
+
+
 @pytest.mark.parametrize(
     ("sources", "target", "told"),
     [
@@ -121,6 +128,7 @@ def test_a_link_that_was_named_stands_for_its_file(here: Path, there: Path) -> N
         (["one"], "none/x", "there is no folder .*none"),
         (["one"], "new/", "new/ is not a folder"),
         (["one", "two"], "new", "2 files need a folder to go to, and .*new is not a folder"),
+        (["folder"], "one/", "one/ is a file, and a folder was to be put there"),
         (["folder"], "one", "one is a file, and a folder was to be put there"),
         (["one", "folder/one"], ".", "would both become one"),
         (["/"], ".", "/ has no name of its own"),

@@ -13,7 +13,7 @@ from starcluster.ssh import login
 from starcluster.ssh.access import Access
 from starcluster.ssh.client import with_profile
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
-from starcluster.ssh.words import exit_status
+from starcluster.ssh.words import exit_status, plain_command
 from tests.unit.ssh.server import PairDialer
 
 
@@ -80,6 +80,23 @@ def test_a_command_survives_its_quoting(command: str) -> None:
     )
     assert wrapped.returncode == plain.returncode
     assert wrapped.stdout.replace("/bin/bash", "bash") == plain.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["'qsub -cwd -b y run'"], "qsub -cwd -b y run"),
+        (["'qstat", "-f'"], "qstat -f"),
+        (["'hostname'"], "'hostname'"),
+        (["'echo a' 'b'"], "'echo a' 'b'"),
+        (["echo 'a b'"], "echo 'a b'"),
+        (["'"], "'"),
+        (["bash", "run.sh"], "bash run.sh"),
+        ([], ""),
+    ],
+)
+def test_quotes_around_the_whole_of_a_command_are_nobodys(words: list[str], text: str) -> None:
+    assert plain_command(words) == text
 
 
 def test_wildcards_live_and_all_else_is_quoted(tmp_path: Path) -> None:
