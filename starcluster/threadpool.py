@@ -89,6 +89,11 @@ class ThreadPool:
             raise exception.ThreadPoolException(_summary(failures), failures)
         return self.get_results() if return_results else []
 
+    def join(self) -> None:
+        """Wait for the jobs asked for so far, whatever becomes of them: the next wait() tells."""
+        for _, future in self._pending:
+            future.exception()
+
     def map(
         self, fn: Callable[..., Any], *seqs: Iterable[Any], jobid_fn: Callable[..., str] | None = None
     ) -> list[Any]:

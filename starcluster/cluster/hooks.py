@@ -135,6 +135,7 @@ def _one(error: BaseException, plugin: ClusterSetup) -> str:
     if isinstance(error, exception.BaseException):
         return error.explain()
     told = f"it ended the program ({error})" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+    told = ", ".join([told, *getattr(error, "__notes__", [])])
     frames = traceback.extract_tb(error.__traceback__)
     file = getattr(sys.modules.get(type(plugin).__module__), "__file__", "")
     place = next((one for one in reversed(frames) if one.filename == file), frames[-1] if frames else None)

@@ -78,9 +78,9 @@ class Node(Facts, Accounts, Shares):
 
     @property
     def memory(self) -> float:
-        """Megabytes, as the node's kernel counts them."""
+        """Whole megabytes, as the node's kernel counts them."""
         lines = self.ssh.execute("grep MemTotal /proc/meminfo", source_profile=False) or []
-        return int(lines[0].split()[1]) / 1024
+        return float(int(lines[0].split()[1]) // 1024)
 
     @property
     def cluster_tag(self) -> str:

@@ -11,6 +11,7 @@ import logging
 import shlex
 import threading
 import weakref
+from typing import cast
 
 from starcluster import exception
 from starcluster.logger import log
@@ -19,8 +20,9 @@ from starcluster.ssh.files import RemoteFiles
 from starcluster.ssh.hostkeys import HostKey, KnownHosts
 from starcluster.ssh.keys import read_private_key
 from starcluster.ssh.lean import paramiko
+from starcluster.ssh.sftp import TellingSftp
 from starcluster.ssh.streams import drain, drain_patiently, say
-from starcluster.ssh.words import with_profile
+from starcluster.ssh.words import is_printable, lines_of, with_profile
 
 # what paramiko has to say is in the errors that we raise; without a handler Python would print it
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -91,11 +93,11 @@ class SSHClient(RemoteFiles):
     def sftp(self) -> paramiko.SFTPClient:
         with self._lock:
             transport = self.transport
-            if self._sftp is None:
+            if self._sftp is None or self._sftp.sock.closed:  # a plugin may have closed it
                 client = paramiko.SFTPClient.from_transport(transport)
                 if client is None:
                     raise exception.SSHConnectionError(f"{self._host} offers no SFTP")
-                self._sftp = client
+                self._sftp = cast("paramiko.SFTPClient", TellingSftp(client, self._label))
             return self._sftp
 
     def connect(
@@ -243,9 +245,9 @@ class SSHClient(RemoteFiles):
             return None
         words = with_profile(command) if source_profile else command
         status, output, errors = self.run(words, echo=not silent, shown=command)
-        lines = [line.strip() for line in (output + errors).decode("utf-8", "replace").splitlines()]
+        lines = lines_of(output, errors)
         if only_printable:
-            lines = ["".join(char for char in line if char.isprintable()) for line in lines]
+            lines = ["".join(filter(is_printable, line)) for line in lines]
         if log_output:
             log.debug("%s: %s -> %d: %s", self._label, command, status, lines[-20:])
         if status:
@@ -355,19 +357,21 @@ class SSHClient(RemoteFiles):
     def has_required(self, progs: list[str]) -> bool:
         return all(self.which(prog) for prog in progs)
 
-    def check_required(self, progs: list[str]) -> None:
-        """RemoteCommandNotFound for the first program that the node has not."""
+    def check_required(self, progs: list[str]) -> bool:
+        """True, or RemoteCommandNotFound for the first program that the node has not."""
         for prog in progs:
             if not self.which(prog):
                 raise exception.RemoteCommandNotFound(f"{self._label} has no program '{prog}'")
+        return True
 
     def get_env(self) -> dict[str, str]:
         """The environment that commands see."""
         lines = self.execute("env") or []
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def get_path(self) -> list[str]:
-        return self.get_env().get("PATH", "").split(":")
+    def get_path(self) -> str:
+        """Its folders with colons between, as in the environment."""
+        return self.get_env().get("PATH", "")
 
     def interactive_shell(self, user: str = "root") -> int:
         """A shell on this terminal, for machines without an ssh program; its exit status."""

@@ -127,6 +127,9 @@ class RemoteFiles(_Base):
         return [line for line in lines if bool(re.search(regex, line)) == matching]
 
     def remove_lines_from_file(self, remote_file: str, regex: str) -> None:
+        """Write the file without the lines that match; no `regex` means none of them."""
+        if not regex:
+            return
         kept = self.get_remote_file_lines(remote_file, regex, matching=False)
         with self.remote_file(remote_file, "w") as file:
             file.writelines(kept)

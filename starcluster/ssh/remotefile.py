@@ -34,21 +34,25 @@ class RemoteFile:
         self.write(b"".join(map(_bytes_of, lines)))
 
     def read(self, size: int | None = None) -> Any:
-        """The text from here on, or `size` bytes of it."""
+        """The text from here on, or `size` bytes of it; what is no text stays what it was when it is written again."""
         return self._told(self._file.read(size))
 
     def readline(self, size: int | None = None) -> Any:
         return self._told(self._file.readline(size))
 
     def readlines(self, sizehint: int | None = None) -> list[Any]:
-        return list(self.read().splitlines(keepends=True))
+        """Only a newline ends a line, no form feed and the like."""
+        rest = self.read()
+        newline = b"\n" if isinstance(rest, bytes) else "\n"
+        *lines, last = rest.split(newline)
+        return [*(line + newline for line in lines), *([last] if last else [])]
 
     xreadlines = readlines
 
     def _told(self, data: str | bytes) -> str | bytes:
         if isinstance(data, str):
             return data.encode() if self._binary else data
-        return data if self._binary else data.decode("utf-8", "replace")
+        return data if self._binary else data.decode("utf-8", "surrogateescape")
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.readlines())

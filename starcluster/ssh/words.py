@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import string
 from collections.abc import Sequence
 
 _NO_CONNECTION = 255
@@ -28,6 +29,24 @@ def exit_status(status: int, command: str = "") -> int:
 
 
 def with_profile(command: str) -> str:
-    """The command as the login shell of the user runs it, with /etc/profile's environment, whatever shell that is."""
-    inner = '. /etc/profile >/dev/null 2>&1; exec "${SHELL:-/bin/sh}" -c "$0"'
+    """The command as the login shell of the user runs it, with /etc/profile's environment, whatever shell that is.
+
+    bash reads the profile itself, for there are functions in it that nobody exports, such as `module`. The command
+    is $0 on its way there, since a profile may set the numbered ones.
+    """
+    profile = ". /etc/profile >/dev/null 2>&1; "
+    bash = f'exec bash -c "{profile}$0"'
+    other = f'{profile}exec "$SHELL" -c "$0"'
+    inner = f'case "${{SHELL##*/}}" in bash | "") {bash} ;; *) {other} ;; esac'
     return f"exec bash -c {shlex.quote(inner)} {shlex.quote(command)}"
+
+
+def is_printable(char: str) -> bool:
+    """As string.printable has it, tabs too, and every other letter."""
+    return char in string.printable or char.isprintable()
+
+
+def lines_of(*streams: bytes) -> list[str]:
+    """The lines of one stream after the other, stripped; only a newline ends one, no form feed and the like."""
+    texts = [stream.decode("utf-8", "replace") for stream in streams]
+    return [line.strip(string.whitespace) for text in texts for line in text.removesuffix("\n").split("\n") if text]

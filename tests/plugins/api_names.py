@@ -45,7 +45,7 @@ NAMES = {
             _get_nfs_export_paths _mount_nfs_shares _setup_nfs _remove_from_etc_hosts _remove_nfs_exports
             _remove_from_known_hosts""",
         "starcluster.threadpool": "get_thread_pool",
-        "Pool": "simple_job wait map get_results shutdown progress_bar",
+        "Pool": "simple_job wait map get_results shutdown join progress_bar",
         "starcluster.logger": "log console INFO DEBUG",
         "starcluster.utils": """
             AttributeDict print_timing get_spinner generate_passwd chunk_list is_valid_device is_valid_partition

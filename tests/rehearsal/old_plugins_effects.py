@@ -85,7 +85,9 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         r"required: True\n"
         r"missing: 'no-such-program'\n"
         r"home: /root\n"
-        r"path: True",
+        r"path: True\n"
+        r"function of the profile: \['load of /opt/corpus', '\[\]'\]\n"
+        r"ends without a newline: \['50%\\r100%', 'warning'\]",
     ),
     ("start", "master", "cat /var/tmp/async /var/tmp/detached", "through the channel\nlater"),
     (

@@ -24,6 +24,7 @@ class Copies(ClusterSetup):
         os.mkdir(os.path.join(here, 'back'))
         ssh.get('/var/tmp/copies/*.txt', os.path.join(here, 'back'))
         ssh.scp.get('/var/tmp/copies/by-scp', os.path.join(here, 'back', 'c.txt'))
+        ssh.sftp.close()
         ssh.sftp.get('/var/tmp/copies/by-sftp', os.path.join(here, 'back', 'd.txt'))
         back = [open(os.path.join(here, 'back', name)).read() for name in sorted(os.listdir(os.path.join(here, 'back')))]
         ssh.execute('echo "%s" > /var/tmp/copies/back; chmod 640 /var/tmp/copies/back' % ' '.join(back))

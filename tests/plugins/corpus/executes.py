@@ -35,7 +35,12 @@ class Executes(ClusterSetup):
         except exception.RemoteCommandNotFound, e:
             out.append(('missing', e.msg.split()[-1]))
         out.append(('home', ssh.get_env()['HOME']))
-        out.append(('path', '/var/tools/bin' in ssh.get_path()))
+        out.append(('path', '/var/tools/bin' in ssh.get_path().split(':')))
+        f = ssh.remote_file('/etc/profile.d/corpus.sh', 'w')
+        f.write('corpus_module() { echo "$1 of $corpus_root"; }\ncorpus_root=/opt/corpus\n')
+        f.close()
+        out.append(('function of the profile', ssh.execute('corpus_module load && echo "[$1]"')))
+        out.append(('ends without a newline', ssh.execute('printf "50%%\\r100%%"; echo warning >&2')))
         f = ssh.remote_file('/var/tmp/executes', 'w')
         f.write(''.join(['%s: %s\n' % (what, str(value)) for (what, value) in out]))
         f.close()

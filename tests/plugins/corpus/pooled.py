@@ -31,5 +31,6 @@ class Pooled(ClusterSetup):
         pool.progress_bar.reset()
         evens = filter(lambda n: n % 4 == 0, doubled)
         pool.shutdown()
+        pool.join()
         master.ssh.execute("echo '%s %d %s %s' > /var/tmp/pooled" % (
             results[0][0], evens[1], map(str, left), reduce(lambda a, b: a + b, doubled)))

@@ -43,6 +43,17 @@ def test_a_failure_names_plugin_node_command_and_output() -> None:
         assert word in caught.value.msg
 
 
+def test_a_failure_with_a_file_names_its_node() -> None:
+    class Maker(ClusterSetup):
+        def run(self, *args: object) -> None:  # type: ignore[override]
+            error = OSError("File exists")
+            error.add_note("mkdir /mnt/x on node001")
+            raise error
+
+    with pytest.raises(exception.PluginError, match=r"OSError: File exists, mkdir /mnt/x on node001 \(.*line"):
+        run_hook(Maker(), "run", ())
+
+
 def test_failures_on_several_nodes_are_all_told() -> None:
     class Many(ClusterSetup):
         def run(self, *args: object) -> None:  # type: ignore[override]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -74,3 +75,20 @@ def test_the_bar_follows_the_jobs_when_somebody_asked_for_it() -> None:
     pool.map(str, range(7))
     assert (bar.currval, bar.maxval, bar.finished, bar.percentage()) == (7, 7, True, 100)
     assert bar.reset().currval == 0
+
+
+def test_join_waits_and_leaves_the_telling_to_wait() -> None:
+    pool, ended = get_thread_pool(2), threading.Event()
+
+    def slow() -> str:
+        time.sleep(0.05)
+        ended.set()
+        raise ValueError("boo")
+
+    pool.simple_job(slow, jobid="node001")
+    pool.shutdown()
+    pool.join()
+    assert ended.is_set()
+    with pytest.raises(exception.ThreadPoolException):
+        pool.wait()
+    pool.join()

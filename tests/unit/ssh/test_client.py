@@ -21,6 +21,31 @@ def test_execute_returns_stripped_lines_stdout_first(client: SSHClient) -> None:
     assert client.execute("anything") == ["out", "err"]
 
 
+def test_only_a_newline_ends_a_line_and_no_line_goes_on_in_the_other_stream(
+    client: SSHClient, server: FakeServer
+) -> None:
+    server.answer = lambda command, data: (0, b"10%\r20%\n\n page\x0ctwo\t\xc2\xa0\nlast", b"warning\n")
+    assert client.execute("x") == ["10%\r20%", "", "page\x0ctwo\t\xa0", "last", "warning"]
+    server.answer = lambda command, data: (0, b"", b"a\tb\x01\xc3\xa9\n")
+    assert client.execute("x", only_printable=True) == ["a\tb\u00e9"]
+    server.answer = lambda command, data: (0, b"", b"")
+    assert client.execute("x") == []
+
+
+def test_both_streams_are_seen_on_this_terminal(
+    client: SSHClient, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.execute("x", silent=False)
+    assert capsys.readouterr().out == " out \nerr\n"
+
+
+def test_programs_that_are_all_there(client: SSHClient, server: FakeServer) -> None:
+    assert client.check_required(["out"])
+    server.answer = lambda command, data: (1, b"", b"")
+    with pytest.raises(exception.RemoteCommandNotFound, match="node001 has no program 'x'"):
+        client.check_required(["x"])
+
+
 def test_execute_reads_the_profile_first_unless_told_otherwise(client: SSHClient, server: FakeServer) -> None:
     client.execute("ls /x")
     client.execute("ls /y", source_profile=False)

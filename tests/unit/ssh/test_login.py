@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -97,6 +98,30 @@ def test_a_command_survives_its_quoting(command: str) -> None:
 )
 def test_quotes_around_the_whole_of_a_command_are_nobodys(words: list[str], text: str) -> None:
     assert plain_command(words) == text
+
+
+@pytest.mark.parametrize(
+    ("shell", "command", "printed"),
+    [
+        ("bash", "module load R", "loaded R\n"),  # a function of the profile's, which nobody exports
+        ("bash", '\n# a comment\necho "[$1$#]" $0', "[x2] bash\n"),
+        ("bash", "false || echo $EXPORTED $plain", "yes also\n"),
+        ("sh", "echo $EXPORTED $0", "yes {sh}\n"),
+    ],
+)
+def test_a_command_has_what_the_profile_made(tmp_path: Path, shell: str, command: str, printed: str) -> None:
+    profile = tmp_path / "profile"
+    lines = ['module() { echo "loaded $2"; }', "export EXPORTED=yes", "plain=also", "echo noise", "set -- x y", "false"]
+    profile.write_text("\n".join(lines))
+    path = shutil.which(shell)
+    done = subprocess.run(
+        ["sh", "-c", with_profile(command).replace("/etc/profile", str(profile))],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"SHELL": str(path), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.stdout == printed.format(sh=path)
 
 
 def test_wildcards_live_and_all_else_is_quoted(tmp_path: Path) -> None:

@@ -19,3 +19,18 @@ def test_bytes_that_are_no_text_arrive_as_they_were(tmp_path: Path) -> None:
     file.write(text)
     file.writelines([text, b"\xfe", "ë"])
     assert node.getvalue() == data + data + b"\xfe" + "ë".encode()
+
+
+def test_lines_end_with_newlines_only() -> None:
+    data = b"a\r\nb\x0cc\xc2\x85d\x1ce\n\nlast"
+    file = RemoteFile(io.BytesIO(data), "/text", None)  # type: ignore[arg-type]
+    assert file.readlines() == ["a\r\n", "b\x0cc\x85d\x1ce\n", "\n", "last"]
+    assert RemoteFile(io.BytesIO(data), "/text", None, binary=True).readlines()[0] == b"a\r\n"  # type: ignore[arg-type]
+    assert RemoteFile(io.BytesIO(b""), "/text", None).readlines() == []  # type: ignore[arg-type]
+
+
+def test_what_is_no_text_stays_what_it_was() -> None:
+    data, copy = b"caf\xe9 \xff\n", io.BytesIO()
+    text = RemoteFile(io.BytesIO(data), "/text", None).read()  # type: ignore[arg-type]
+    RemoteFile(copy, "/copy", None).write(text)  # type: ignore[arg-type]
+    assert copy.getvalue() == data
