@@ -19,6 +19,7 @@ _GONE = {  # what of a module is only in its likeness in starcluster/python2
     "operator": "div isCallable isMappingType isNumberType isSequenceType sequenceIncludes",
     "os": "fdopen popen2 popen3 popen4 read tempnam tmpnam write path.walk",
     "platform": "dist linux_distribution",
+    "re": "escape",
     "time": "clock",
 }
 _STOPS = re.compile(r"\b_stop\s*=[^=]")

@@ -151,6 +151,8 @@ def run(text: str) -> dict[str, Any]:
         ("class W:\n  t = ''\n  def write(self, s): self.t += s\nw = W()\nprint >>w, 1,\nprint >>w, 'b',\nprint >>w\nx = w.t", "1 b\n"),
         ("from __future__ import print_function\nimport StringIO\no = StringIO.StringIO()\nprint('a', end=' ', file=o)\nprint('b', 'c', sep='-', file=o)\n"
          "x = o.getvalue()", "a b-c\n"),
+        ("import re\nfrom re import escape\nx = re.escape('/a b_\\'c:1\\0'), escape('='), re.sub('a', 'b', 'a'), re.I == re.IGNORECASE",
+         ("\\/a\\ b\\_\\'c\\:1\\000", "\\=", "b", True)),
         ("from itertools import izip, imap\nx = list(izip('a', 'b')) + list(imap(None, 'c'))", [("a", "b"), ("c",)]),
     ],
 )  # fmt: skip
