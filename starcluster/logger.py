@@ -43,8 +43,13 @@ class ConsoleHandler(logging.Handler):
         aside = record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
         stream = sys.stderr if aside else sys.stdout
         stamp = time.strftime("%H:%M:%S ", time.localtime(record.created)) if self.timed else ""
+        text = render(record, stamp)
         try:
-            stream.write(render(record, stamp))
+            try:
+                stream.write(text)
+            except UnicodeEncodeError:  # bytes that are no text, such as a file's name, or a terminal of ASCII
+                code = stream.encoding or "ascii"
+                stream.write(text.encode(code, "backslashreplace").decode(code))
             stream.flush()
         except (OSError, ValueError):
             self.handleError(record)
@@ -148,7 +153,7 @@ def open_debug_log(*, debug: bool = False) -> None:
     try:
         logs_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         handler = logging.handlers.RotatingFileHandler(
-            logs_folder() / "debug.log", maxBytes=1_000_000, backupCount=2, delay=True
+            logs_folder() / "debug.log", maxBytes=1_000_000, backupCount=2, delay=True, errors="backslashreplace"
         )
     except OSError as error:
         log.debug("no debug log: %s", error)

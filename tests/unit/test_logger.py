@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,12 @@ def test_programs_that_are_started_keep_out_of_it_as_well() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout == "{}\n[]\nafter\nand after\n"
     assert done.stderr == "from a program\n>>> told\nfrom another\n"
+
+
+def test_bytes_that_are_no_text_are_told_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STARCLUSTER_HOME", str(tmp_path))
+    program = "from starcluster.logger import *\nopen_debug_log()\nlog.info('caf\\udce9')\nlog.error('\\u00eb')"
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b">>> caf\\udce9\n", b"!!! ERROR - \\xeb\n")
+    assert "caf\\udce9" in (tmp_path / "logs" / "debug.log").read_text(encoding="utf-8")
