@@ -32,13 +32,6 @@ def test_only_a_newline_ends_a_line_and_no_line_goes_on_in_the_other_stream(
     assert client.execute("x") == []
 
 
-def test_both_streams_are_seen_on_this_terminal(
-    client: SSHClient, server: FakeServer, capsys: pytest.CaptureFixture[str]
-) -> None:
-    client.execute("x", silent=False)
-    assert capsys.readouterr().out == " out \nerr\n"
-
-
 def test_programs_that_are_all_there(client: SSHClient, server: FakeServer) -> None:
     assert client.check_required(["out"])
     server.answer = lambda command, data: (1, b"", b"")
