@@ -1,4 +1,4 @@
-"""Python 2 source to Python 3 source: by fissix's fixers, then by passes.py, errors.py, bygone.py and outliving.py.
+"""Python 2 source to Python 3 source: by fissix's fixers, then by passes.py and the files that it stands beside.
 
 What the fixers can not say in source is in starcluster/python2: Python 2's own map, range, open and so on. A converted
 file runs with these as its builtins; a ported one imports them.
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from starcluster import exception
 from starcluster.plugincode import bygone, passes
+from starcluster.plugincode.executing import with_declarations
+from starcluster.plugincode.ordering import with_ordering
 from starcluster.plugincode.outliving import with_outliving
 from starcluster.plugincode.source import bare, expand_indents
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from fissix.pytree import Base
     from fissix.refactor import RefactoringTool
 
-VERSION = "6"  # of the conversion: another one makes cached conversions worthless
+VERSION = "7"  # of the conversion: another one makes cached conversions worthless
 _FIXERS = (
     "asserts dict except exec exitfunc funcattrs getcwdu has_key metaclass methodattrs ne"
     " next nonzero numliterals operator paren print renames repr throw tuple_params xreadlines"
@@ -71,7 +73,7 @@ def convert(text: str, file: str, neighbours: Neighbours | None = None) -> Conve
     siblings = around.names if around.package else frozenset()
     passes.all_of(tree, modules=_modules(around.names, bygone.modules(bare(text))), siblings=siblings)
     lines = tuple(_lines_of(tree))
-    result = with_outliving(str(tree))
+    result = with_declarations(with_ordering(with_outliving(str(tree))))
     return Converted(text=result[:-1] if result.endswith("\n") else result, lines=lines)
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from starcluster.plugincode.edits import Edit, edited, offset
 from starcluster.plugincode.scopes import Scopes, bound_by, targets
 
 _TO_THE_NEXT_WORD = re.compile(r"(?:[)\s\\]|#[^\n]*)*")
@@ -27,10 +28,7 @@ def with_outliving(text: str) -> str:
         return text  # who compiles it tells where
     lists = [node for node in ast.walk(tree) if isinstance(node, ast.ListComp)]
     scopes = Scopes(tree)
-    edits = [edit for one in lists for edit in _edits(text, one, _outliving(one, scopes))]
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
+    return edited(text, [edit for one in lists for edit in _edits(text, one, _outliving(one, scopes))])
 
 
 # --- which
@@ -112,22 +110,15 @@ def _end(node: Any) -> tuple[int, int]:
 # --- how
 
 
-def _edits(text: str, one: ast.ListComp, names: Collection[str]) -> Iterator[tuple[int, int, str]]:
-    """Start, end and what is to stand there instead."""
+def _edits(text: str, one: ast.ListComp, names: Collection[str]) -> Iterator[Edit]:
     for part in one.generators:
         leaves = [leaf for leaf in ast.walk(part.target) if isinstance(leaf, ast.Name) and leaf.id in names]
         leaves = [leaf for leaf in leaves if isinstance(leaf.ctx, ast.Store)]
         for leaf in leaves:
-            yield _offset(text, *_start(leaf)), _offset(text, *_end(leaf)), f"py2_each_{leaf.id}"
+            yield offset(text, *_start(leaf)), offset(text, *_end(leaf)), f"py2_each_{leaf.id}"
         if leaves:
-            found = _TO_THE_NEXT_WORD.match(text, _offset(text, *_end(part.iter)))
+            found = _TO_THE_NEXT_WORD.match(text, offset(text, *_end(part.iter)))
             at = found.end() if found else 0
             before, behind = "" if text[at - 1].isspace() else " ", "" if text[at] == "]" else " "
             bindings = ", ".join(f"{name} := py2_each_{name}" for name in dict.fromkeys(leaf.id for leaf in leaves))
             yield at, at, f"{before}if [{bindings}]{behind}"
-
-
-def _offset(text: str, line: int, column: int) -> int:
-    """Of a place in the tree, which counts bytes."""
-    lines = text.split("\n")
-    return sum(len(one) + 1 for one in lines[: line - 1]) + len(lines[line - 1].encode()[:column].decode())

@@ -69,15 +69,15 @@ def _is_float(node: Any) -> bool:
 
 
 def _calls(tree: Any) -> None:
-    """text.decode(x), text.encode(x) and list.sort(f), which Python 3's types have not, or not so."""
+    """text.decode(x), text.encode(x), list.sort() and list.sort(f), which Python 3's types have not, or not so."""
     for node in _nodes(tree, "power"):
         at = 1
         while at < len(node.children) - 1:
             method, arguments = _method(node.children[at]), node.children[at + 1]
             if method in bygone.AS_FUNCTIONS and _is_call(arguments):
                 node, at = _to_function(node, at, f"py2_{method}"), 0
-            elif method == "sort" and _is_call(arguments) and _sorts_by_comparing(arguments):
-                _wrap_arguments(arguments, "py2_sort")
+            elif method == "sort" and _is_call(arguments) and not _has_key(arguments):
+                node, at = _to_function(node, at, "py2_sort_list"), 0
             at += 1
 
 
@@ -85,10 +85,9 @@ def _is_call(node: Any) -> bool:
     return bool(node.children) and _is(node.children[0], "(")
 
 
-def _sorts_by_comparing(arguments: Any) -> bool:
-    """With a function to compare by: the first argument, or cmp=."""
-    given = str(arguments).strip()[1:-1].strip()
-    return bool(given) and not re.match(r"(key|reverse|\*)\s*=?", given)
+def _has_key(arguments: Any) -> bool:
+    """Who says what to sort by has things that can be compared."""
+    return bool(re.match(r"\(\s*(key\s*=|\*)", str(arguments).strip()))
 
 
 def _to_function(node: Any, at: int, name: str) -> Any:
@@ -107,14 +106,6 @@ def _to_function(node: Any, at: int, name: str) -> Any:
     new = Node(node.type, [Name(name, prefix=node.prefix), ArgList(words), *children[at + 2 :]])
     node.replace(new)
     return new
-
-
-def _wrap_arguments(arguments: Any, name: str) -> None:
-    """(args) -> (**name(args))"""
-    from fissix.fixer_util import Name
-
-    arguments.insert_child(1, Name(f"**{name}("))
-    arguments.append_child(Name(")"))
 
 
 # --- dicts

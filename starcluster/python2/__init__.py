@@ -18,8 +18,11 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from starcluster.python2.ordering import cmp, max, min, py2_ordered, py2_sort, py2_sort_list, sorted  # noqa: A004, F401
+
 _bytes, _compile, _eval, _exec = bytes, compile, eval, exec
-_filter, _map, _open, _sorted, _zip = filter, map, open, sorted, zip
+_filter, _map, _open, _zip = filter, map, open, zip
+_OF_A_FUNCTION = 1  # inspect.CO_OPTIMIZED: its variables have places of their own
 _BYTE_CODECS = frozenset("hex hex_codec base64 base64_codec zlib zip bz2 quopri uu".split())
 
 StandardError = Exception
@@ -77,10 +80,6 @@ def coerce(left: Any, right: Any) -> tuple[Any, Any]:
     return kind(left), kind(right)
 
 
-def cmp(left: Any, right: Any) -> int:
-    return int(left > right) - int(left < right)
-
-
 # --- lists
 
 
@@ -108,23 +107,6 @@ def zip(*rows: Iterable[Any]) -> list[tuple[Any, ...]]:  # noqa: A001
 
 def range(*words: int) -> list[int]:  # noqa: A001
     return list(xrange(*words))
-
-
-def sorted(values: Iterable[Any], *words: Any, **named: Any) -> list[Any]:  # noqa: A001
-    """With `cmp`, `key`, `reverse` in this order."""
-    return _sorted(values, **py2_sort(*words, **named))
-
-
-def py2_sort(
-    cmp: Callable[[Any, Any], int] | None = None,
-    key: Callable[[Any], Any] | None = None,
-    reverse: bool = False,
-) -> dict[str, Any]:
-    """The words of Python 2's list.sort() as today's."""
-    if cmp is None:
-        return {"key": key, "reverse": reverse}
-    compare = functools.cmp_to_key(cmp)
-    return {"key": (lambda value: compare(key(value))) if key else compare, "reverse": reverse}
 
 
 def apply(function: Callable[..., Any], words: Any = (), named: Any = None) -> Any:
@@ -355,8 +337,19 @@ def execfile(name: str, into: dict[str, Any] | None = None, local: Any = None) -
 
 
 def exec(code: Any, into: dict[str, Any] | None = None, local: Any = None) -> None:  # noqa: A001
-    """Runs Python 2 in the caller's names, or in those given; variables of the caller's function stay as they are."""
-    _in_names(_exec, code, "exec", sys._getframe(1), into, local)
+    """Runs Python 2 in the caller's names, or in those given."""
+    frame = sys._getframe(1)
+    _in_names(_exec, code, "exec", frame, into, local)
+    if into is None and local is None:
+        _take_over(frame)
+
+
+def _take_over(frame: Any) -> None:
+    """The variables of a function become what its f_locals say; since Python 3.13 they are that already."""
+    if sys.version_info < (3, 13) and frame.f_code.co_flags & _OF_A_FUNCTION:
+        import ctypes
+
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 def eval(code: Any, into: dict[str, Any] | None = None, local: Any = None) -> Any:  # noqa: A001
@@ -392,9 +385,10 @@ def reload(module: Any) -> Any:
 
 NAMES = (
     "StandardError apply basestring buffer bytes cmp coerce compile eval exec execfile file filter input intern long"
-    " map oct open py2_decode py2_divisor py2_encode py2_exc_clear py2_getchildren py2_getheader py2_getiterator"
-    " py2_isAlive py2_members py2_message py2_print py2_raised py2_setdefaultencoding py2_sort py2_tostring"
-    " py2_translate range raw_input reduce reload round sorted unichr unicode xrange zip"
+    " map max min oct open py2_decode py2_divisor py2_encode py2_exc_clear py2_getchildren py2_getheader"
+    " py2_getiterator py2_isAlive py2_members py2_message py2_ordered py2_print py2_raised py2_setdefaultencoding"
+    " py2_sort py2_sort_list py2_tostring py2_translate range raw_input reduce reload round sorted unichr unicode"
+    " xrange zip"
 ).split()
 BUILTINS: dict[str, Any] = {name: globals()[name] for name in NAMES}
 __all__ = [*NAMES]

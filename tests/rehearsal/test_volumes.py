@@ -44,15 +44,15 @@ def test_a_snapshot_of_a_volume_in_use_is_whole_and_makes_a_larger_volume(stage:
     taken = stage.starcluster("snapshotvolume", "data", "-n", "kept", "-D", "as it was")
     assert "/data on master stands still" in taken.stdout
     refused = stage.starcluster(
-        "createvolume", "--snapshot", "kept", "--filesystem", "xfs", "1", "us-east-1a", expect=1
+        "createvolume", "--snapshot", "kept", "--filesystem", "xfs", "3", "us-east-1a", expect=1
     )
     assert "is not empty: it holds ext4" in refused.stderr
-    restored = stage.starcluster("restorevolume", "kept", "us-east-1a", "-n", "old", "--size", "2")
+    restored = stage.starcluster("restorevolume", "kept", "us-east-1a", "-n", "old", "--size", "3")
     assert "The file system (ext4) fills the volume now" in restored.stdout
     stage.starcluster("attachvolume", "old", "c", "--mount", "/old")
     shown = stage.starcluster("sshmaster", "c", "cat /old/f; df --output=size -BM /old | tail -1").stdout.split()
     assert shown[0] == "precious"
-    assert int(shown[1].rstrip("M")) > 1500
+    assert int(shown[1].rstrip("M")) > 2500
     [kept] = snapshots(stage)
     assert (kept["name"], kept["description"], kept["status"]) == ("kept", "as it was", "completed")
     stage.starcluster("removesnapshot", "-c", "kept")
