@@ -47,10 +47,10 @@ class BotoPlugin(ClusterSetup):
         given = self._given()
         if given:
             self._keep(master, user, _BOTO if _SECTION.search(given) else _AWS, given)
-        elif master.instance.instance_profile:
+        elif master.described.instance_profile:
             log.info(
                 "The master has the instance profile %s: programs use its role, no keys are copied",
-                master.instance.instance_profile.rpartition("/")[2],
+                master.described.instance_profile.rpartition("/")[2],
             )
         else:
             self._keep(master, user, _AWS, credentials_file(*master.ec2.api.credentials(), master.ec2.region))

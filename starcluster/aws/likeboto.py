@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starcluster import exception
@@ -16,17 +16,68 @@ if TYPE_CHECKING:
 
 _GROUPS, _DEVICES = "groupSet", "blockDeviceMapping"
 _YES_OR_NO = ("disableApiTermination", "disableApiStop", "ebsOptimized", "sourceDestCheck", "enaSupport")
+_ATTRIBUTES = (
+    *(_GROUPS, _DEVICES, *_YES_OR_NO),
+    *("instanceType", "kernel", "ramdisk", "userData", "instanceInitiatedShutdownBehavior", "rootDeviceName"),
+    *("productCodes", "sriovNetSupport"),
+)
 _YES = ("1", "true", "yes", "on")
 
 
+@dataclass(frozen=True, kw_only=True)
+class GroupName:
+    """One of an instance's security groups."""
+
+    id: str
+    name: str
+
+
+def moment(when: datetime | None) -> str:
+    """A time as EC2 writes it."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if when else ""
+
+
+def _told(name: str) -> property:
+    """What the description has under that name."""
+    return property(lambda machine: getattr(machine._instance, name))
+
+
 class Machine:
-    """An instance as EC2 described it, whose tags and attributes can be changed."""
+    """An instance as EC2 described it, under boto's names; its tags and attributes can be changed."""
+
+    ip_address, private_ip_address = _told("public_ip"), _told("private_ip")
+    public_dns_name, private_dns_name = _told("public_dns"), _told("private_dns")
+    dns_name = public_dns_name
+    placement = _told("zone")
+    root_device_name = _told("root_device")
+    virtualization_type = _told("virtualization")
+    spot_instance_request_id = _told("spot_request_id")
+    ami_launch_index = _told("launch_index")
+    kernel, ramdisk = _told("kernel_id"), _told("ramdisk_id")
 
     def __init__(self, instance: Instance, instances: Instances) -> None:
         self._instance, self._instances = instance, instances
 
+    def __repr__(self) -> str:
+        return f"Instance:{self._instance.id}"
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(self._instance, name)
+
+    @property
+    def launch_time(self) -> str:
+        return moment(self._instance.launched)
+
+    @property
+    def groups(self) -> list[GroupName]:
+        return _groups(self._instance)
+
+    def update(self, validate: bool = False, dry_run: bool = False) -> str:
+        """Ask EC2 anew; its state."""
+        self._instance = self._instances.get(self._instance.id)
+        return str(self._instance.state)
 
     def add_tag(self, key: str, value: str | None = None) -> None:
         self._instances.tag([self._instance.id], {key: value or ""})
@@ -37,13 +88,13 @@ class Machine:
     def get_attribute(self, attribute: str, dry_run: bool = False) -> dict[str, Any]:
         """{attribute: value} by EC2's name for it, such as `instanceType`; True and False where it is yes or no.
 
-        Of blockDeviceMapping the devices by their names, of groupSet the groups' ids; user data is base64 as EC2's is.
+        Of blockDeviceMapping the devices by their names, of groupSet the groups; user data is base64 as EC2's is.
         """
         name, found = _ec2_name(attribute), self._instance
         if name == _DEVICES:
             return {name: {one.device: one for one in self._instances.get(found.id).block_devices}}
         if name == _GROUPS:
-            return {name: list(self._instances.get(found.id).group_ids)}
+            return {name: _groups(self._instances.get(found.id))}
         return {name: self._instances.attribute(found.id, name)}
 
     def modify_attribute(self, attribute: str, value: Any, dry_run: bool = False) -> bool:
@@ -54,10 +105,15 @@ class Machine:
         return True
 
 
+def _groups(instance: Instance) -> list[GroupName]:
+    pairs = zip(instance.group_ids, instance.group_names, strict=False)
+    return [GroupName(id=id_, name=name) for id_, name in pairs]
+
+
 def _ec2_name(attribute: str) -> str:
-    """boto took `disable_api_termination` as well, and any first letter."""
-    first, *rest = attribute.split("_")
-    return first[:1].lower() + first[1:] + "".join(word.capitalize() for word in rest)
+    """boto took `disable_api_termination` as well, and some names in whatever case."""
+    known = {name.lower(): name for name in _ATTRIBUTES}
+    return known.get(attribute.replace("_", "").lower(), attribute)
 
 
 def _parameter(name: str, value: Any) -> dict[str, Any]:
@@ -125,8 +181,7 @@ class Disk:
 
     @property
     def create_time(self) -> str:
-        made: datetime | None = self._volume.created
-        return made.strftime("%Y-%m-%dT%H:%M:%S.000Z") if made else ""
+        return moment(self._volume.created)
 
     @property
     def attach_data(self) -> AttachData:

@@ -129,5 +129,5 @@ def _is_predecessor(instance: Instance, node: Node) -> bool:
 
 def free_devices(node: Node) -> list[str]:
     """Device names that the node does not use, in the order to try them."""
-    used = {one.device.replace("xvd", "sd") for one in node.instance.block_devices}
+    used = {one.device.replace("xvd", "sd") for one in node.described.block_devices}
     return [name for name in _DEVICES if name.replace("xvd", "sd") not in used]

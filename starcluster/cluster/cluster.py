@@ -235,7 +235,7 @@ class Cluster:
                 node = self.node_of(instance)
             elif node.dns_name != instance.address:
                 node.forget_connection()
-            node.instance = instance
+            node.described = instance
             nodes.append(node)
         self._nodes = in_order(nodes)
         sshentries.follow(self, found)
@@ -341,7 +341,7 @@ _IN_CLUSTER = tuple(state for state in InstanceState if state.is_in_cluster)
 
 
 def _identifiers(node: Node) -> set[str]:
-    instance = node.instance
+    instance = node.described
     given = {
         node.alias,
         node.id,

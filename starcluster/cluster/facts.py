@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starcluster import names
 from starcluster.aws.easyec2 import Group
+from starcluster.aws.likeboto import Machine, moment
 from starcluster.cluster.nodebase import NodeBase
 from starcluster.model import BlockDevice, Instance, InstanceState, Market
 
@@ -18,59 +19,64 @@ if TYPE_CHECKING:
 
 class Facts(NodeBase):
     def __init__(self, instance: Instance, ec2: Ec2) -> None:
-        self.instance = instance
+        self.described = instance
         self.ec2 = ec2
 
     @property
+    def instance(self) -> Machine:
+        """The instance as plugins know it: under boto's names, and its attributes can be changed."""
+        return Machine(self.described, self.ec2.instances)
+
+    @property
     def alias(self) -> str:
-        return self.instance.alias
+        return self.described.alias
 
     @property
     def id(self) -> str:
-        return self.instance.id
+        return self.described.id
 
     @property
     def state(self) -> InstanceState:
-        return self.instance.state
+        return self.described.state
 
     @property
     def tags(self) -> Mapping[str, str]:
-        return self.instance.tags
+        return self.described.tags
 
     @property
     def instance_type(self) -> str:
-        return self.instance.instance_type
+        return self.described.instance_type
 
     @property
     def image_id(self) -> str:
-        return self.instance.image_id
+        return self.described.image_id
 
     @property
     def key_name(self) -> str:
-        return self.instance.key_name
+        return self.described.key_name
 
     @property
     def placement(self) -> str:
         """Its availability zone."""
-        return self.instance.zone
+        return self.described.zone
 
     @property
     def arch(self) -> str:
-        return self.instance.architecture
+        return self.described.architecture
 
     @property
     def kernel(self) -> str | None:
         """The kernel image of a paravirtual machine; None of others."""
-        return self.instance.kernel_id or None
+        return self.described.kernel_id or None
 
     @property
     def ramdisk(self) -> str | None:
-        return self.instance.ramdisk_id or None
+        return self.described.ramdisk_id or None
 
     @property
     def ami_launch_index(self) -> int:
         """Its place in the call that launched it, from 0."""
-        return self.instance.launch_index
+        return self.described.launch_index
 
     @property
     def user_data(self) -> str:
@@ -79,28 +85,28 @@ class Facts(NodeBase):
 
     @property
     def ip_address(self) -> str:
-        return self.instance.public_ip
+        return self.described.public_ip
 
     @property
     def private_ip_address(self) -> str:
-        return self.instance.private_ip
+        return self.described.private_ip
 
     @property
     def public_dns_name(self) -> str:
-        return self.instance.public_dns
+        return self.described.public_dns
 
     @property
     def private_dns_name(self) -> str:
-        return self.instance.private_dns
+        return self.described.private_dns
 
     @property
     def private_dns_name_short(self) -> str:
-        return self.instance.private_dns.split(".")[0]
+        return self.described.private_dns.split(".")[0]
 
     @property
     def dns_name(self) -> str:
         """What a user would ssh to."""
-        return self.instance.address
+        return self.described.address
 
     addr = dns_name
 
@@ -117,38 +123,37 @@ class Facts(NodeBase):
 
     @property
     def launch_time(self) -> str:
-        launched = self.instance.launched
-        return launched.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if launched else ""
+        return moment(self.described.launched)
 
     @property
     def local_launch_time(self) -> str:
-        launched = self.instance.launched
+        launched = self.described.launched
         return launched.astimezone().strftime("%Y-%m-%d %H:%M:%S") if launched else "N/A"
 
     @property
     def uptime(self) -> str:
         """`D days, HH:MM:SS` since the launch; N/A unless it runs."""
-        if not self.state.is_alive or self.instance.launched is None:
+        if not self.state.is_alive or self.described.launched is None:
             return "N/A"
-        seconds = max(int((datetime.now(UTC) - self.instance.launched).total_seconds()), 0)
+        seconds = max(int((datetime.now(UTC) - self.described.launched).total_seconds()), 0)
         hours, rest = divmod(seconds % 86400, 3600)
         return f"{seconds // 86400} days, {hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
 
     @property
     def vpc_id(self) -> str:
-        return self.instance.vpc_id
+        return self.described.vpc_id
 
     @property
     def subnet_id(self) -> str:
-        return self.instance.subnet_id
+        return self.described.subnet_id
 
     @property
     def spot_id(self) -> str:
-        return self.instance.spot_request_id
+        return self.described.spot_request_id
 
     @property
     def root_device_name(self) -> str:
-        return self.instance.root_device
+        return self.described.root_device
 
     @property
     def root_device_type(self) -> str:
@@ -156,16 +161,16 @@ class Facts(NodeBase):
 
     @property
     def block_device_mapping(self) -> dict[str, BlockDevice]:
-        return {device.device: device for device in self.instance.block_devices}
+        return {device.device: device for device in self.described.block_devices}
 
     @property
     def attached_vols(self) -> dict[str, BlockDevice]:
         """The attached volumes that are not the root device, by device name."""
-        return {device.device: device for device in self.instance.data_devices}
+        return {device.device: device for device in self.described.data_devices}
 
     @property
     def groups(self) -> list[Group]:
-        pairs = zip(self.instance.group_ids, self.instance.group_names, strict=False)
+        pairs = zip(self.described.group_ids, self.described.group_names, strict=False)
         return [Group(id=id_, name=name, network=self.ec2.network) for id_, name in pairs]
 
     @property
@@ -182,7 +187,7 @@ class Facts(NodeBase):
         return names.is_master(self.alias)
 
     def is_spot(self) -> bool:
-        return self.instance.market is Market.SPOT
+        return self.described.market is Market.SPOT
 
     def is_ebs_backed(self) -> bool:
         return True

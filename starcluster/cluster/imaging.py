@@ -92,7 +92,7 @@ def _tell(ec2: Ec2, node: Node) -> None:
     for what, patterns in private.HIDDEN.items():
         log.info("Kept out of it: %s (%s)", what, " ".join(patterns))
     log.info("They are put back on %s at once; in those seconds no new login works there", node.alias)
-    for device in node.instance.data_devices:
+    for device in node.described.data_devices:
         volume = ec2.volumes.get(device.volume_id)
         log.info("Left out of it: %s%s", volume.id, f" ({volume.name})" if volume.name else "")
     if _home_is_inside(node):
@@ -113,7 +113,7 @@ def _create(ec2: Ec2, node: Node, wish: ImageWish) -> str:
         **({LOGIN_USER: source.login_user} if source else {}),
         **({DESCRIPTION: wish.snapshot_description} if wish.snapshot_description else {}),
     }
-    without = [device.device for device in node.instance.data_devices]
+    without = [device.device for device in node.described.data_devices]
     try:
         return ec2.images.create(node.id, wish.name, description=wish.description, without=without, tags=tags)
     except exception.TransientError:

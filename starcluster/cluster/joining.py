@@ -62,7 +62,7 @@ class Joining:
     def set_up_again(self, nodes: Sequence[Node]) -> Joined:
         """Set up nodes that are there; who fails stays."""
         self._ready = [one for one in self._ready if one.id not in [node.id for node in nodes]]
-        joined = self._all({node.alias: partial(self._set_up, node.alias, node.instance, []) for node in nodes})
+        joined = self._all({node.alias: partial(self._set_up, node.alias, node.described, []) for node in nodes})
         return replace(joined, kept=list(joined.failed))
 
     def _all(self, jobs: Mapping[str, Callable[[], Node]]) -> Joined:

@@ -57,10 +57,10 @@ def noted(tags: dict[str, str]) -> list[LeftDisk]:
 def note(cluster: Cluster, node: Node) -> None:
     """Before a node is stopped: remember which volumes it has, and where."""
     own = {one.volume_id for one in cluster.record.volumes}
-    ids = [one.volume_id for one in node.instance.data_devices if one.volume_id not in own]
+    ids = [one.volume_id for one in node.described.data_devices if one.volume_id not in own]
     volumes = {one.id: one for one in node.ec2.volumes.find(ids=ids)} if ids else {}
     tags: dict[str, str] = {}
-    for device in node.instance.data_devices:
+    for device in node.described.data_devices:
         volume = volumes.get(device.volume_id)
         if volume is not None and DRIVE not in volume.tags:
             tags |= _as_it_is(node, device.volume_id, device.device).tag

@@ -207,7 +207,7 @@ def _quiet(cluster: Cluster, node: Node, comes_back: bool) -> None:
             leftdisks.note(cluster, node)
         if not node.is_master():
             node.unmount_shares()
-        elif node.instance.data_devices:
+        elif node.described.data_devices:
             node.stop_exporting()
         node.detach_external_volumes()
     except (exception.SSHError, exception.WaitTimeout, exception.AWSError, exception.RecordError) as error:

@@ -142,9 +142,9 @@ class Node(Facts, Accounts, Shares):
         """Ask EC2 how it is; an instance that EC2 forgot counts as terminated."""
         found = self.ec2.instances.find(ids=[self.id])
         if found:
-            self.instance = found[0]
+            self.described = found[0]
         else:
-            self.instance = dataclasses.replace(self.instance, state=InstanceState.TERMINATED)
+            self.described = dataclasses.replace(self.described, state=InstanceState.TERMINATED)
         return self.state
 
     def wait(self, interval: float = 30, limit: float = 900) -> None:
@@ -188,7 +188,7 @@ class Node(Facts, Accounts, Shares):
 
     def detach_external_volumes(self) -> None:
         """Unmount and detach every volume but the root one."""
-        for device in self.instance.data_devices:
+        for device in self.described.data_devices:
             self.unmount_volume(device.volume_id, device.device)
             self.ec2.volumes.detach(device.volume_id, instance_id=self.id)
 
@@ -288,14 +288,14 @@ class Node(Facts, Accounts, Shares):
         with self._lock:
             if self._twin is None:
                 self._twin = Node(
-                    self.instance,
+                    self.described,
                     ec2=self.ec2,
                     access=self.access,
                     region=self.region,
                     user=self.user,
                     clusters=self._clusters,
                 )
-            self._twin.instance, self._twin._silent = self.instance, self._silent
+            self._twin.described, self._twin._silent = self.described, self._silent
             return self._twin
 
     def after_hook(self) -> None:

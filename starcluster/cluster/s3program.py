@@ -55,7 +55,7 @@ class S3Program:
 
     def complete(self, settings: Mapping[str, Any]) -> Told:
         """The settings with what only the node and its cloud know."""
-        launched = self._node.instance.launched
+        launched = self._node.described.launched
         return {
             "region": self._node.ec2.region,
             **{name: value for name, value in settings.items() if value not in ("", None)},

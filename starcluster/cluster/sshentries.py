@@ -62,7 +62,7 @@ def forget(cluster: Cluster, config: UserConfig | None = None) -> None:
 def of_cloud(cloud: Cloud, clusters: Iterable[Cluster]) -> Blocks:
     """The blocks of all clusters of a cloud."""
     return {
-        (cloud_name(cloud), one.tag): entries(one.tag, [node.instance for node in one.nodes], one.lazy_access())
+        (cloud_name(cloud), one.tag): entries(one.tag, [node.described for node in one.nodes], one.lazy_access())
         for one in clusters
     }
 

@@ -302,7 +302,7 @@ def _remove_first(cluster: Cluster) -> str:
 def _launch(cluster: Cluster, plugins: Sequence[ClusterSetup], *, again: bool) -> list[Instance]:
     """The master first where no zone is fixed: the others go to its zone, or are near it."""
     wanted = cluster.record
-    present = {names.fold(node.alias): node.instance for node in cluster.load().nodes} if again else {}
+    present = {names.fold(node.alias): node.described for node in cluster.load().nodes} if again else {}
     specs = specs_of(wanted, plugins, zone=wanted.zone)
     log.info("Launching a %d-node cluster...", len(specs))
     first = specs[0]

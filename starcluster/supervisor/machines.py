@@ -42,15 +42,15 @@ class ClusterMachines:
             node = self._nodes[instance.id] = self._cluster.node_of(instance)
         elif node.dns_name != instance.address:
             node.forget_connection()
-        node.instance = instance
+        node.described = instance
         return node
 
     def _forget_older(self, alias: str) -> None:
         """Of a name's earlier instances only the last may still be spoken to; in a month there are hundreds."""
         known = list(self._nodes.values())  # acts in other threads add to it
-        mine = [node for node in known if names.fold(node.instance.alias) == names.fold(alias)]
+        mine = [node for node in known if names.fold(node.described.alias) == names.fold(alias)]
         for node in mine[:-1]:
-            self._nodes.pop(node.instance.id, None)
+            self._nodes.pop(node.described.id, None)
             node.forget_connection()
 
     def seen(self, instances: Sequence[Instance]) -> None:
@@ -92,7 +92,7 @@ class ClusterMachines:
         lifecycle.set_up_node(cluster, node, progress=progress, introduce=False, last=bring_drives)
         self._introducer.add(node)
         node.update()
-        return node.instance
+        return node.described
 
     def _bring(self, node: Node, wish: DriveWish) -> None:
         """The drive to the node; what another machine would not make better is the user's to look at."""

@@ -30,7 +30,7 @@ class Machine:
             install_python=self._install_python,
             install_by=lambda command, names: self.done.append(("by", command, *names)),
         )
-        self.instance = SimpleNamespace(instance_profile="")
+        self.described = SimpleNamespace(instance_profile="")
         self.ec2 = SimpleNamespace(
             region="us-east-1",
             cloud=SimpleNamespace(public=True),

@@ -29,7 +29,7 @@ def test_our_own_keys_by_default_in_secret_and_with_advice(caplog: pytest.LogCap
 
 def test_no_keys_where_the_nodes_have_a_role(caplog: pytest.LogCaptureFixture) -> None:
     master = Machine("master")
-    master.instance.instance_profile = "arn:aws:iam::1:instance-profile/nodes"
+    master.described.instance_profile = "arn:aws:iam::1:instance-profile/nodes"
     with caplog.at_level(logging.INFO, logger="starcluster"):
         call(BotoPlugin(), "run", master)
     assert master.scripts == []

@@ -45,6 +45,16 @@ class Scratchdisk(ClusterSetup):
         f.write(
             "%s %s %s %s\n" % (before, list(after)[0], vol.zone == zone.name, ec2.get_volume_or_none("vol-0") is None)
         )
+        machine = master.instance
+        mine = [g.id for g in machine.get_attribute("groupSet")["groupSet"]]
+        machine.modify_attribute("groupset", mine + [ec2.get_security_group("default").id])
+        machine.update()
+        both = sorted(g.name for g in machine.groups)
+        machine.modify_attribute("groupset", mine)
+        there = (machine.placement, machine.launch_time) == (master.placement, master.launch_time)
+        known = (machine.ip_address, machine.private_ip_address) == (master.ip_address, master.private_ip_address)
+        named = (machine.public_dns_name, machine.private_dns_name) == (master.public_dns_name, master.private_dns_name)
+        f.write("%s %s %s %s\n" % (" ".join(both), there, known, named))
         try:
             ec2.get_zone("nowhere")
         except exception.ZoneDoesNotExist, e:

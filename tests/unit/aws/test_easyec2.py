@@ -9,7 +9,7 @@ import pytest
 
 from starcluster import exception
 from starcluster.aws.easyec2 import EasyEC2, Region, covers
-from starcluster.aws.likeboto import Machine, filters_of
+from starcluster.aws.likeboto import GroupName, Machine, filters_of
 from starcluster.model import BlockDevice, Instance, InstanceState, Permission
 from tests.fakes.ec2 import FakeEc2
 
@@ -162,7 +162,8 @@ class Asked:
 
     def get(self, instance_id: str) -> Instance:
         device = BlockDevice(device="/dev/sda1", volume_id="vol-1", delete_on_termination=True)
-        return Instance(id=instance_id, state=InstanceState.RUNNING, block_devices=(device,), group_ids=("sg-1",))
+        groups = {"group_ids": ("sg-1",), "group_names": ("mine",)}
+        return Instance(id=instance_id, state=InstanceState.RUNNING, block_devices=(device,), **groups)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +186,8 @@ class Asked:
             ("BlockDeviceMappings", [{"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True}}]),
         ),
         ("groupSet", [SimpleNamespace(id="sg-1"), "sg-2"], ("Groups", ["sg-1", "sg-2"])),
+        ("groupset", ["sg-2"], ("Groups", ["sg-2"])),
+        ("someNewThing", "x", ("SomeNewThing", {"Value": "x"})),
     ],
 )
 def test_attributes_are_changed_as_ec2_takes_them(attribute: str, value: Any, asked: tuple[str, Any]) -> None:
@@ -200,7 +203,7 @@ def test_attributes_are_told_by_their_names() -> None:
     door = Asked()
     machine = Machine(door.get("i-1"), door)  # type: ignore[arg-type]
     assert machine.get_attribute("InstanceType") == {"instanceType": "i-1's instanceType"}
-    assert machine.get_attribute("groupSet") == {"groupSet": ["sg-1"]}
+    assert machine.get_attribute("groupset") == {"groupSet": [GroupName(id="sg-1", name="mine")]}
     assert machine.get_attribute("blockDeviceMapping")["blockDeviceMapping"]["/dev/sda1"].volume_id == "vol-1"
 
 

@@ -77,7 +77,7 @@ class Shut(Node):
 
 @pytest.mark.parametrize("readable", [True, False])
 def test_ssh_that_never_opens_is_told_with_ec2s_own_checks(ec2: FakeEc2, node: Node, readable: bool) -> None:
-    shut = Shut(node.instance, ec2=ec2, access=node.access)  # type: ignore[arg-type]
+    shut = Shut(node.described, ec2=ec2, access=node.access)  # type: ignore[arg-type]
     if not readable:
         ec2.fail_next("instances.checks", fake_error("UnauthorizedOperation"))
     with pytest.raises(exception.SSHNeverOpened, match="no SSH to node001") as caught:

@@ -46,7 +46,7 @@ class Scene:
         self.clusters: Any = SimpleNamespace(ec2=self.ec2, clock=Clock(1000.0))
         self.ssh = Ssh()
         self.node: Any = SimpleNamespace(
-            ssh=self.ssh, id="i-1", alias="node001", instance=INSTANCE, image_id=INSTANCE.image_id
+            ssh=self.ssh, id="i-1", alias="node001", described=INSTANCE, image_id=INSTANCE.image_id
         )
 
     def make(self) -> str:

@@ -300,7 +300,7 @@ def test_a_subnet_decides_the_zone_and_must_be_in_the_clusters_vpc(
         lambda vpc_id="", zone="", ids=(): [own[one] for one in ids if one in own] if ids else subnets(vpc_id, zone)
     )
     joined = add(cluster, monkeypatch, SetUps(), "a", subnet_id="subnet-mine")
-    assert (joined.nodes[0].instance.subnet_id, joined.nodes[0].placement) == ("subnet-mine", "us-east-1b")
+    assert (joined.nodes[0].described.subnet_id, joined.nodes[0].placement) == ("subnet-mine", "us-east-1b")
     with pytest.raises(exception.ClusterValidationError, match="vpc-other"):
         add(cluster, monkeypatch, SetUps(), "b", subnet_id="subnet-foreign")
     with pytest.raises(exception.SubnetDoesNotExist):

@@ -34,7 +34,7 @@ def begin(clusters: Clusters, *plugins: ClusterSetup, tag: str = "c", **changes:
 
 def test_the_master_is_on_demand_and_workers_are_spot_with_a_bid(clusters: Clusters) -> None:
     cluster = begin(clusters, cluster_size=3, spot_bid=0.1)
-    assert [(node.alias, node.instance.market) for node in cluster.nodes] == [
+    assert [(node.alias, node.described.market) for node in cluster.nodes] == [
         ("master", Market.ON_DEMAND),
         ("node001", Market.SPOT),
         ("node002", Market.SPOT),

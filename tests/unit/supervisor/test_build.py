@@ -26,7 +26,7 @@ from tests.unit.supervisor.world import NOW, POOL, instance, wish
 
 class FakeNode:
     def __init__(self, of: Instance) -> None:
-        self.instance, self.id, self.dns_name = of, of.id, of.address
+        self.described, self.id, self.dns_name = of, of.id, of.address
         self.ssh, self.forgotten, self.updated, self.terminated = object(), 0, 0, 0
         self.tags_added: dict[str, str] = {}
 
@@ -35,7 +35,7 @@ class FakeNode:
 
     def update(self) -> None:
         self.updated += 1
-        self.instance = replace(self.instance, zone="as EC2 says now")
+        self.described = replace(self.described, zone="as EC2 says now")
 
     def terminate(self) -> None:
         self.terminated += 1
@@ -114,7 +114,7 @@ def test_a_connection_is_kept_until_the_address_is_another(machines: ClusterMach
     assert not node.forgotten
     machines.shell(replace(instance(), public_ip="127.77.0.9"))
     assert node.forgotten == 1
-    assert node.instance.public_ip == "127.77.0.9"
+    assert node.described.public_ip == "127.77.0.9"
     assert machines.group_id() == "sg-1"
 
 

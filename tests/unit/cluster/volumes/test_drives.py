@@ -20,7 +20,7 @@ SHAPE = {"size": 3, "filesystem": "xfs"}
 
 def machine(site: Site, alias: str = "node001") -> Machine:
     """The node, with a way to drives of its own."""
-    instance = site.get("c").get_node(alias).instance
+    instance = site.get("c").get_node(alias).described
     made = Machine(instance, ec2=site.ec2, access=Access(key_file=None, clock=site.clock), clusters=site)
     made.desk = site.desk
     return made
