@@ -163,7 +163,8 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         "start",
         "master",
         "cat /var/tmp/scratchdisk",
-        "in-use 1 /dev/sdq True\nstop terminate True True\n@sc-old default True True True\nzone 'nowhere' does not exist in us-east-1",
+        "in-use 1 /dev/sdq True\nstop terminate True True\n@sc-old default True True True\n"
+        "zone 'nowhere' does not exist in us-east-1",
     ),
     ("start", "master", "cat /var/tmp/troubles", "cloud=9 config=3 jobs=1 launch=4 other=7 remote=6 status=9"),
     (
