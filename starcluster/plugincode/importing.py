@@ -170,7 +170,8 @@ def converted(text: str, file: str) -> Converted:
     if found is None:
         found = convert(text, file, around)
         cache.keep(name, found)
-        _fresh.add(file)
+        if text.strip():
+            _fresh.add(file)
     return found
 
 

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import re
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,18 +52,45 @@ def look(path: Path) -> Port:
 
 
 def _undecided(path: Path, text: str) -> tuple[Path, ...]:
-    """Of the files that the ported text imports from its folder."""
-    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    modules = {(getattr(node, "module", None) or "").split(".")[0] for node in imports}
-    modules |= {alias.name.split(".")[0] for node in imports for alias in node.names}
-    files = (path.parent / f"{module}.py" for module in sorted(modules - {""}))
-    return tuple(file for file in files if file.is_file() and is_undecided(file))
+    """Of the files that the ported text imports, and that those import in turn."""
+    found: set[Path] = set()
+    waiting = [(path, text)]
+    while waiting:
+        for file in _imported(*waiting.pop()) - found - {path}:
+            if is_undecided(file):
+                found.add(file)
+                waiting.append((file, read(file.read_bytes(), str(file))))
+    return tuple(sorted(found))
+
+
+def _imported(path: Path, text: str) -> set[Path]:
+    """The user's own files that a file imports, from its folder, its package, or the folder that holds the package."""
+    above = [path.parent, *path.parent.parents]
+    top = next(folder for folder in above if not (folder / "__init__.py").is_file())
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}." * bool(node.module) + alias.name for alias in node.names]
+            roots = above[node.level - 1 : node.level] if node.level else [path.parent, top]
+        elif isinstance(node, ast.Import):
+            names, roots = [alias.name for alias in node.names], [path.parent, top]
+        else:
+            continue
+        found |= {file for root in roots for name in names for file in _files(root, name.split("."))}
+    return found
+
+
+def _files(root: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """Of a dotted name: the packages on the way are imported, too."""
+    for count in range(1, len(parts) + 1):
+        place = root.joinpath(*parts[:count])
+        yield from (one for one in (place.with_suffix(".py"), place / "__init__.py") if one.is_file())
 
 
 def is_undecided(file: Path) -> bool:
-    """Only who imports it says which language it is in."""
+    """Only who imports it says which language it is in; of an empty file it does not matter."""
     text = read(file.read_bytes(), str(file))
-    return decide(text).language is not decide(text, importer=Language.PYTHON2).language
+    return bool(text.strip()) and decide(text).language is not decide(text, importer=Language.PYTHON2).language
 
 
 def ported(text: str, original: bytes, file: str, around: Neighbours) -> str:

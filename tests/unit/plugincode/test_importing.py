@@ -166,6 +166,16 @@ def test_a_conversion_is_told_once_for_each_version(folder: Path, capsys: pytest
         assert capsys.readouterr().out.count("was converted") == told
 
 
+def test_an_empty_file_is_no_line_worth(plugin: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (plugin / "old_sibling.py").rename(plugin / "oldpkg" / "sibling.py")
+    (plugin / "oldpkg" / "__init__.py").write_text("\n")
+    (plugin / "kept_plugin.py").write_text("from oldpkg import sibling\nprint 1\n")
+    importing.prepare()
+    importlib.import_module("kept_plugin")
+    told = capsys.readouterr().out
+    assert (told.count("was converted"), "__init__" in told) == (2, False)
+
+
 def test_one_more_plugin_in_the_folder_is_no_other_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load_text(folder, "import urllib2\nprint 1\nx = urllib2.__name__\n")
     (folder / "another_plugin.py").write_text("")

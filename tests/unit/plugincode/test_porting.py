@@ -72,6 +72,29 @@ def test_what_says_nothing_is_left_alone_and_told(tmp_path: Path) -> None:
     assert "py2_divisor" in porting.look(tmp_path / "says_so.py").text
 
 
+def test_what_says_nothing_is_found_through_packages_and_what_they_import(tmp_path: Path) -> None:
+    texts = {
+        "pkg/__init__.py": "",
+        "pkg/plugins/__init__.py": "top = 7 / 2\n",
+        "pkg/plugins/main.py": "from pkg.tools.node import half\nfrom ..tools import far\nprint 1\n",
+        "pkg/tools/__init__.py": "",
+        "pkg/tools/node.py": "from pkg.tools.deep import third\ndef half(n): return n / 2\n",
+        "pkg/tools/deep.py": "import os.path\ndef third(n): return n / 3\n",
+        "pkg/tools/far.py": "far = 1 / 2\n",
+        "pkg/tools/decided.py": "import urllib2\n",
+        "pkg/tools/nobody.py": "x = 1 / 2\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = porting.look(tmp_path / "pkg/plugins/main.py").undecided
+    assert [str(one.relative_to(tmp_path)) for one in found] == [
+        "pkg/tools/deep.py",
+        "pkg/tools/far.py",
+        "pkg/tools/node.py",
+    ]
+
+
 def test_another_kept_file_is_not_written_over(old: Path) -> None:
     kept = old.with_suffix(".py2")
     kept.write_text("precious")
