@@ -27,6 +27,8 @@ from starcluster.ssh.words import is_printable, lines_of, with_profile
 # what paramiko has to say is in the errors that we raise; without a handler Python would print it
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
+_NOT_LET_IN = "the cluster was launched with another key pair, or the node is still booting"
+_NO_SUCH_USER = "is there such a user on the node, and is the cluster's key in its ~/.ssh/authorized_keys?"
 _KEEPALIVE = 10
 _SESSIONS = 8  # at once on one connection: OpenSSH's server takes ten
 
@@ -190,7 +192,7 @@ class SSHClient(RemoteFiles):
         except paramiko.AuthenticationException as error:
             raise exception.SSHAuthException(
                 f"{self._username}@{self._host} refuses the key {self._private_key or '(password)'}",
-                hint="the cluster was launched with another key pair, or the node is still booting",
+                hint=_NOT_LET_IN if self._username == "root" else _NO_SUCH_USER,
             ) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise exception.SSHConnectionError(f"the login to {self._host} broke off: {error}") from error

@@ -10,7 +10,7 @@ import re
 import shlex
 import stat as stat_module
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from starcluster.ssh.remotefile import RemoteFile
 if TYPE_CHECKING:
 
     class _Base:
+        _label: str
+
         @property
         def sftp(self) -> paramiko.SFTPClient: ...
         def execute(self, command: str, *, ignore_exit_status: bool = False) -> list[str] | None: ...
@@ -31,9 +33,22 @@ else:
 class RemoteFiles(_Base):
     def remote_file(self, file: str, mode: str = "w") -> RemoteFile:
         """Open a file on the node; it exists from here on when opened for writing. With `b` in the mode it is bytes."""
-        opened = RemoteFile(self.sftp.open(file, mode), file, self, binary="b" in mode)
+        with self._naming(file):
+            opened = RemoteFile(self.sftp.open(file, mode), file, self, binary="b" in mode)
         self._left_open.add(opened)
         return opened
+
+    @contextlib.contextmanager
+    def _naming(self, path: str) -> Iterator[None]:
+        """What the node refuses says of which file and node, which SFTP's own errors do not."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno and not error.filename:
+                error.filename = f"{self._label}:{path}"
+            elif not error.errno:
+                error.args = (f"{error}: {self._label}:{path}",)
+            raise
 
     @cached_property
     def _left_open(self) -> weakref.WeakSet[RemoteFile]:
@@ -79,14 +94,17 @@ class RemoteFiles(_Base):
         return self._is(path, stat_module.S_IFREG)
 
     def stat(self, path: str) -> paramiko.SFTPAttributes:
-        return self.sftp.stat(path)
+        with self._naming(path):
+            return self.sftp.stat(path)
 
     def lstat(self, path: str) -> paramiko.SFTPAttributes:
-        return self.sftp.lstat(path)
+        with self._naming(path):
+            return self.sftp.lstat(path)
 
     def ls(self, path: str) -> list[str]:
         """Whole paths of what is in a folder, sorted."""
-        return sorted(posixpath.join(path, name) for name in self.sftp.listdir(path))
+        with self._naming(path):
+            return sorted(posixpath.join(path, name) for name in self.sftp.listdir(path))
 
     def glob(self, pattern: str) -> list[str]:
         """Whole paths that match, as the node's shell sees them; [] when none does."""
@@ -96,7 +114,8 @@ class RemoteFiles(_Base):
 
     def mkdir(self, path: str, mode: int = 0o755, ignore_failure: bool = False) -> None:
         try:
-            self.sftp.mkdir(path, mode)
+            with self._naming(path):
+                self.sftp.mkdir(path, mode)
         except OSError:
             if not ignore_failure:
                 raise
@@ -107,16 +126,19 @@ class RemoteFiles(_Base):
         if head and head != "/" and not self.isdir(head):
             self.makedirs(head, mode)
         if not self.isdir(path):
-            self.sftp.mkdir(path, mode)
+            self.mkdir(path, mode)
 
     def unlink(self, path: str) -> None:
-        self.sftp.unlink(path)
+        with self._naming(path):
+            self.sftp.unlink(path)
 
     def chmod(self, mode: int, path: str) -> None:
-        self.sftp.chmod(path, mode)
+        with self._naming(path):
+            self.sftp.chmod(path, mode)
 
     def chown(self, uid: int, gid: int, path: str) -> None:
-        self.sftp.chown(path, uid, gid)
+        with self._naming(path):
+            self.sftp.chown(path, uid, gid)
 
     def get_remote_file_lines(self, remote_file: str, regex: str | None = None, matching: bool = True) -> list[str]:
         """Lines of the file, with their newlines; only those that match `regex` (or do not)."""
@@ -155,8 +177,9 @@ class RemoteFiles(_Base):
             for name in sorted(os.listdir(source)):
                 self._put(os.path.join(source, name), posixpath.join(target, name))
         else:
-            self.sftp.put(source, target)
-        self.sftp.chmod(target, stat_module.S_IMODE(os.stat(source).st_mode))
+            with self._naming(target):
+                self.sftp.put(source, target)
+        self.chmod(stat_module.S_IMODE(os.stat(source).st_mode), target)
 
     def get(self, remotepaths: str | Sequence[str], localpath: str = "") -> None:
         """Copy files, folders and what matches globs from the node."""
@@ -184,7 +207,8 @@ class RemoteFiles(_Base):
             for name in self.sftp.listdir(source):
                 self._get(posixpath.join(source, name), os.path.join(target, name))
         else:
-            self.sftp.get(source, target)
+            with self._naming(source):
+                self.sftp.get(source, target)
         os.chmod(target, stat_module.S_IMODE(self.sftp.stat(source).st_mode or 0o644))
 
 

@@ -140,8 +140,9 @@ def test_switch_user_stays_until_switched_back(client: SSHClient, server: FakeSe
 
 
 def test_refused_key_is_an_auth_error(client: SSHClient) -> None:
-    with pytest.raises(exception.SSHAuthException, match="nobody"):
+    with pytest.raises(exception.SSHAuthException, match="nobody") as caught:
         client.switch_user("nobody")
+    assert "is there such a user on the node" in caught.value.hint
 
 
 def test_another_host_key_than_the_consoles_is_refused_before_login(
