@@ -93,6 +93,7 @@ def classes_of(module: ModuleType) -> list[str]:
 def load_module(name: str, module_name: str) -> ModuleType:
     """The module of plugin `name`; PluginError says what keeps it from being imported, and where."""
     importing.prepare()
+    folder = importing.plugins_folder()
     try:
         return importlib.import_module(module_name)
     except exception.PluginError as error:
@@ -105,21 +106,12 @@ def load_module(name: str, module_name: str) -> ModuleType:
     except ImportError as error:
         raise exception.PluginLoadError(
             f"plugin '{name}': {module_name} can not be imported: {error}{_place(error)}",
-            hint=missing.next_step(error, own=module_name) or _where_to_put(module_name),
+            hint=missing.next_step(error, folder, own=module_name) or f"plugins of your own lie in {folder}",
         ) from error
     except Exception as error:
         raise exception.PluginLoadError(
             f"plugin '{name}': {module_name} fails when imported: {_told(error)}"
         ) from error
-
-
-def _where_to_put(module_name: str) -> str:
-    """Where a plugin's file is looked for; some were put among StarCluster's own."""
-    folder = importing.plugins_folder()
-    if not module_name.startswith(f"{GROUP}."):
-        return f"plugins of your own lie in {folder}"
-    bare = module_name.removeprefix(f"{GROUP}.")
-    return f"it is not one of ours: put {bare.split('.')[0]}.py into {folder}, and write SETUP_CLASS = {bare}.CLASS"
 
 
 def _told(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from starcluster import exception
 from starcluster.cluster.printing import guarded_output
 from starcluster.clustersetup import ClusterSetup, DefaultClusterSetup
 from starcluster.logger import log
-from starcluster.plugincode import missing
+from starcluster.plugincode import importing, missing
 
 _ONE_AT_A_TIME = threading.Lock()
 _TELL_AFTER = 30.0
@@ -141,5 +141,5 @@ def _one(error: BaseException, plugin: ClusterSetup) -> str:
     place = next((one for one in reversed(frames) if one.filename == file), frames[-1] if frames else None)
     if place:
         told += f" ({place.filename} line {place.lineno})"
-    step = missing.next_step(error)
+    step = missing.next_step(error, importing.plugins_folder())
     return f"{told}\n{step}" if step else told

@@ -27,7 +27,7 @@ from typing import Any
 from starcluster import exception, python2
 from starcluster.logger import log
 from starcluster.ownfolder import home
-from starcluster.plugincode import cache
+from starcluster.plugincode import boto2, cache, forks
 from starcluster.plugincode.convert import VERSION, Converted, Neighbours, convert
 from starcluster.plugincode.language import Language, Verdict, decide
 from starcluster.plugincode.source import read
@@ -84,7 +84,10 @@ class Finder:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name.partition(".")[0] == "starcluster" or name in sys.builtin_module_names:
+        if name.partition(".")[0] == "starcluster":
+            lent = forks.find(name, path, plugins_folder())
+            return lent and _spec(name, lent)
+        if name in sys.builtin_module_names:
             return None
         folders = own_folders()
         spec = PathFinder.find_spec(name, path if path is not None else [one for one in folders if one in sys.path])
@@ -147,9 +150,17 @@ class Python2Loader(SourceFileLoader):
         exec(code, module.__dict__)
 
 
-def _import(*words: Any, **named: Any) -> ModuleType:
+def _import(
+    name: str,
+    globals: Any = None,  # noqa: A002  the names of __import__
+    locals: Any = None,  # noqa: A002
+    fromlist: Sequence[str] = (),
+    level: int = 0,
+) -> ModuleType:
+    if not level and boto2.is_absent(name):
+        return boto2.imported(name, names=bool(fromlist))
     with _imported_by(Language.PYTHON2):
-        return builtins.__import__(*words, **named)
+        return builtins.__import__(name, globals, locals, fromlist, level)
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def test_broken_files_are_told_with_their_line(folder: Path) -> None:
         ("import no_such_package.part", "-m pip install no_such_package"),
         ("import boto", "boto3 is its successor"),
         ("from fabric.api import run", "node.ssh.execute"),
-        ("import starcluster.nothing_of_that_name", "plugins of your own lie in"),
+        ("import starcluster.nothing_of_that_name", "docs/plugin-api.md tells"),
         ("from . import sibling", "plugins of your own lie in"),
     ],
 )
