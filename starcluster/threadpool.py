@@ -40,17 +40,20 @@ class ThreadPool:
         self,
         method: Callable[..., Any],
         args: Any = (),
-        kwargs: dict[str, Any] | None = None,
+        kwargs: Any = None,
         jobid: str | None = None,
         results_queue: queue.Queue[Any] | None = None,
     ) -> None:
-        """Ask for method(*args, **kwargs); an `args` that is no list or tuple is the only argument."""
+        """Ask for method(*args, **kwargs); an `args` that is no list or tuple is the only argument.
+
+        `kwargs` that are no dict count for nothing, as in StarCluster.
+        """
         words = args if isinstance(args, list | tuple) else (args,)
         future: Future[Any] = Future()
         if results_queue is not None:
             future.add_done_callback(lambda done: _tell(done, results_queue))
         self._pending.append((str(jobid) if jobid else _name_of(method, words), future))
-        job = (future, method, words, kwargs or {})
+        job = (future, method, words, kwargs if isinstance(kwargs, dict) else {})
         if self.disable_threads:
             _work(job)
             return

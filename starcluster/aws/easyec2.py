@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starcluster import exception
@@ -13,10 +13,13 @@ from starcluster.aws.instances import Instances
 from starcluster.aws.likeboto import Disk, Machine, filters_of
 from starcluster.aws.network import Network
 from starcluster.aws.volumes import Volumes
+from starcluster.clock import Clock, wait_until
+from starcluster.logger import log
 from starcluster.model import Permission, SecurityGroup, Zone
 from starcluster.permissions import OWN_TAG
 
 _EVERYBODY = "0.0.0.0/0"
+_VOLUME_LIMIT = 900.0
 _MADE_BY_US = {OWN_TAG: "1"}  # without it the policy lets nobody make a volume, or delete it
 
 
@@ -107,6 +110,12 @@ class Connection:
             source = self._find(src_security_group_group_id, src_security_group_name)
         return group.authorize(ip_protocol, from_port, to_port, cidr_ip, source, dry_run)
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"node.ec2.conn has no '{name}': docs/plugin-api.md tells what there is of boto 2;"
+            " for the rest write that line with boto3"
+        )
+
     def _find(self, group_id: str | None, name: str | None) -> Group:
         if group_id:
             return self._ec2.group_with(self._ec2.network.group_of(group_id))
@@ -123,6 +132,10 @@ class EasyEC2:
 
     @property
     def region(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def clock(self) -> Clock:
         raise NotImplementedError
 
     @property
@@ -184,10 +197,34 @@ class EasyEC2:
         except exception.VolumeDoesNotExist:
             return None
 
+    def wait_for_volume(
+        self,
+        volume: Disk,
+        status: str | None = None,
+        state: str | None = None,
+        refresh_interval: float = 5,
+        log_func: Callable[..., object] | None = None,
+    ) -> None:
+        """Until the volume has this status (`available`), and is attached in this way (`attached`)."""
+        questions = {status: volume.update, state: lambda: volume.update() and volume.attachment_state()}
+        for wanted, ask in questions.items():
+            if wanted:
+                (log_func or log.info)(f"Waiting for {volume.id} to become '{wanted}'")
+                self._wait_for_word(volume.id, wanted, ask, refresh_interval)
+
+    def _wait_for_word(self, volume_id: str, wanted: str, ask: Callable[[], str | None], pause: float) -> None:
+        if not wait_until(lambda: ask() == wanted, limit=_VOLUME_LIMIT, pause=pause, clock=self.clock):
+            minutes = _VOLUME_LIMIT / 60
+            raise exception.WaitTimeout(f"volume {volume_id} is not '{wanted}' after {minutes:.0f} minutes")
+
     def create_volume(self, size: int | str, zone: str, snapshot_id: str | None = None) -> Disk:
         """A new gp3 volume, `creating` at first: whoever makes it waits by its update(), and pays for it."""
         made = self.volumes.create(int(size), str(zone), snapshot_id=snapshot_id or "", tags=_MADE_BY_US)
         return Disk(made, self.volumes)
+
+    def get_security_groups(self, filters: Mapping[str, Any] | None = None) -> list[Group]:
+        """The region's groups, those that fit filters by EC2's names."""
+        return [self.group_with(one) for one in self.network.find_groups(filters_of(filters))]
 
     def get_security_group(self, groupname: str) -> Group:
         """The group of that name, or SecurityGroupDoesNotExist."""

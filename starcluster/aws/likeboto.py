@@ -48,7 +48,7 @@ class Machine:
     ip_address, private_ip_address = _told("public_ip"), _told("private_ip")
     public_dns_name, private_dns_name = _told("public_dns"), _told("private_dns")
     dns_name = public_dns_name
-    placement = _told("zone")
+    placement = _placement = _told("zone")
     root_device_name = _told("root_device")
     virtualization_type = _told("virtualization")
     spot_instance_request_id = _told("spot_request_id")

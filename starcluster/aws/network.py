@@ -51,13 +51,20 @@ class Network:
         """All groups whose name begins so, in EC2's order."""
         return [one for one in self._groups(group_name=f"{prefix}*") if one.name.startswith(prefix)]
 
+    def find_groups(self, filters: Mapping[str, str | list[str]]) -> list[SecurityGroup]:
+        """The groups that fit filters by EC2's own names."""
+        return self._described(forms.filter_list(filters))
+
     def _groups(self, **wanted: str) -> list[SecurityGroup]:
+        return self._described(forms.filters(**wanted))
+
+    def _described(self, filters: list[dict[str, Any]]) -> list[SecurityGroup]:
         answers = self._api.pages(
             "describe_security_groups",
             "SecurityGroups",
             what="list security groups",
             page_size=self._api.page_size,
-            Filters=forms.filters(**wanted),
+            Filters=filters,
         )
         return [forms.security_group(answer) for answer in answers]
 

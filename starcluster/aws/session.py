@@ -16,6 +16,7 @@ from starcluster.aws.snapshots import Snapshots
 from starcluster.aws.spot import Spot
 from starcluster.aws.templates import Templates
 from starcluster.aws.volumes import Volumes
+from starcluster.clock import Clock
 
 
 class Ec2(EasyEC2):
@@ -31,6 +32,10 @@ class Ec2(EasyEC2):
         self.templates = Templates(self.api)
         self.objects = Objects(self.api)
         self.prices = Prices(self.api)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.cloud.clock_scale)
 
     @property
     def region(self) -> Region:

@@ -31,6 +31,8 @@ class Facts(NodeBase):
     def alias(self) -> str:
         return self.described.alias
 
+    _alias = alias  # plugins read this one too
+
     @property
     def id(self) -> str:
         return self.described.id

@@ -1,6 +1,6 @@
 """What `import boto` gives an old plugin: names, which say what is the matter when they are used.
 
-StarCluster brought boto 2 along; no Python of today runs it. Many plugins import it and never use it, or in one of
+StarCluster brought boto 2 along, which ended with Python 3.11. Many plugins import it and never use it, or in one of
 their classes only. Its errors are those of node.ec2 here, so that who catches them does. Nobody but the file that
 imports it sees any of this: other packages look for boto as ever.
 """
@@ -52,8 +52,8 @@ class Absent(ModuleType):
 
     def _say(self) -> NoReturn:
         raise ImportError(
-            f"there is no {self.__name__}: boto 2 runs on no Python of today. docs/plugin-api.md tells what node.ec2"
-            " has of it; for the rest write that line with boto3",
+            f"there is no {self.__name__}: boto ended in 2018, and Python 3.12 can not import it. docs/plugin-api.md"
+            " tells what node.ec2 has of it; for the rest write that line with boto3",
             name=self.__name__,
         )
 

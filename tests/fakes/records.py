@@ -47,6 +47,11 @@ class FakeNetwork:
         self.ec2.note("network.groups", prefix)
         return [one for one in self.all_groups.values() if one.name.startswith(prefix)]
 
+    def find_groups(self, filters: Mapping[str, str | list[str]]) -> list[SecurityGroup]:
+        self.ec2.note("network.find_groups", filters)
+        names = filters.get("group-name", [one.name for one in self.all_groups.values()])
+        return [one for one in self.all_groups.values() if one.name in names]
+
     def create_group(
         self, name: str, description: str, vpc_id: str = "", tags: Mapping[str, str] | None = None
     ) -> SecurityGroup:

@@ -64,12 +64,14 @@ NAMES = {
             ClusterTemplateDoesNotExist ThreadPoolException IncompatibleCluster ExperimentalFeature""",
         "node.ec2": """
             has_permission get_security_group conn aws_access_key_id aws_secret_access_key get_instance get_zone
-            get_zones get_zone_or_none get_volume get_volumes get_volume_or_none create_volume""",
+            get_zones get_zone_or_none get_volume get_volumes get_volume_or_none create_volume
+            get_security_groups wait_for_volume""",
         "Volume": "id size status attach_data update attachment_state attach detach delete add_tag",
         "Instance": """
             get_attribute modify_attribute add_tag remove_tag update groups ip_address private_ip_address
             public_dns_name private_dns_name placement launch_time""",
         "node.ec2.conn": "authorize_security_group",
+        "starcluster.config": "StarClusterConfig get_config get_easy_ec2",
         "starcluster.templates.sge": "sgeinstall_template sge_pe_template sgeprofile_template",
         "starcluster.templates.condor": "condor_tmpl",
         "Group": "name id authorize",

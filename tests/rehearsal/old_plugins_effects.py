@@ -158,7 +158,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         r"missing: True",
     ),
     ("start", "master", "cat /var/tmp/constants", "True True old 4"),
-    ("start", "master", "cat /var/tmp/firewall", "True 1 1"),
+    ("start", "master", "cat /var/tmp/firewall", "True 8080 8080 True\nTrue 1 1"),
     (
         "start",
         "master",

@@ -37,8 +37,7 @@ class Scratchdisk(ClusterSetup):
         machine.remove_tag("scratch")
         held, status, size = vol.attach_data, vol.status, vol.size
         vol.detach()
-        while vol.update() != "available":
-            time.sleep(0.2)
+        ec2.wait_for_volume(vol, status="available", refresh_interval=1)
         vol.delete()
         f = master.ssh.remote_file("/var/tmp/scratchdisk")
         f.write("%s %s %s %s\n" % (status, size, held.device, held.instance_id == master.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from starcluster import exception
 from starcluster.aws.easyec2 import EasyEC2, Region, covers
 from starcluster.aws.likeboto import GroupName, Machine, filters_of
 from starcluster.model import BlockDevice, Instance, InstanceState, Permission
+from tests.fakes.clock import StepClock
 from tests.fakes.ec2 import FakeEc2
 
 
@@ -37,11 +39,25 @@ def test_a_rule_covers_what_it_lets_in_wholly(there: Permission, wanted: Permiss
     assert covers(there, wanted) is answer
 
 
+class Clock(StepClock):
+    """EC2 goes on whenever somebody sleeps."""
+
+    def __init__(self, fake: FakeEc2) -> None:
+        super().__init__()
+        self.fake, self.stands_still = fake, False
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if not self.stands_still:
+            self.fake.advance()
+
+
 class Old(EasyEC2):
     """The old names over EC2 in memory."""
 
     def __init__(self) -> None:
-        fake = FakeEc2()
+        fake = FakeEc2(auto_advance=False)
+        self._clock = Clock(fake)
         self.network, self.instances = fake.network, fake.instances  # type: ignore[assignment]
         self.volumes, self.fake = fake.volumes, fake  # type: ignore[assignment]
         self.api = SimpleNamespace(credentials=lambda: ("key", "secret", ""))  # type: ignore[assignment]
@@ -50,6 +66,10 @@ class Old(EasyEC2):
     @property
     def region(self) -> Region:
         return Region("eu-west-1")
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
 
 
 @pytest.fixture
@@ -146,6 +166,34 @@ def test_a_volume_from_its_making_to_its_end(ec2: Old) -> None:
     assert made.delete()
     ec2.fake.advance()
     assert ec2.get_volume_or_none("mine") is None
+
+
+def test_a_volume_is_waited_for(ec2: Old) -> None:
+    made = ec2.create_volume(1, "us-east-1a")
+    said: list[str] = []
+    ec2.wait_for_volume(made, status="available", log_func=said.append)
+    assert made.status == "available"
+    ec2.instances.all["i-1"] = Instance(id="i-1", state=InstanceState.RUNNING, zone="us-east-1a")  # type: ignore[attr-defined]
+    made.attach("i-1", "/dev/sdf")
+    ec2.wait_for_volume(made, state="attached", log_func=said.append)
+    assert made.attachment_state() == "attached"
+    assert said == [f"Waiting for {made.id} to become '{word}'" for word in ("available", "attached")]
+    ec2.clock.stands_still = True
+    with pytest.raises(exception.WaitTimeout, match="is not 'available' after 15 minutes"):
+        ec2.wait_for_volume(made, status="available")
+
+
+def test_groups_by_filters(ec2: Old) -> None:
+    ec2.network.create_group("default", "", "vpc-1")
+    assert [one.name for one in ec2.get_security_groups()] == ["@sc-x", "default"]
+    found = ec2.get_security_groups(filters={"group-name": "default"})
+    assert [(one.name, one.rules) for one in found] == [("default", ())]
+
+
+def test_what_the_connection_lacks_is_told(ec2: Old) -> None:
+    with pytest.raises(AttributeError, match=r"node\.ec2\.conn has no 'associate_address'.*boto3"):
+        ec2.conn.associate_address("i-1", "192.0.2.1")
+    assert not hasattr(ec2.conn, "get_all_instances")
 
 
 class Asked:

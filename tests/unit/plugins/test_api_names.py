@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from starcluster import clustersetup, exception, logger, spinner, sshutils, static, threadpool, utils
+from starcluster import clustersetup, config, exception, logger, spinner, sshutils, static, threadpool, utils
 from starcluster.aws.easyec2 import Connection, EasyEC2, Group
 from starcluster.aws.likeboto import Disk, Machine
 from starcluster.awsutils import EasyEC2 as EasyEC2Again
@@ -39,6 +39,7 @@ LIVE: dict[str, Any] = {
     "starcluster.exception": exception,
     "node.ec2": EasyEC2,
     "node.ec2.conn": Connection,
+    "starcluster.config": config,
     "starcluster.templates.sge": sge,
     "starcluster.templates.condor": condor,
     "Volume": Disk(Volume(id="vol-1", state=VolumeState.AVAILABLE, size=1, zone="us-east-1a"), FakeEc2().volumes),  # type: ignore[arg-type]

@@ -34,6 +34,7 @@ REACHED_BY = {
     "node.ec2.conn": {"conn"},
     "Volume": {"vol"},
     "Instance": {"machine"},
+    "starcluster.config": {"config"},
     "starcluster.templates.sge": {"sge"},
     "starcluster.templates.condor": {"condor"},
     "Group": {"group", "parent_cluster", "cluster"},

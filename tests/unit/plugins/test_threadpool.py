@@ -24,7 +24,8 @@ def test_results_come_in_order(disabled: bool) -> None:
 def test_an_argument_that_is_no_list_is_the_only_one() -> None:
     with get_thread_pool(2) as pool:
         pool.simple_job(len, "word")
-        assert pool.wait() == [4]
+        pool.simple_job(len, "words", "these are no keywords")
+        assert pool.wait() == [4, 5]
 
 
 def test_jobs_run_side_by_side() -> None:
