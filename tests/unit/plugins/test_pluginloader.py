@@ -75,12 +75,6 @@ def test_wrong_classes_are_told(folder: Path, setup_class: str, told: str) -> No
         pluginloader.load("mine", setup_class, {})
 
 
-def test_a_file_that_lay_among_starclusters_own_has_another_place(folder: Path) -> None:
-    with pytest.raises(exception.PluginLoadError) as caught:
-        pluginloader.load("mine", "starcluster.plugins.slurm.SlurmPlugin", {})
-    assert caught.value.hint.endswith(f"put slurm.py into {folder}, and write SETUP_CLASS = slurm.CLASS")
-
-
 def test_broken_files_are_told_with_their_line(folder: Path) -> None:
     (folder / "bad_syntax.py").write_text("# python3\nprint 'x'\n")
     with pytest.raises(exception.PluginSyntaxError, match=r"bad_syntax\.py line 2") as caught:
