@@ -51,6 +51,7 @@ def test_the_instance_has_botos_names_and_follows_the_node() -> None:
     names = "ip_address private_ip_address public_dns_name private_dns_name placement launch_time id state".split()
     assert [getattr(node.instance, name) for name in names] == [getattr(node, name) for name in names]
     assert [(group.id, group.name) for group in node.instance.groups] == [("sg-1", "@sc-x")]
+    assert (node._alias, node.instance._placement) == (node.alias, node.placement), "plugins read these, too"
     assert copy.copy(node.instance).id == "i-1"
     ec2.instances.all["i-1"] = replace(instance, state=InstanceState.STOPPED)
     assert node.instance.update() == "stopped"
