@@ -22,7 +22,13 @@ _TAGS = {OWN_TAG: "1"}  # what removekey may be allowed to delete
 @click.command()
 @click.argument("name")
 @click.option("-o", "--output-file", metavar="FILE", help="Write the private key there, mode 0400.")
-@click.option("-i", "--import-key", "public_key", metavar="FILE", help="Import this public key instead.")
+@click.option(
+    "-i",
+    "--import-key",
+    "public_key",
+    metavar="FILE",
+    help="Import this public key instead, or the public half of this private one.",
+)
 @click.pass_obj
 def command(app: App, name: str, output_file: str | None, public_key: str | None) -> None:
     """Make a key pair in EC2, or import a public key that you have.
@@ -43,12 +49,15 @@ def command(app: App, name: str, output_file: str | None, public_key: str | None
 
 
 def _public_key(path: Path) -> str:
+    """A private key's own half stays here: EC2 is told the other one."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise exception.KeyFileError(f"can not read the public key {path}: {error}") from error
     if "PRIVATE KEY" in text:
-        raise exception.KeyFileError(f"{path} is a private key", hint=f"give the public one: {path}.pub")
+        from starcluster.ssh.keys import get_public_key, read_private_key
+
+        return get_public_key(read_private_key(path))
     return text
 
 

@@ -12,6 +12,7 @@ import pytest
 from starcluster import exception
 from starcluster.cluster.volumehosts import HostWish, plan_host
 from starcluster.cluster.volumes import VolumeWish
+from starcluster.ssh.keys import generate_pem
 from tests.fakes.ec2 import FakeEc2, fake_error
 from tests.unit.commands.conftest import Run
 
@@ -40,16 +41,29 @@ def test_createkey_leaves_no_file_when_ec2_refuses(run: Run, ec2: FakeEc2, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_createkey_imports_a_public_key_but_no_private_one(run: Run, ec2: FakeEc2, tmp_path: Path) -> None:
+def test_createkey_imports_a_public_key(run: Run, ec2: FakeEc2, tmp_path: Path) -> None:
     (tmp_path / "id.pub").write_text("ssh-ed25519 AAAA me")
-    (tmp_path / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
     assert run("createkey", "mine", "-i", str(tmp_path / "id.pub")).code == 0
     pair = ec2.network.key_pair("mine")
     assert pair is not None
     assert pair.public_key == "ssh-ed25519 AAAA me"
-    refused = run("createkey", "other", "-i", str(tmp_path / "id"))
-    assert refused.code == 1
-    assert f"give the public one: {tmp_path}/id.pub" in refused.said
+
+
+def test_createkey_imports_of_a_private_key_the_public_half_only(run: Run, ec2: FakeEc2, tmp_path: Path) -> None:
+    private, public = generate_pem()
+    path = tmp_path / "id"
+    path.write_text(private)
+    path.chmod(0o600)
+    assert run("createkey", "mine", "-i", str(path)).code == 0
+    pair = ec2.network.key_pair("mine")
+    assert pair is not None
+    assert pair.public_key == public
+    path.chmod(0o644)
+    assert f"chmod 600 {path}" in run("createkey", "other", "-i", str(path)).said
+    path.write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+    path.chmod(0o600)
+    assert f"{path} is not a private key" in run("createkey", "other", "-i", str(path)).said
+    assert ec2.network.key_pair("other") is None
 
 
 def test_createkey_says_that_an_import_writes_no_file(run: Run, tmp_path: Path) -> None:
