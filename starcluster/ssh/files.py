@@ -10,7 +10,7 @@ import re
 import shlex
 import stat as stat_module
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,6 @@ from starcluster.ssh.remotefile import RemoteFile
 if TYPE_CHECKING:
 
     class _Base:
-        _label: str
-
         @property
         def sftp(self) -> paramiko.SFTPClient: ...
         def execute(self, command: str, *, ignore_exit_status: bool = False) -> list[str] | None: ...
@@ -33,22 +31,9 @@ else:
 class RemoteFiles(_Base):
     def remote_file(self, file: str, mode: str = "w") -> RemoteFile:
         """Open a file on the node; it exists from here on when opened for writing. With `b` in the mode it is bytes."""
-        with self._naming(file):
-            opened = RemoteFile(self.sftp.open(file, mode), file, self, binary="b" in mode)
+        opened = RemoteFile(self.sftp.open(file, mode), file, self, binary="b" in mode)
         self._left_open.add(opened)
         return opened
-
-    @contextlib.contextmanager
-    def _naming(self, path: str) -> Iterator[None]:
-        """What the node refuses says of which file and node, which SFTP's own errors do not."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno and not error.filename:
-                error.filename = f"{self._label}:{path}"
-            elif not error.errno:
-                error.args = (f"{error}: {self._label}:{path}",)
-            raise
 
     @cached_property
     def _left_open(self) -> weakref.WeakSet[RemoteFile]:
@@ -94,17 +79,14 @@ class RemoteFiles(_Base):
         return self._is(path, stat_module.S_IFREG)
 
     def stat(self, path: str) -> paramiko.SFTPAttributes:
-        with self._naming(path):
-            return self.sftp.stat(path)
+        return self.sftp.stat(path)
 
     def lstat(self, path: str) -> paramiko.SFTPAttributes:
-        with self._naming(path):
-            return self.sftp.lstat(path)
+        return self.sftp.lstat(path)
 
     def ls(self, path: str) -> list[str]:
         """Whole paths of what is in a folder, sorted."""
-        with self._naming(path):
-            return sorted(posixpath.join(path, name) for name in self.sftp.listdir(path))
+        return sorted(posixpath.join(path, name) for name in self.sftp.listdir(path))
 
     def glob(self, pattern: str) -> list[str]:
         """Whole paths that match, as the node's shell sees them; [] when none does."""
@@ -114,8 +96,7 @@ class RemoteFiles(_Base):
 
     def mkdir(self, path: str, mode: int = 0o755, ignore_failure: bool = False) -> None:
         try:
-            with self._naming(path):
-                self.sftp.mkdir(path, mode)
+            self.sftp.mkdir(path, mode)
         except OSError:
             if not ignore_failure:
                 raise
@@ -126,19 +107,16 @@ class RemoteFiles(_Base):
         if head and head != "/" and not self.isdir(head):
             self.makedirs(head, mode)
         if not self.isdir(path):
-            self.mkdir(path, mode)
+            self.sftp.mkdir(path, mode)
 
     def unlink(self, path: str) -> None:
-        with self._naming(path):
-            self.sftp.unlink(path)
+        self.sftp.unlink(path)
 
     def chmod(self, mode: int, path: str) -> None:
-        with self._naming(path):
-            self.sftp.chmod(path, mode)
+        self.sftp.chmod(path, mode)
 
     def chown(self, uid: int, gid: int, path: str) -> None:
-        with self._naming(path):
-            self.sftp.chown(path, uid, gid)
+        self.sftp.chown(path, uid, gid)
 
     def get_remote_file_lines(self, remote_file: str, regex: str | None = None, matching: bool = True) -> list[str]:
         """Lines of the file, with their newlines; only those that match `regex` (or do not)."""
@@ -177,9 +155,8 @@ class RemoteFiles(_Base):
             for name in sorted(os.listdir(source)):
                 self._put(os.path.join(source, name), posixpath.join(target, name))
         else:
-            with self._naming(target):
-                self.sftp.put(source, target)
-        self.chmod(stat_module.S_IMODE(os.stat(source).st_mode), target)
+            self.sftp.put(source, target)
+        self.sftp.chmod(target, stat_module.S_IMODE(os.stat(source).st_mode))
 
     def get(self, remotepaths: str | Sequence[str], localpath: str = "") -> None:
         """Copy files, folders and what matches globs from the node."""
@@ -207,8 +184,7 @@ class RemoteFiles(_Base):
             for name in self.sftp.listdir(source):
                 self._get(posixpath.join(source, name), os.path.join(target, name))
         else:
-            with self._naming(source):
-                self.sftp.get(source, target)
+            self.sftp.get(source, target)
         os.chmod(target, stat_module.S_IMODE(self.sftp.stat(source).st_mode or 0o644))
 
 

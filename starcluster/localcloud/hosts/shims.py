@@ -14,15 +14,30 @@ kill -{signal} 1
 """
 
 _SHUTDOWN = """#!/bin/sh
-# shutdown [-h|-P|-H|-r] [-k|-c] [now|+m|hh:mm]: a node of the local cloud goes down at once, whatever the time
-signal=USR1
+# shutdown [-h|-P|-H|-r|-k|-c] [now|+m|hh:mm] [WORDS]: without a time a node of the local cloud goes down at once
+signal=USR1 minutes=0 waiting=/run/localcloud/shutdown
+call_off() {
+    [ ! -e $waiting ] || kill -- "-$(cat $waiting)" 2>/dev/null
+    rm -f $waiting
+}
 for word in "$@"; do
     case "$word" in
         -r|--reboot) signal=INT ;;
-        -k|-c|--help) exit 0 ;;
+        -k|--help) exit 0 ;;
+        -c) call_off; exit 0 ;;
+        -*) ;;
+        now) break ;;
+        +*[!0-9]*|+) echo "shutdown: '$word' is no time" >&2; exit 1 ;;
+        +*) minutes=${word#+}; break ;;
+        [0-9]:[0-5][0-9]|[0-2][0-9]:[0-5][0-9])
+            minutes=$(( ($(date -d "$word" +%s) - $(date +%s) + 86400) % 86400 / 60 )); break ;;
+        *) break ;;
     esac
 done
-kill -$signal 1
+call_off
+[ "$minutes" -gt 0 ] || { kill -$signal 1; exit; }
+mkdir -p ${waiting%/*}
+setsid sh -c "echo \\$\\$ > $waiting; sleep ${minutes}m; kill -$signal 1" </dev/null >/dev/null 2>&1 &
 """
 
 _SYSTEMCTL = """#!/bin/sh

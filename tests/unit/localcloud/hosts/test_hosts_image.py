@@ -2,6 +2,9 @@
 
 import ast
 import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,6 +94,60 @@ def test_every_shim_is_a_program_of_its_language(python: str | None) -> None:
         else:
             assert first == "#!/bin/sh", path
             subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+
+
+@pytest.fixture
+def shutdown(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """The node's shutdown, which sends its signal into a file; what is in there, and what it waits for."""
+    text = shims.texts(None)["/sbin/shutdown"].replace("/run/localcloud", str(tmp_path / "run"))
+    program = tmp_path / "shutdown"
+    program.write_text(text.replace("kill -$signal 1", f"echo $signal >> {tmp_path}/sent"))
+    sent, waiting = tmp_path / "sent", tmp_path / "run" / "shutdown"
+
+    def call(*words: str) -> str:
+        subprocess.run(["sh", str(program), *words], check=True, timeout=10)
+        if sent.exists():
+            return sent.read_text().strip()
+        if words == ("-c",):
+            return "nothing" if waiting.exists() else "called off"
+        for _ in range(200):
+            if waiting.exists() and waiting.read_text():
+                group = waiting.read_text().strip()
+                words_of = ["ps", "-o", "args=", "--sid", group]
+                told = subprocess.run(words_of, capture_output=True, text=True, check=False)
+                slept = [line for line in told.stdout.splitlines() if line.startswith("sleep")]
+                if slept:
+                    return slept[0]
+            time.sleep(0.05)
+        return "nothing"
+
+    yield call
+    subprocess.run(["sh", str(program), "-c"], check=True, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("words", "does"),
+    [
+        (("-h", "now"), "USR1"),
+        ((), "USR1"),
+        (("-r", "now", "words"), "INT"),
+        (("-P", "+0"), "USR1"),
+        (("-h", "+235", "a", "dead", "man's", "switch"), "sleep 235m"),
+    ],
+)
+def test_shutdown_heeds_its_time(shutdown: Callable[..., str], words: tuple[str, ...], does: str) -> None:
+    assert shutdown(*words) == does
+
+
+def test_shutdown_at_a_time_of_the_day_is_within_a_day(shutdown: Callable[..., str]) -> None:
+    later = datetime.now() + timedelta(hours=2, minutes=1)
+    assert shutdown("-h", f"{later:%H:%M}") in ("sleep 120m", "sleep 121m")
+
+
+def test_shutdown_is_called_off_and_put_off(shutdown: Callable[..., str]) -> None:
+    assert shutdown("+10") == "sleep 10m"
+    assert shutdown("+20") == "sleep 20m"
+    assert shutdown("-c") == "called off"
 
 
 def test_dangerous_capabilities_are_not_kept() -> None:
