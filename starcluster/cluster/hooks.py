@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import traceback
@@ -127,7 +128,18 @@ def _told(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], error: Base
     if isinstance(error, exception.ThreadPoolException):
         lines = [f"{job}: {_one(failure, plugin)}" for failure, _, job in error.exceptions]
         return "\n".join([what + ":", *lines])
-    return f"{what}: {_one(error, plugin)}"
+    return f"{what}: {_misfit(plugin, hook, arguments, error) or _one(error, plugin)}"
+
+
+def _misfit(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], error: BaseException) -> str:
+    """That the hook can not be called as StarCluster calls it; "" where it was."""
+    if not isinstance(error, TypeError) or traceback.extract_tb(error.__traceback__)[-1].filename != __file__:
+        return ""
+    takes, given = (inspect.signature(getattr(one, hook)) for one in (type(plugin), ClusterSetup))
+    code = getattr(inspect.unwrap(getattr(type(plugin), hook)), "__code__", None)
+    place = f" ({code.co_filename} line {code.co_firstlineno})" if code else ""
+    names = ", ".join(list(given.parameters)[: len(arguments) + 1])
+    return f"it takes ({', '.join(takes.parameters)}), and is given ({names}): was it written for a fork?{place}"
 
 
 def _one(error: BaseException, plugin: ClusterSetup) -> str:

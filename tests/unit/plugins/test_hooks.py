@@ -54,6 +54,22 @@ def test_a_failure_with_a_file_names_its_node() -> None:
         run_hook(Maker(), "run", ())
 
 
+def test_a_hook_that_takes_other_arguments_is_told_of() -> None:
+    class Fork(ClusterSetup):
+        def run(self, nodes, master, user, user_id, shell, volumes):  # type: ignore[no-untyped-def, override]
+            """Never called."""
+
+        def on_restart(self, nodes, *rest):  # type: ignore[no-untyped-def, override]
+            return len(nodes, rest)
+
+    takes = r"takes \(self, nodes, master, user, user_id, shell, volumes\)"
+    given = r"is given \(self, nodes, master, user, user_shell, volumes\)"
+    with pytest.raises(exception.PluginError, match=rf"{takes}, and {given}.*test_hooks\.py line"):
+        run_hook(Fork(), "run", (1, 2, 3, 4, 5))
+    with pytest.raises(exception.PluginError, match=r"TypeError: len\(\) takes exactly one argument"):
+        run_hook(Fork(), "on_restart", (1, 2, 3, 4, 5))
+
+
 def test_failures_on_several_nodes_are_all_told() -> None:
     class Many(ClusterSetup):
         def run(self, *args: object) -> None:  # type: ignore[override]
