@@ -44,7 +44,9 @@ def plugins_folder() -> Path:
 def own_folders() -> list[str]:
     """The plugin folder first, as on Python's path."""
     ours = Path(__file__).resolve().parents[2]
-    named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    words = os.environ.get("PYTHONPATH", "")
+    # as Python's path has them: an empty one is where we are, and `plugins/` has no slash there
+    named = [os.path.abspath(path) for path in words.split(os.pathsep)] if words else []
     known = {*_installations(), ours}
     return [
         *_more,
@@ -93,9 +95,15 @@ class Finder:
         spec = PathFinder.find_spec(name, path if path is not None else [one for one in folders if one in sys.path])
         if spec is None or not spec.origin or type(spec.loader) is not SourceFileLoader:
             return None
-        if path is not None and not any(is_below(spec.origin, folder) for folder in folders):
+        if path is not None and not _is_own(spec.origin, folders):
             return None
         return _spec(name, spec)
+
+
+def _is_own(file: str, folders: Sequence[str]) -> bool:
+    """In one of the user's folders, and not of an installation that lies in it, such as ~/.venv."""
+    below = any(is_below(file, folder) for folder in folders)
+    return below and not any(is_below(os.path.realpath(file), str(folder)) for folder in _installations())
 
 
 def is_below(file: str, folder: str) -> bool:

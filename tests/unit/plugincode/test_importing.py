@@ -105,6 +105,42 @@ def test_folders_of_pythonpath_are_the_users_own(folder: Path, tmp_path: Path, m
     assert importlib.import_module("pythonpath_old")
 
 
+@pytest.mark.parametrize("written", ["mine", "mine/", "{}/mine/", "./mine/../mine"])
+def test_pythonpath_may_be_written_in_any_way(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "pythonpath_old.py").write_text("print 'x'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path / "mine"))  # as Python itself writes it there
+    monkeypatch.setenv("PYTHONPATH", written.format(tmp_path))
+    assert importlib.import_module("pythonpath_old")
+
+
+def test_an_empty_word_of_pythonpath_is_where_we_are(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pythonpath_old.py").write_text("print 'x'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{os.pathsep}/nonexistent")
+    assert importlib.import_module("pythonpath_old")
+
+
+def test_an_installation_in_the_users_folder_is_none_of_his(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "venv" / "site-packages" / "installed_there"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text("import urllib2\n")
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(importing, "_installations", lambda: frozenset({package.parent.resolve()}))
+    with pytest.raises(ModuleNotFoundError, match="urllib2"):
+        importlib.import_module("installed_there.part")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
