@@ -1,5 +1,5 @@
-"""StarCluster's name for what is in starcluster.aws: plugins meet it as node.ec2."""
+"""StarCluster's name for what is in starcluster.library: programs make one with keys of their own."""
 
-from starcluster.aws.easyec2 import EasyEC2
+from starcluster.library.ec2 import EasyEC2
 
 __all__ = ["EasyEC2"]

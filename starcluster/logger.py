@@ -129,6 +129,11 @@ def machines() -> TextIO:
     return console.machines or sys.stdout
 
 
+def get_starcluster_logger() -> logging.Logger:
+    """Under the name by which programs ask for it."""
+    return log
+
+
 def configure_sc_logging(use_syslog: bool = False) -> None:
     """Plugins that bring programs of their own call it; the log is ready as soon as it is imported."""
 

@@ -6,6 +6,7 @@ Every method raises only exception.AWSError and its kinds.
 from __future__ import annotations
 
 from starcluster.aws.api import Access, Api
+from starcluster.aws.easyaccount import EasyAccount
 from starcluster.aws.easyec2 import EasyEC2, Region
 from starcluster.aws.images import Images
 from starcluster.aws.instances import Instances
@@ -19,7 +20,7 @@ from starcluster.aws.volumes import Volumes
 from starcluster.clock import Clock
 
 
-class Ec2(EasyEC2):
+class Ec2(EasyEC2, EasyAccount):
     def __init__(self, cloud: Access) -> None:
         self.cloud = cloud
         self.api = Api(cloud)

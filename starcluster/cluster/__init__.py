@@ -1,0 +1,7 @@
+"""What a cluster is made of; programs find StarCluster's own names here too."""
+
+from starcluster.oldnames import look_up
+
+
+def __getattr__(name: str) -> object:
+    return look_up(__name__, name)

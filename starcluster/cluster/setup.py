@@ -152,7 +152,7 @@ def forget_node(cluster: Cluster, alias: str) -> None:
 def run_plugin(cluster: Cluster, plugin: ClusterSetup) -> None:
     """runplugin: the `run` hook of one plugin on a cluster that is wholly up."""
     cluster.running_master()
-    why = _not_up(cluster)
+    why = why_not_up(cluster)
     if why:
         raise exception.ClusterNotRunning(
             f"cluster '{cluster.tag}' is not wholly up: {why}",
@@ -161,7 +161,7 @@ def run_plugin(cluster: Cluster, plugin: ClusterSetup) -> None:
     run_hook(plugin, "run", cluster.hook_arguments())
 
 
-def _not_up(cluster: Cluster) -> str:
+def why_not_up(cluster: Cluster) -> str:
     """Nodes that do not run, requests that are still open, or nodes that let nobody in; "" when all is well."""
     down = [node.alias for node in cluster.nodes if not node.is_running()]
     if down:

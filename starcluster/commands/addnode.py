@@ -69,7 +69,7 @@ def command(
     if no_create:
         joined = adding.set_up_again(cluster, wanted)
     else:
-        _refuse_taken(cluster, wanted)
+        refuse_taken(cluster, wanted)
         wish = _wish(settings, keep=keep_failed)
         joined = adding.add(cluster, wanted or cluster.free_aliases(num_nodes), wish)
     log.info("Cluster %s has %s", tag, counted(len(cluster.load().nodes), "node"))
@@ -132,7 +132,7 @@ def check_aliases(tag: str, aliases: Sequence[str], count: int) -> None:
             names.check_alias(alias)
 
 
-def _refuse_taken(cluster: Cluster, aliases: Sequence[str]) -> None:
+def refuse_taken(cluster: Cluster, aliases: Sequence[str]) -> None:
     taken = {names.fold(node.alias) for node in cluster.nodes}
     for alias in aliases:
         if names.fold(alias) in taken:

@@ -53,7 +53,7 @@ def command(
     if names.fold(f"{tag}-{names.MASTER}") in map(names.fold, aliases):
         raise _no_master(tag)
     cluster = app.clusters.get(tag)
-    nodes = [_named(cluster, alias) for alias in aliases] if aliases else _last(cluster, num_nodes)
+    nodes = [_named(cluster, alias) for alias in aliases] if aliases else last_workers(cluster, num_nodes)
     if any(node.is_master() for node in nodes):
         raise _no_master(tag)
     if not confirmed(f"Remove {', '.join(node.alias for node in nodes)} from {tag}", sure=confirm):
@@ -100,7 +100,7 @@ def _count_costs(app: App, tag: str, aliases: list[str]) -> None:
         log.debug("the costs are not counted: %s", error)
 
 
-def _last(cluster: Cluster, count: int) -> list[Node]:
+def last_workers(cluster: Cluster, count: int) -> list[Node]:
     """The numbered workers with the highest numbers, the last first; named nodes are removed by name only."""
     workers = [node for node in cluster.workers if names.is_numbered(node.alias.rpartition("-")[2])]
     if len(workers) < count:

@@ -1,12 +1,7 @@
-"""The user's config; and, when they are asked for, the names that old plugins import from here."""
+"""The user's config; programs find StarCluster's own names here too."""
 
-import importlib
-from typing import Any
-
-_OLD = ("StarClusterConfig", "get_config", "get_easy_ec2", "get_easy_s3")
+from starcluster.oldnames import look_up
 
 
-def __getattr__(name: str) -> Any:
-    if name in _OLD:
-        return getattr(importlib.import_module("starcluster.oldconfig"), name)  # it stands above this package
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    return look_up(__name__, name)

@@ -79,11 +79,11 @@ NAMES = {
 }
 
 
-def documented() -> dict[str, dict[str, str]]:
+def documented(document: Path = DOC) -> dict[str, dict[str, str]]:
     """Section -> name -> signature, "" of what is not called, as the document's tables have them."""
     found: dict[str, dict[str, str]] = {}
     section = ""
-    for line in DOC.read_text(encoding="utf-8").splitlines():
+    for line in document.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             section = line[3:]
         elif row := _ROW.match(line):
