@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,46 +21,60 @@ Names = dict[str, Any]
 _BANNER = """\
 Python {version}, with this of starcluster:
 
-    cfg   the config: cfg.template(), cfg.keys, cfg.globals
-    cm    the clusters: cm.all(), cm.get("mycluster").nodes, .master_node.ssh.execute("uptime")
+    cfg   the config: cfg.clusters, cfg.keys, cfg.globals, cfg.get_cluster_template("mytemplate", "mycluster").start()
+    cm    the clusters: cm.get_clusters(), cm.get_cluster("mycluster").nodes, .master_node.ssh.execute("uptime")
     ec2   EC2: ec2.instances.find(), ec2.spot, ec2.volumes, ec2.snapshots, ec2.images
     s3    S3: s3.buckets(), s3.objects("mybucket")
 """
 _CLIENT = "    rc    the ipyparallel client of {tag}: rc.ids, rc[:].map_sync(f, values)\n"
 _HISTORY_LINES = 10_000
+_MODULES = "awsutils cluster clustersetup config exception logger node sshutils static utils".split()
 
 
 @click.command()
+@click.argument("words", metavar="[WORD]...", nargs=-1)
 @click.option("-p", "--ipcluster", metavar="TAG", help="With a client of the cluster's IPython engines, called rc.")
 @click.pass_obj
-def command(app: App, /, *, ipcluster: str | None) -> int:
+def command(app: App, /, *, words: tuple[str, ...], ipcluster: str | None) -> int:
     """Open a Python shell with the config, the clusters, EC2 and S3 in it: IPython where it is installed.
 
-    Where stdin is no terminal the program that comes from it is run; its exit status is ours.
+    Where stdin is no terminal the program that comes from it is run, be it Python 2; it finds the words in sys.argv,
+    and its exit status is ours.
 
     \b
     Examples:
       starcluster shell
       echo 'print([node.alias for node in cm.get("mycluster").nodes])' | starcluster shell
+      starcluster shell mycluster < program.py
     """
-    names: Names = {"cfg": app.config, "cm": app.clusters, "ec2": app.ec2, "s3": app.ec2.objects}
+    names = _names(app)
     banner = _BANNER.format(version=sys.version.split()[0])
     if ipcluster:
         names["rc"] = _client(app, ipcluster)
         banner += _CLIENT.format(tag=ipcluster)
     if not sys.stdin.isatty():
-        return run_program(sys.stdin.read(), names)
+        return run_program(sys.stdin.read(), names, words)
     _open(names, banner)
     return 0
 
 
-def run_program(text: str, names: Names) -> int:
+def _names(app: App) -> Names:
+    """What StarCluster's shell had in it: what a program has that imports starcluster, and the modules themselves."""
+    modules = {name: importlib.import_module(f"starcluster.{name}") for name in _MODULES}
+    cfg = modules["config"].StarClusterConfig(app=app)
+    return {**modules, "cfg": cfg, "cm": cfg.get_cluster_manager(), "ec2": app.ec2, "s3": app.ec2.objects}
+
+
+def run_program(text: str, names: Names, words: Sequence[str] = ()) -> int:
     """Run a program; 0, what it gave to sys.exit, or 1 with a traceback on stderr."""
     import traceback
 
+    from starcluster.plugincode.importing import program_code
+
     space = {"__name__": "__main__", **names}
+    sys.argv[1:] = ["shell", *words]
     try:
-        exec(compile(text, "<stdin>", "exec"), space)  # it is the user's own, as `python -` is
+        exec(program_code(text, "<stdin>", space), space)  # it is the user's own, as `python -` is
     except SystemExit as end:
         if isinstance(end.code, str):
             click.echo(end.code, err=True)

@@ -154,8 +154,32 @@ class Python2Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         code = self.get_code(module.__name__)
         _tell_if_fresh(self.path)
-        module.__dict__["__builtins__"] = {**vars(builtins), **python2.BUILTINS, "__import__": _import}
+        module.__dict__["__builtins__"] = _builtins()
         exec(code, module.__dict__)
+
+
+def _builtins() -> dict[str, Any]:
+    return {**vars(builtins), **python2.BUILTINS, "__import__": _import}
+
+
+def program_code(text: str, file: str, space: dict[str, Any]) -> CodeType:
+    """The code of a program that is to run with these names, to which Python 2's builtins come if it is in that.
+
+    SyntaxError, as Python 3 tells it, for what neither of them knows.
+    """
+    told: SyntaxError | None = None
+    try:
+        code = compile(text, file, "exec", dont_inherit=True)
+        if decide(text).language is Language.PYTHON3:
+            return code
+    except SyntaxError as error:
+        told = error
+    try:
+        old = compile_converted(convert(text, file), file)
+    except exception.PluginError as error:
+        raise told or error from None
+    space["__builtins__"] = _builtins()
+    return old
 
 
 def _import(

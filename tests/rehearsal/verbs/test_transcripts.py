@@ -85,6 +85,25 @@ def test_completion_and_shell(stage: Stage) -> None:
     subprocess.run(["bash", "-n"], input=lines, text=True, check=True)
     program = 'node = cm.get("demo").get_node("node001"); print(node.ssh.execute("hostname"), s3.buckets())'
     assert stage.starcluster("shell", input=program).stdout == "['node001'] []\n"
+    assert stage.starcluster("shell", "demo", "8081", input=OLD_PROGRAM).stdout == "True True\nnode001\n"
+
+
+# Old scripts open a port so: Python 2, StarCluster's names, words behind `shell`.
+OLD_PROGRAM = """
+import sys
+tag, port = sys.argv[2], int(sys.argv[3])
+cluster = config.get_config().get_cluster_manager().get_cluster(tag, require_keys=False)
+group = cluster.cluster_group
+if not cluster.ec2.has_permission(group, "tcp", port, port, "0.0.0.0/0"):
+    group.authorize("tcp", port, port, "0.0.0.0/0")
+print cluster.is_cluster_up(), cluster.ec2.has_permission(cluster.cluster_group, "tcp", port, port, "0.0.0.0/0")
+try:
+    cluster.ssh_to_node("node001", user="root", command="hostname")
+    cm.get_cluster("nosuch").ssh_to_master()
+except exception.ClusterDoesNotExist, e:
+    sys.exit(0)
+sys.exit("no error")
+"""
 
 
 # -- what there is

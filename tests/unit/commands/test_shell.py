@@ -25,6 +25,7 @@ def program(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     def call(text: str, *words: str):
         monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        monkeypatch.setattr("sys.argv", ["starcluster"])
         return run("shell", *words)
 
     return call
@@ -48,6 +49,29 @@ print(cm.get_cluster("demo", require_keys=False), cm.get_clusters(load_receipt=F
 
 def test_the_config_is_shown_in_short(program, tmp_path: Path) -> None:
     assert program("print(cfg)").out == f"<Config: {tmp_path}/config (CLOUD = local, templates: none)>\n"
+
+
+OLD = """
+import sys
+print "%s of" % sys.argv[1], sys.argv[0].rsplit("/", 1)[-1]
+cfg = config.StarClusterConfig(); cfg.load()
+try:
+    cm.get_cluster(sys.argv[2]).start()
+except exception.ClusterDoesNotExist, e:
+    print e.msg, {}.has_key("a"), cfg.globals.get("cloud")
+"""
+
+
+def test_a_program_may_be_python_2_with_words_and_starclusters_modules(program, ec2: FakeEc2) -> None:
+    result = program(OLD, "gone")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == "shell of starcluster\ncluster 'gone' does not exist False local\n"
+
+
+def test_what_neither_python_knows_is_told_as_python_3_tells_it(program) -> None:
+    result = program("print(1\nx = = 2\n")
+    assert result.code == 1
+    assert "SyntaxError: '(' was never closed" in result.err
 
 
 @pytest.mark.parametrize(
