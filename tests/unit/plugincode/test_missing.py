@@ -15,7 +15,7 @@ from starcluster import exception, pluginloader
     [
         ("import no_such_package.api\n", "named 'no_such_package'", f"{sys.executable} -m pip install no_such"),
         ("import boto.ec2\n", "No module named 'boto'", "boto3 is its successor"),
-        ("from starcluster import optcomplete\n", "cannot import name 'optcomplete'", "docs/plugin-api.md tells"),
+        ("from starcluster import nonesuch\n", "cannot import name 'nonesuch'", "docs/plugin-api.md tells"),
         ("from json import no_such_name\n", "cannot import name 'no_such_name'", "plugins of your own lie in"),
     ],
 )
