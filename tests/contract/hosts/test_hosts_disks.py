@@ -120,7 +120,8 @@ def test_what_cannot_be_is_refused(rig, pair, volume) -> None:
 def test_a_volume_stays_with_a_node_that_is_rebooted_or_stopped(rig, volume) -> None:
     rig.boot("i-server")
     rig.hosts.attach("i-server", volume, device="/dev/sdf")
-    rig.ok("i-server", f"mkfs.ext4 -q {by_id(volume)} && echo '{by_id(volume)} /home ext4 defaults 0 2' >> /etc/fstab")
+    rig.ok("i-server", f"mkfs.ext4 -q {by_id(volume)}")
+    keep_in_fstab(rig, volume)
     rig.ok("i-server", "mount -a && echo mine > /home/file")
     rig.hosts.reboot("i-server")
     assert rig.hosts.wait_ready("i-server", timeout=30)
@@ -135,7 +136,7 @@ def test_sudden_death_takes_what_was_never_synced(rig, pair, volume) -> None:
     rig.boot("i-dying")
     rig.hosts.attach("i-dying", volume, device="/dev/sdf")
     rig.ok("i-dying", f"mkfs.ext4 -q {by_id(volume)} && mount {by_id(volume)} /home && sync -f /home")
-    rig.ok("i-dying", "sync -f /root")
+    rig.ok("i-dying", "rm -f /root/unsynced; sync -f /root")
     rig.ok("i-dying", f'python3 -c "{WRITE}"; echo unsynced > /root/unsynced')
     rig.hosts.crash("i-dying")
     rig.hosts.attach(pair[0], volume, device="/dev/sdf")
@@ -243,7 +244,9 @@ def test_a_mount_fails_when_its_server_dies_and_the_volume_is_free(rig, pair, vo
 
 
 def keep_in_fstab(rig, volume: str) -> None:
-    rig.ok("i-server", f"echo '{by_id(volume)} /home ext4 defaults 0 2' >> /etc/fstab")
+    """And no volume of another test's."""
+    line = f"{by_id(volume)} /home ext4 defaults 0 2"
+    rig.ok("i-server", f"sed -i '\\|{BY_ID}|d' /etc/fstab; echo '{line}' >> /etc/fstab")
 
 
 def test_exports_and_fstab_come_back_with_a_reboot(rig, pair, volume) -> None:

@@ -78,6 +78,7 @@ def test_swap_and_bpf_are_out_of_reach(rig, node) -> None:
 
 def test_ordinary_administration_works(rig, node) -> None:
     rig.ok(node, "useradd -m -s /bin/bash ada && su - ada -c 'touch ~/mine' && test $(stat -c %U ~ada/mine) = ada")
+    rig.ok(node, "userdel -r ada 2>/dev/null && test ! -e /home/ada")
     rig.ok(node, "printf '#!/bin/sh\\necho hello\\n' > /usr/bin/greet && chmod +x /usr/bin/greet")
     assert rig.ok(node, "greet", user="ubuntu") == "hello"
     assert not Path("/usr/bin/greet").exists()
@@ -97,7 +98,7 @@ def test_nothing_leaves_the_machine(rig, node) -> None:
 
 
 def test_dials_end_as_over_a_real_network(rig, node) -> None:
-    with rig.hosts.connect("127.77.0.11", 22) as sock:
+    with rig.hosts.connect(rig.spec(node).public_ip, 22) as sock:
         assert sock.recv(8) == b"SSH-2.0-"
     with pytest.raises(ConnectionRefusedError):
         rig.hosts.connect(rig.spec(node).private_ip, 2222)
