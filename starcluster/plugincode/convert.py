@@ -78,6 +78,7 @@ def convert(text: str, file: str, neighbours: Neighbours | None = None) -> Conve
 
 
 def _refactored(tool: RefactoringTool, text: str, file: str) -> Any:
+    from fissix.pgen2 import token
     from fissix.pgen2.parse import ParseError
     from fissix.pgen2.tokenize import TokenError
 
@@ -86,6 +87,7 @@ def _refactored(tool: RefactoringTool, text: str, file: str) -> Any:
     except ParseError as error:
         line, found = min(error.context[1][0], max(text.count("\n") - 1, 1)), (error.value or "").strip()
         why = f"{found!r} is not expected there" if found else "something is missing"
+        why = "it is indented, and nothing begins a block there" if error.type == token.INDENT else why
         raise _refuse(file, text, line, why) from error
     except TokenError as error:
         line = min(error.args[1][0], max(text.count("\n") - 1, 1))

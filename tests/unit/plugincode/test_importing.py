@@ -148,6 +148,10 @@ def test_an_installation_in_the_users_folder_is_none_of_his(
             b"x = 1\nprint 'a' 'b' c\n",
             r"plugin 'bad': .*bad_file\.py line 2 is not valid Python 2: 'c' is not expected",
         ),
+        (
+            b"def f():\n    print 1\nx\n    print 2\n",
+            r"plugin 'bad': .*bad_file\.py line 4 is not valid Python 2: it is indented, .*: print 2$",
+        ),
         (b"# python3\nprint 'x'\n", r"plugin 'bad' is not valid Python: .*bad_file\.py line 2"),
         (b"x = 1\ny = '\xff'\n", r"bad_file\.py line 2 holds a byte that is not utf-8"),
         (b"import nowhere_to_be_found\nprint 1\n", r"No module named 'nowhere_to_be_found' \(.*bad_file\.py line 1\)"),
