@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from starcluster import exception, names
 from starcluster.clock import Clock, wait_until
@@ -25,6 +25,7 @@ AHEAD = 0  # the number of the attempt that is nothing but the setup command
 _NOTHING = ":"
 _SETUP_LIMIT = 7200.0  # EC2's seconds until a setup command that goes on is looked at as a failed try
 _SETUP_PAUSE = 2.0
+Reason = TypeVar("Reason", bound=exception.AWSError)
 
 
 class Machines(Protocol):
@@ -135,14 +136,15 @@ class SetUps:
         }
 
     def _failed(self, instance: Instance, wish: Wish, error: Exception, trouble: str) -> None:
-        failures = self.memory.set_up_failures.get(instance.id, 0) + 1
+        of_the_cloud = _reason(error, exception.TransientError) is not None  # the next machine would meet it too
+        failures = self.memory.set_up_failures.get(instance.id, 0) + (not of_the_cloud)
         self.memory.set_up_failures[instance.id] = failures
         told = str(error).splitlines()
         why = self.memory.set_up_errors[instance.id] = told[0] if told else repr(error)
         words = f"the set-up of {instance.id} failed: {why}"
         self.memory.back_off(trouble, words)
         self.journal.add(wish.name, "set-up-failed", instance=instance.id, error=str(error), times=failures)
-        refusal = _refusal(error)
+        refusal = _reason(error, exception.UserMustAct)
         if refusal is not None:
             end = f"it still runs and costs: starcluster removenode {wish.cluster} {wish.name} ends it"
             self.memory.complain(names.fold(wish.name), "\n".join(filter(None, [words, refusal.hint, end])))
@@ -150,9 +152,12 @@ class SetUps:
         log.debug("%s: set-up", wish.name, exc_info=error)
 
 
-def _refusal(error: BaseException | None) -> exception.UserMustAct | None:
-    """What only the user can put right; a plugin's error has it as its cause."""
-    while error is not None and not isinstance(error, exception.UserMustAct):
+def _reason(error: BaseException | None, kind: type[Reason]) -> Reason | None:
+    """What of that kind led to the error; a plugin's error has it as its cause, and that may be several jobs' errors."""
+    while error is not None and not isinstance(error, kind):
+        if isinstance(error, exception.ThreadPoolException):
+            found = (_reason(one, kind) for one, _, _ in error.exceptions)
+            return next((one for one in found if one is not None), None)
         error = error.__cause__
     return error
 

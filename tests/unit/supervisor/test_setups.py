@@ -50,3 +50,23 @@ def test_what_may_pass_is_tried_again(scene: Scene) -> None:
     assert driver.sites[0].holds == {}
     assert scene.machines.fail_set_up == []
     assert scene.agent().ran
+
+
+THROTTLED = exception.TransientError("can not list volumes: Request limit exceeded.", code="RequestLimitExceeded")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(of_plugin(THROTTLED), id="of a plugin"),
+        pytest.param(of_plugin(exception.ThreadPoolException("x", [(THROTTLED, "", "mynode")])), id="of its jobs"),
+    ],
+)
+def test_a_machine_is_not_given_up_for_what_ec2_refuses(scene: Scene, error: Exception) -> None:
+    """The next one would be refused the same, and cost as much again."""
+    scene.machines.fail_set_up = [error] * 12
+    driver = scene.driver(wish())
+    scene.rounds(driver, 60, pause=60)
+    assert scene.machines.fail_set_up == []
+    assert len(scene.nodes()) == 1
+    assert scene.agent().ran == [1]
