@@ -153,7 +153,7 @@ class SetUps:
 
 
 def _reason(error: BaseException | None, kind: type[Reason]) -> Reason | None:
-    """What of that kind led to the error; a plugin's error has it as its cause, and that may be several jobs' errors."""
+    """What of that kind led to the error: a plugin's error has it as its cause, which may be several jobs' errors."""
     while error is not None and not isinstance(error, kind):
         if isinstance(error, exception.ThreadPoolException):
             found = (_reason(one, kind) for one, _, _ in error.exceptions)
