@@ -17,6 +17,7 @@ from starcluster.plugincode.tree import nodes_of as _nodes
 
 _NOW_KEYWORDS = {"async", "await", "nonlocal"}
 _OCTAL = re.compile(r"^0\d*[1-7]\d*$")
+_ESCAPES = "\n\\'\"abfnrtv01234567x"  # what may stand after a backslash
 _FLOAT = re.compile(r"^(?:\d+\.\d*|\.\d+|\d+(?=[eEjJ]))")
 
 
@@ -169,20 +170,23 @@ def _literals(tree: Any) -> None:
 
 
 def today(literal: str, *, unicode_literals: bool = False) -> str:
-    """A string literal of Python 2 that means the same now: in plain ones \\u, \\U and \\N were no escapes."""
+    """A string literal of Python 2 that means the same now: in plain ones \\u, \\U and \\N were no escapes.
+
+    What never was one, such as \\$, is written out: later Pythons warn of it.
+    """
     prefix = re.split("['\"]", literal, maxsplit=1)[0].lower()
     rest = literal[len(prefix) :]
     if prefix == "ur":
         return "r" + re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), rest)
-    if prefix == "u":
-        return rest
+    if prefix == "u" or (prefix == "" and unicode_literals):
+        return _written_out(rest, _ESCAPES + "uUN")
     if prefix == "br":
         return "r" + rest
-    if prefix == "b" or (prefix == "" and not unicode_literals):
-        return re.sub(
-            r"\\(.)", lambda found: rf"\\{found[1]}" if found[1] in "uUN" else found[0], rest, flags=re.DOTALL
-        )
-    return literal
+    return _written_out(rest, _ESCAPES) if prefix in ("", "b") else literal
+
+
+def _written_out(text: str, escapes: str) -> str:
+    return re.sub(r"\\(.)", lambda found: found[0] if found[1] in escapes else "\\" + found[0], text, flags=re.DOTALL)
 
 
 # --- exceptions

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,25 @@ def test_files_and_servers_are_read_as_text(tmp_path: Path) -> None:
     assert [len(line) for line in names["x"][0]] == [3, 1]
     assert (names["y"], len(names["x"][1])) == (("5", [4, 1]), 2)
     assert (tmp_path / "out").read_bytes() == (tmp_path / "page").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("literal", "value"),
+    [
+        (r"'sed s/\/bin\/sh/\$x/ \; \(\s+\)\\1'", r"sed s/\/bin\/sh/\$x/ \; \(\s+\)\1"),
+        (r"""'\t\x41\101\n\'\"\\'""", "\tAA\n'\"\\"),
+        (r"'\u0041\N\U\8'", r"\u0041\N\U\8"),
+        (r"u'\u0041\N{DIGIT ONE}\$'", r"A1\$"),
+        (r"b'\$\t'", "\\$\t"),
+        (r"r'\$\\'", r"\$\\"),
+        ("'''a\\\nb\\d'''", "ab\\d"),
+    ],
+)
+def test_backslashes_mean_what_they_meant_and_no_python_warns_of_them(literal: str, value: str) -> None:
+    text = convert(f"x = {literal}", "plugin.py").text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ast.literal_eval(text.removeprefix("x = ")) == value
 
 
 def test_files_of_python_2_are_run(tmp_path: Path) -> None:
