@@ -89,7 +89,7 @@ class Accounts(Hosts):
             f'  if [ "$now" = "$wanted" ] || [ "$wanted" = ":" ]; then usermod -s "$shell" {user}; return 0; fi\n'
             f"  userdel {user} >/dev/null 2>&1 || true\n"
             "fi\n"
-            + _make_group(name, gid)
+            + _make_group(name, uid, gid)
             + f'mkdir -p /home\nuseradd {options} -g "$group" -d /home/{user} -M -s "$shell" {user}\n'
             f"if [ ! -d /home/{user} ]; then\n"
             f"  cp -r /etc/skel /home/{user} 2>/dev/null || mkdir -p /home/{user}\n"
@@ -173,11 +173,12 @@ class Accounts(Hosts):
                     file.chmod(mode)
 
 
-def _make_group(name: str, gid: int | None) -> str:
-    """Lines that set $group to the user's group, made if missing."""
+def _make_group(name: str, uid: int | None, gid: int | None) -> str:
+    """Lines that set $group to the user's group, made if missing: with the user's number where no other is wanted."""
     quoted = shlex.quote(name)
     if gid is None:
-        return f"getent group {quoted} >/dev/null || groupadd {quoted}\ngroup={quoted}\n"
+        numbered = f"groupadd -g {uid} {quoted} 2>/dev/null || " if uid is not None else ""
+        return f"getent group {quoted} >/dev/null || {numbered}groupadd {quoted}\ngroup={quoted}\n"
     return (
         f"if ! getent group {gid} >/dev/null; then\n"
         f"  if getent group {quoted} >/dev/null; then groupmod -g {gid} {quoted}; else groupadd -g {gid} {quoted}; fi\n"

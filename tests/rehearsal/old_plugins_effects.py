@@ -21,6 +21,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         "/home/sgeadmin\nann\nben\nscientists\nscientists\nscientists\nNone\nann,ben",
     ),
     ("start", "node001", "id ann", r"uid=3000\(ann\) gid=3000\(ann\) groups=3000\(ann\),\d+\(scientists\)"),
+    ("start", "master", "id licences", r"uid=2901\(licences\) gid=2901\(licences\) groups=2901\(licences\)"),
     ("start", "master", "id passing", ".*no such user"),
     (
         "start",

@@ -19,6 +19,7 @@ class Accounts(ClusterSetup):
                 if node.getpwnam(name) is None:
                     node.add_user(name, uid=first + offset, gid=first + offset, shell='bash')
                 node.add_user_to_group(name, self.group)
+            node.add_user('licences', 2901)
         master.add_user('passing')
         users = master.get_user_map()
         if not users.has_key('passing'):
