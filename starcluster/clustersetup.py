@@ -109,20 +109,20 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
     _master: Node | None = None
     _volumes: Volumes = {}
 
-    def __init__(
-        self,
-        disable_threads: bool = False,
-        num_threads: int = 20,
-        introduce: bool = True,
-        stands_by: bool = False,
-    ) -> None:
+    def __init__(self, disable_threads: bool = False, num_threads: int = 20) -> None:
+        """Of a plugin without a constructor of its own these are settings."""
+        self._disable_threads, self._num_threads = disable_threads, num_threads
+        self._nodes = []
+
+    @classmethod
+    def of_added_node(cls, *, introduce: bool, stands_by: bool = False) -> DefaultClusterSetup:
         """`introduce`: let the other workers know of a node that is added; else the caller does.
 
         `stands_by`: the added node's alias is still another machine's, so nobody is told of it.
         """
-        self._introduce, self._stands_by = introduce, stands_by
-        self._disable_threads, self._num_threads = disable_threads, num_threads
-        self._nodes = []
+        setup = cls()
+        setup._introduce, setup._stands_by = introduce, stands_by
+        return setup
 
     @property
     def master(self) -> Node:

@@ -100,7 +100,7 @@ def set_up_node(
     progress("ssh up")
     cluster.load()  # others may have come up while this one booted
     arguments = (node, *cluster.hook_arguments([*_ready_beside(cluster, node), node]))
-    DefaultClusterSetup(introduce=introduce).on_add_node(*arguments)
+    DefaultClusterSetup.of_added_node(introduce=introduce).on_add_node(*arguments)
     progress("mounted /home")
     for plugin in cluster.plugins:
         run_hook(plugin, "on_add_node", arguments)
@@ -126,7 +126,7 @@ def prepare_node(cluster: Cluster, node: Node, *, plugins: bool, progress: Progr
     progress("ssh up")
     cluster.load()
     arguments = (node, *cluster.hook_arguments([*_ready_beside(cluster, node), node]))
-    DefaultClusterSetup(introduce=False, stands_by=True).on_add_node(*arguments)
+    DefaultClusterSetup.of_added_node(introduce=False, stands_by=True).on_add_node(*arguments)
     progress("mounted /home")
     for plugin in cluster.plugins if plugins else []:
         run_hook(plugin, "on_add_node", arguments, own_only=True)

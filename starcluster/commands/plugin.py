@@ -67,8 +67,10 @@ def list_(app: App, /, *, form: Form) -> None:
         for one in pluginfacts.every_offer()
     ]
     known = {one["setup_class"]: one for one in words}
+    unknown = {"file": None, "language": None, "summary": "", "problem": None}
     for section in pluginfacts.sections(app):
-        offer = known.get(section.setup_class, {"file": None, "language": None, "summary": "", "problem": None})
+        module = section.setup_class.rpartition(".")[0]
+        offer = known.get(section.setup_class) or known.get(module, unknown)  # a file with a problem is its module
         words.append(
             {**offer, "setup_class": section.setup_class, "source": pluginfacts.CONFIG, "section": section.name}
         )

@@ -78,6 +78,18 @@ def test_list_tells_of_the_config(run: Run, folder: Path, tmp_path: Path) -> Non
     told = json.loads(run("plugin", "list", "--json").out)
     assert [(one["section"], one["language"]) for one in told if one["source"] == "config"] == [("mine", "Python 2")]
     assert run("plugin", "show", "mine").out.count("mine: old.Old\n") == 1
+    (folder / "broken.py").write_text("# python3\nprint 'x'\n")
+    (tmp_path / "config").write_text("[global]\nCLOUD = local\n[plugin mine]\nSETUP_CLASS = broken.Plugin\n")
+    [of_config] = [one for one in json.loads(run("plugin", "list", "--json").out) if one["source"] == "config"]
+    assert (of_config["setup_class"], of_config["file"]) == ("broken.Plugin", str(folder / "broken.py"))
+    assert of_config["problem"].startswith(f"{folder / 'broken.py'} line 2: ")
+
+
+def test_show_of_a_plugin_with_the_default_constructor_has_its_settings(run: Run, folder: Path) -> None:
+    text = "from starcluster.clustersetup import DefaultClusterSetup\nclass Plain(DefaultClusterSetup):\n  pass\n"
+    (folder / "plain.py").write_text(text)
+    told = json.loads(run("plugin", "show", "plain", "--json").out)
+    assert [one["name"] for one in told["settings"]] == ["DISABLE_THREADS", "NUM_THREADS"]
 
 
 def test_show_tells_what_the_config_sets_and_no_secret(run: Run, folder: Path, tmp_path: Path) -> None:
