@@ -244,6 +244,7 @@ class SSHClient(RemoteFiles):
         if detach:
             quoted = shlex.quote(with_profile(command) if source_profile else command)
             self.run(f"nohup sh -c {quoted} >/dev/null 2>&1 </dev/null &")
+            self._last_status = None
             return None
         words = with_profile(command) if source_profile else command
         status, output, errors = self.run(words, echo=not silent, shown=command)
@@ -338,11 +339,9 @@ class SSHClient(RemoteFiles):
                     raise exception.SSHConnectionError(f"lost {self._label}: {error}") from error
         raise exception.SSHConnectionError(f"lost {self._label}")
 
-    def execute_async(self, command: str, source_profile: bool = True) -> paramiko.Channel:
-        """Start a command and return its channel; the caller reads and closes it."""
-        channel = self._channel()
-        channel.exec_command(with_profile(command) if source_profile else command)
-        return channel
+    def execute_async(self, command: str, source_profile: bool = True) -> None:
+        """Start a command that goes on after the connection has gone; nobody hears what it prints, or how it ends."""
+        self.execute(command, detach=True, source_profile=source_profile)
 
     def get_status(self, command: str, source_profile: bool = True) -> int:
         """The exit status of a command."""

@@ -78,7 +78,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         r"unprofiled: \['/root'\]\n"
         r"detached: None\n"
         r"raised: \(7, 'echo why; exit 7', 'why'\)\n"
-        r"status of a channel: 3\n"
+        r"started: None\nstatus of what is started: None\n"
         r"status: 4\n"
         r"last status: 4\n"
         r"which: True\n"
@@ -90,7 +90,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         r"function of the profile: \['load of /opt/corpus', '\[\]'\]\n"
         r"ends without a newline: \['50%\\r100%', 'warning'\]",
     ),
-    ("start", "master", "cat /var/tmp/async /var/tmp/detached", "through the channel\nlater"),
+    ("start", "master", "cat /var/tmp/async /var/tmp/detached", "later\nlater"),
     (
         "start",
         "master",

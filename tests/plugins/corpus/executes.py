@@ -21,10 +21,8 @@ class Executes(ClusterSetup):
             ssh.execute('echo why; exit 7')
         except exception.RemoteCommandFailed, e:
             out.append(('raised', (e.exit_status, e.command, e.output)))
-        channel = ssh.execute_async('cat > /var/tmp/async; exit 3')
-        channel.sendall('through the channel\n')
-        channel.shutdown_write()
-        out.append(('status of a channel', channel.recv_exit_status()))
+        out.append(('started', ssh.execute_async('for i in 1 2 3; do echo $i; sleep 0.1; done; echo later > /var/tmp/async')))
+        out.append(('status of what is started', ssh.get_last_status()))
         out.append(('status', ssh.get_status('exit 4')))
         out.append(('last status', ssh.get_last_status()))
         out.append(('which', ssh.which('sh')[0].endswith('/sh')))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import threading
 import weakref
 from pathlib import Path
@@ -30,6 +31,13 @@ def test_only_a_newline_ends_a_line_and_no_line_goes_on_in_the_other_stream(
     assert client.execute("x", only_printable=True) == ["a\tb\u00e9"]
     server.answer = lambda command, data: (0, b"", b"")
     assert client.execute("x") == []
+
+
+def test_what_is_started_goes_on_by_itself(client: SSHClient, server: FakeServer) -> None:
+    assert client.get_status("x") == 0
+    assert client.execute_async("serve") is None  # type: ignore[func-returns-value]
+    assert (client.get_last_status(), server.commands[-1][:6], server.commands[-1][-1]) == (None, "nohup ", "&")
+    assert with_profile("serve") in shlex.split(server.commands[-1])
 
 
 def test_programs_that_are_all_there(client: SSHClient, server: FakeServer) -> None:
