@@ -59,7 +59,10 @@ class ConsoleHandler(logging.Handler):
 
 
 def render(record: logging.LogRecord, stamp: str = "") -> str:
-    """The text of one record, each of its lines with the stamp and its prefix; raw text as it is."""
+    """The text of one record, each of its lines with the stamp and its prefix; raw text as it is.
+
+    Lines after the first of what is no fault have none, as in StarCluster: there is text to be copied among them.
+    """
     text = record.getMessage()
     extra = record.__dict__
     if record.exc_info and record.levelno >= logging.ERROR:  # a plugin's log.exception
@@ -71,6 +74,8 @@ def render(record: logging.LogRecord, stamp: str = "") -> str:
     lines = [text] if extra.get("__nosplitlines__") else text.splitlines() or [""]
     if extra.get("__textwrap__"):
         lines = [part for line in lines for part in textwrap.wrap(line, _WIDTH) or [""]]
+    elif record.levelno < logging.WARNING and not stamp:
+        lines = ["\n".join(lines)]
     return "\n".join(stamp + prefix + line for line in lines) + end
 
 

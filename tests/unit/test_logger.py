@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from starcluster.logger import log, machines, only_stderr
+from starcluster.logger import log, machines, only_stderr, timed_lines
 
 
 def test_within_only_stderr_standard_output_is_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,3 +63,16 @@ def test_bytes_that_are_no_text_are_told_all_the_same(tmp_path: Path, monkeypatc
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b">>> caf\\udce9\n", b"!!! ERROR - \\xeb\n")
     assert "caf\\udce9" in (tmp_path / "logs" / "debug.log").read_text(encoding="utf-8")
+
+
+def test_which_lines_have_a_prefix(capsys: pytest.CaptureFixture[str]) -> None:
+    log.info("use it so:\n    client = Client()")
+    log.info("long\nlines", extra={"__textwrap__": True})
+    log.warning("one\ntwo")
+    with timed_lines():
+        log.info("one\ntwo")
+    out = re.sub(r"\d\d:\d\d:\d\d", "TIME", capsys.readouterr().out)
+    assert out == (
+        ">>> use it so:\n    client = Client()\n>>> long\n>>> lines\n*** WARNING - one\n*** WARNING - two\n"
+        "TIME >>> one\nTIME >>> two\n"
+    )
