@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fissix.pytree import Base
     from fissix.refactor import RefactoringTool
 
-VERSION = "7"  # of the conversion: another one makes cached conversions worthless
+VERSION = "8"  # of the conversion: another one makes cached conversions worthless
 _FIXERS = (
     "asserts dict except exec exitfunc funcattrs getcwdu has_key metaclass methodattrs ne"
     " next nonzero numliterals operator paren print renames repr throw tuple_params xreadlines"
