@@ -106,6 +106,8 @@ class CloudInstance(Instance):
 
     def become(self, state: State) -> None:
         self._state = InstanceState(state.value, state.code)
+        if state is State.PENDING:
+            self.launch_time = utcnow()  # of the last start, as EC2 tells it
         if state is State.RUNNING:
             self.running_since = utcnow()
         if state.is_up:

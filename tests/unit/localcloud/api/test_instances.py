@@ -60,6 +60,18 @@ def test_stop_and_start_keeps_the_private_address_and_changes_the_public_one(api
     assert "StateReason" not in after
 
 
+def test_the_launch_time_is_that_of_the_last_start(api: Api) -> None:
+    instance_id = api.running()
+    machine = api.cloud.backend.get_instance(instance_id)
+    first = machine.launch_time
+    api.ec2.reboot_instances(InstanceIds=[instance_id])
+    assert machine.launch_time == first
+    api.ec2.stop_instances(InstanceIds=[instance_id])
+    api.wait(instance_id, "stopped")
+    api.ec2.start_instances(InstanceIds=[instance_id])
+    assert machine.launch_time > first
+
+
 def test_a_terminated_instance_cannot_be_started(api: Api) -> None:
     instance_id = api.running()
     api.ec2.terminate_instances(InstanceIds=[instance_id])
