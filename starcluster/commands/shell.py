@@ -31,15 +31,15 @@ _HISTORY_LINES = 10_000
 _MODULES = "awsutils cluster clustersetup config exception logger node sshutils static utils".split()
 
 
-@click.command()
-@click.argument("words", metavar="[WORD]...", nargs=-1)
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.argument("own", metavar="[WORD]...", nargs=-1)
 @click.option("-p", "--ipcluster", metavar="TAG", help="With a client of the cluster's IPython engines, called rc.")
 @click.pass_obj
-def command(app: App, /, *, words: tuple[str, ...], ipcluster: str | None) -> int:
+def command(app: App, /, *, own: tuple[str, ...], ipcluster: str | None) -> int:
     """Open a Python shell with the config, the clusters, EC2 and S3 in it: IPython where it is installed.
 
     Where stdin is no terminal the program that comes from it is run, be it Python 2; it finds the words in sys.argv,
-    and its exit status is ours.
+    options of its own behind the first of them too, and its exit status is ours.
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def command(app: App, /, *, words: tuple[str, ...], ipcluster: str | None) -> in
         names["rc"] = _client(app, ipcluster)
         banner += _CLIENT.format(tag=ipcluster)
     if not sys.stdin.isatty():
-        return run_program(sys.stdin.read(), names, words)
+        return run_program(sys.stdin.read(), names, own)
     _open(names, banner)
     return 0
 

@@ -68,6 +68,11 @@ def test_a_program_may_be_python_2_with_words_and_starclusters_modules(program, 
     assert result.out == "shell of starcluster\ncluster 'gone' does not exist False local\n"
 
 
+def test_options_behind_the_first_word_are_the_programs(program) -> None:
+    assert program("import sys; print(*sys.argv[2:])", "demo", "--port", "1", "-p").out == "demo --port 1 -p\n"
+    assert program("", "--port", "8080").code == 2
+
+
 def test_what_neither_python_knows_is_told_as_python_3_tells_it(program) -> None:
     result = program("print(1\nx = = 2\n")
     assert result.code == 1
