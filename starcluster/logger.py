@@ -43,19 +43,23 @@ class ConsoleHandler(logging.Handler):
         aside = record.levelno >= logging.ERROR or record.__dict__.get("__stderr__")
         stream = sys.stderr if aside else sys.stdout
         stamp = time.strftime("%H:%M:%S ", time.localtime(record.created)) if self.timed else ""
-        text = render(record, stamp)
         try:
-            try:
-                stream.write(text)
-            except UnicodeEncodeError:  # bytes that are no text, such as a file's name, or a terminal of ASCII
-                code = stream.encoding or "ascii"
-                stream.write(text.encode(code, "backslashreplace").decode(code))
+            write_what_fits(stream, render(record, stamp))
             stream.flush()
         except (OSError, ValueError):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A reader, or a terminal, that went away is not worth a traceback."""
+
+
+def write_what_fits(stream: TextIO, text: str) -> None:
+    """Bytes that are no text, such as a file's name, and what a terminal of ASCII has not are written as \\xff."""
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        code = stream.encoding or "ascii"
+        stream.write(text.encode(code, "backslashreplace").decode(code))
 
 
 def render(record: logging.LogRecord, stamp: str = "") -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from starcluster.logger import write_what_fits
+
 _STREAMS = ("stdout", "stderr")
 _LOCK = threading.Lock()
 _running = 0
@@ -21,9 +23,10 @@ class Guarded:
 
     def write(self, text: str) -> int:
         try:
-            return self.stream.write(text)
+            write_what_fits(self.stream, text)
         except (OSError, ValueError):
-            return len(text)
+            pass
+        return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
         for line in lines:

@@ -64,3 +64,11 @@ def test_what_somebody_else_put_there_meanwhile_stays(monkeypatch: pytest.Monkey
     with guarded_output():
         sys.stdout = other
     assert sys.stdout is other
+
+
+def test_what_the_terminal_has_not_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
+    with guarded_output():
+        print("caf\udce9")
+    assert raw.getvalue() == b"caf\\udce9\n"
