@@ -118,12 +118,12 @@ def datetime_tuple_to_iso(tup: datetime) -> str:
     return tup.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def iso_to_unix_time(iso: str) -> float:
-    """Seconds since 1970."""
-    return iso_to_datetime_tuple(iso).replace(tzinfo=UTC).timestamp()
+def iso_to_unix_time(iso: str) -> int:
+    """Whole seconds since 1970."""
+    return int(iso_to_datetime_tuple(iso).replace(tzinfo=UTC).timestamp())
 
 
-def iso_to_javascript_timestamp(iso: str) -> float:
+def iso_to_javascript_timestamp(iso: str) -> int:
     """Milliseconds since 1970."""
     return iso_to_unix_time(iso) * 1000
 
@@ -156,21 +156,21 @@ def is_url(url: str) -> bool:
     return bool(urlparse(url).scheme and urlparse(url).netloc)
 
 
-def which(program: str) -> list[str]:
-    """[path] of a program on this machine, or []."""
-    found = shutil.which(program)
-    return [found] if found else []
+def which(program: str) -> str | None:
+    """The path of a program on this machine, None if there is none."""
+    return shutil.which(program)
 
 
 def has_required(programs: Sequence[str]) -> bool:
     return all(which(program) for program in programs)
 
 
-def check_required(programs: Sequence[str]) -> None:
-    """CommandNotFound for the first program that this machine has not."""
+def check_required(programs: Sequence[str]) -> bool:
+    """True, or CommandNotFound for the first program that this machine has not."""
     for program in programs:
         if not which(program):
             raise CommandNotFound(f"there is no program '{program}' on this machine")
+    return True
 
 
 def string_to_file(string: str, filename: str) -> io.StringIO:

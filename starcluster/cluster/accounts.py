@@ -162,14 +162,16 @@ class Accounts(Hosts):
         self.copy_remote_file_to_nodes(remote_file, [node], dest)
 
     def copy_remote_file_to_nodes(self, remote_file: str, nodes: Sequence[Accounts], dest: str | None = None) -> None:
-        """Copy a file from this node to the same (or another) path on the others, its mode too."""
+        """Copy a file from this node to the same (or another) path on the others, its mode and its owners too."""
         with self.ssh.sftp.open(remote_file) as file:
             data = file.read()
-        mode = (self.ssh.stat(remote_file).st_mode or 0o644) & 0o7777
+        found = self.ssh.stat(remote_file)
+        mode = (found.st_mode or 0o644) & 0o7777
         for node in nodes:
             if node is not self or dest:
                 with node.ssh.sftp.open(dest or remote_file, "w") as file:
                     file.write(data)
+                    file.chown(found.st_uid or 0, found.st_gid or 0)
                     file.chmod(mode)
 
 

@@ -150,8 +150,8 @@ class Facts(NodeBase):
         return self.described.subnet_id
 
     @property
-    def spot_id(self) -> str:
-        return self.described.spot_request_id
+    def spot_id(self) -> str | None:
+        return self.described.spot_request_id or None
 
     @property
     def root_device_name(self) -> str:

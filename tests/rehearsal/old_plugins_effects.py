@@ -41,8 +41,8 @@ EFFECTS: list[tuple[str, str, str, str]] = [
     (
         "start",
         "node001",
-        "stat -c %a /var/tmp/copied; cat /var/tmp/copied /var/tmp/motd-of-master",
-        "640\naye bee aye bee\nwelcome to master, sgeadmin",
+        "stat -c '%a %u %g' /var/tmp/copied; cat /var/tmp/copied /var/tmp/motd-of-master",
+        "640 3 4\naye bee aye bee\nwelcome to master, sgeadmin",
     ),
     (
         "start",
@@ -144,7 +144,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         r"milliseconds: True\n"
         r"local: True\n"
         r"elapsed: 0 days\n"
-        r"which: 1\n"
+        r"which: /sh\n"
         r"required: True\n"
         r"passwd: True\n"
         r"group: True\n"

@@ -194,7 +194,7 @@ def test_what_a_node_knows_of_itself_is_what_ec2_tells(story: Story) -> None:
         "root": [told["RootDeviceName"], "ebs"],
         "volumes": 0,
         "network": ["vpc-", "subnet-"],
-        "spot": "",
+        "spot": None,
         "data": "#cloud-config",
         "memory": True,
         "instance": True,

@@ -27,7 +27,7 @@ class Copies(ClusterSetup):
         ssh.sftp.close()
         ssh.sftp.get('/var/tmp/copies/by-sftp', os.path.join(here, 'back', 'd.txt'))
         back = [open(os.path.join(here, 'back', name)).read() for name in sorted(os.listdir(os.path.join(here, 'back')))]
-        ssh.execute('echo "%s" > /var/tmp/copies/back; chmod 640 /var/tmp/copies/back' % ' '.join(back))
+        ssh.execute('echo "%s" > /var/tmp/copies/back; chmod 640 /var/tmp/copies/back; chown 3:4 /var/tmp/copies/back' % ' '.join(back))
         shutil.rmtree(here)
         workers = [n for n in nodes if not n.is_master()]
         master.copy_remote_file_to_nodes('/var/tmp/copies/back', workers, dest='/var/tmp/copied')

@@ -33,7 +33,7 @@ class Toolbox(ClusterSetup):
             ('milliseconds', utils.iso_to_javascript_timestamp(iso) == 1000 * utils.iso_to_unix_time(iso)),
             ('local', utils.iso_to_localtime_tuple(iso).strftime('%Y-%m-%d %H:%M:%S') == master.local_launch_time),
             ('elapsed', utils.get_elapsed_time(iso).split(',')[0]),
-            ('which', len(utils.which('sh'))), ('required', utils.has_required(['sh'])),
+            ('which', utils.which('sh')[-3:]), ('required', utils.has_required(['sh'])),
             ('passwd', isinstance(master.getpwnam('root'), utils.struct_passwd)),
             ('group', isinstance(master.getgrnam('root'), utils.struct_group)),
             ('class', utils.get_fq_class_name(self)), ('file', f.name), ('second', f.readlines()[1].strip()),

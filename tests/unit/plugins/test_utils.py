@@ -19,6 +19,7 @@ def test_times_go_there_and_back() -> None:
     assert utils.datetime_tuple_to_iso(moment) == iso
     assert utils.iso_to_unix_time(iso) == 1769860800
     assert utils.iso_to_javascript_timestamp(iso) == 1769860800000
+    assert f"{utils.iso_to_unix_time(iso)}" == "1769860800"
     assert utils.iso_to_localtime_tuple(iso).timestamp() == 1769860800
 
 
@@ -88,6 +89,9 @@ def test_timing_with_and_without_a_message(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_programs_of_this_machine() -> None:
+    assert str(utils.which("sh")).endswith("/sh")
+    assert utils.which("no-such-program") is None
     assert utils.has_required(["sh"])
+    assert utils.check_required(["sh"])
     with pytest.raises(exception.CommandNotFound, match="no-such-program"):
         utils.check_required(["sh", "no-such-program"])
