@@ -163,7 +163,7 @@ def _wrong_usage(error: click.ClickException, words: list[str]) -> int:
     if isinstance(error, click.NoSuchOption):
         near = [one for one in error.possibilities or () if _is_near(one, error.option_name)]
         error = click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
-    hints = [*strange_dashes(words), *_own_option(error), *_known_names(error)]
+    hints = [*strange_dashes(words), *_own_option(error), *_template_first(error), *_known_names(error)]
     _say_error("\n".join([_plainly(error.format_message()), *hints]))
     return 2
 
@@ -191,6 +191,14 @@ def _own_option(error: click.ClickException) -> list[str]:
     if not any(param.name == "words" for param in error.ctx.command.params):
         return []
     return [f"is {error.option_name} the remote command's? Put -- before the command, or the whole of it into quotes"]
+
+
+def _template_first(error: click.ClickException) -> list[str]:
+    """The first versions of StarCluster took `start TEMPLATE TAG`."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None or "unexpected extra argument" not in error.message or context.info_name != "start":
+        return []
+    return [f"is {context.params['tag']} the template? It is named by -c: starcluster start -c {context.params['tag']} TAG"]
 
 
 def _known_names(error: click.ClickException) -> list[str]:

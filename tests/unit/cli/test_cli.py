@@ -167,6 +167,12 @@ def test_an_option_of_the_remote_command_is_told_its_place(run, words: list[str]
     assert "Put --" not in run("listvolumes", "--bid-price", "1")[2]
 
 
+def test_a_template_as_a_word_is_told_its_option(run) -> None:
+    code, _, err = run("start", "small", "mine")
+    assert (code, "starcluster start -c small TAG" in err) == (2, True)
+    assert "start -c" not in run("start")[2] + run("addnode", "mine", "one")[2]
+
+
 @pytest.mark.parametrize(
     "words", [["createvolume", "-1", "us-east-1a"], ["local", "capacity", "c5.large", "-1"], ["cv", "-n", "x", "-1"]]
 )
