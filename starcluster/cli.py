@@ -198,7 +198,8 @@ def _template_first(error: click.ClickException) -> list[str]:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or "unexpected extra argument" not in error.message or context.info_name != "start":
         return []
-    return [f"is {context.params['tag']} the template? It is named by -c: starcluster start -c {context.params['tag']} TAG"]
+    first = context.params["tag"]
+    return [f"is {first} the template? It is named by -c: starcluster start -c {first} TAG"]
 
 
 def _known_names(error: click.ClickException) -> list[str]:
