@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from starcluster import exception
-from starcluster.cluster import lifecycle
+from starcluster.cluster import lifecycle, sshentries
 from starcluster.cluster.drives.keeping import Drives
 from starcluster.cluster.namerecord import Intent
 from starcluster.cluster.record import PREPARED
@@ -122,6 +122,15 @@ def test_of_a_names_instances_only_the_last_two_are_kept(machines: ClusterMachin
     first, *_ = [machines.shell(instance(number)) for number in (1, 2, 3, 4)]
     assert [one.forgotten for one in clusters.cluster.made] == [1, 1, 0, 0]
     assert machines.shell(instance(1)) is not first
+
+
+def test_the_entries_for_plain_ssh_follow_what_is_seen(
+    machines: ClusterMachines, clusters: FakeClusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sshentries, "follow", lambda cluster, instances: told.append((cluster, instances)))
+    machines.seen([instance()])
+    assert told == [(clusters.cluster, [instance()])]
 
 
 def test_a_launch_is_asked_for_as_it_was_written_down(

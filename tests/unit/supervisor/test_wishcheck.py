@@ -130,3 +130,9 @@ def test_nodes_that_run_are_watched_without_their_plugins() -> None:
     check_wishes([wish(), wish("other")], ec2, broken)
     with pytest.raises(exception.SupervisionError):
         check_wishes([wish("other")], ec2, broken)
+
+
+def test_where_nobody_can_tell_whether_nodes_run_they_are_watched() -> None:
+    ec2, broken = FakeEc2(), Clusters(broken=exception.PluginError("gone"))
+    ec2.fail_next("instances.find", fake_error("RequestLimitExceeded"))
+    check_wishes([wish()], ec2, broken)
