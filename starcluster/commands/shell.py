@@ -62,7 +62,7 @@ def _names(app: App) -> Names:
     """What StarCluster's shell had in it: what a program has that imports starcluster, and the modules themselves."""
     modules = {name: importlib.import_module(f"starcluster.{name}") for name in _MODULES}
     cfg = modules["config"].StarClusterConfig(app=app)
-    return {**modules, "cfg": cfg, "cm": cfg.get_cluster_manager(), "ec2": app.ec2, "s3": app.ec2.objects}
+    return {**modules, "cfg": cfg, "cm": cfg.get_cluster_manager(), "ec2": cfg.get_easy_ec2(), "s3": app.ec2.objects}
 
 
 def run_program(text: str, names: Names, words: Sequence[str] = ()) -> int:

@@ -137,7 +137,9 @@ class StarClusterConfig:
     # --- what is made of them
 
     def get_easy_ec2(self) -> Ec2:
-        return self.app.ec2
+        from starcluster.library.ec2 import EasyEC2
+
+        return EasyEC2.of(self.app)
 
     def get_cluster_manager(self) -> ClusterManager:
         from starcluster.library.manager import ClusterManager

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from starcluster import exception
-from starcluster.aws.easyaccount import EasyAccount
+from starcluster.aws.easyaccount import EasyAccount, RegionInfo
 from starcluster.awsutils import EasyEC2
+from starcluster.cluster import ClusterManager
+from starcluster.config import get_config
 from tests.fakes.ec2 import FakeEc2
 from tests.unit.commands.test_lists import launch
 
@@ -73,5 +75,34 @@ def test_keys_that_a_program_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "us-west-2",
         "https://ec2.example.org",
     )
+    names = {name: RegionInfo(name=name, endpoint="") for name in ("us-west-2", "eu-central-1")}
+    monkeypatch.setattr(EasyEC2, "regions", names)
+    assert own.connect_to_region("us-west-2").cloud.endpoint_url == "https://ec2.example.org"
+    assert own.connect_to_region("eu-central-1") is own
+    assert (own.region, own.cloud.access_key, own.cloud.endpoint_url) == ("eu-central-1", "MINE", None)
     config.unlink()
     assert EasyEC2("MINE", "secret", aws_region_name="us-west-2").region == "us-west-2"
+
+
+def test_a_programs_ec2_goes_to_another_region_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "STARCLUSTER_CLOUD", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "config"
+    file.write_text("[aws info]\nAWS_ACCESS_KEY_ID = A\nAWS_SECRET_ACCESS_KEY = s\nAWS_REGION_NAME = us-east-1\n")
+    file.chmod(0o600)
+    monkeypatch.setattr(EasyEC2, "regions", {"eu-west-1": RegionInfo(name="eu-west-1", endpoint="")})
+    cfg = get_config(str(file))
+    ec2 = cfg.get_easy_ec2()
+    assert ec2.connect_to_region("eu-west-1").region == "eu-west-1"
+    assert (cfg.get_easy_ec2().region, cfg.get_cluster_manager().ec2.region) == ("us-east-1", "us-east-1")
+    assert ClusterManager(cfg, ec2).ec2.region == ClusterManager(cfg, ec2).cloud.region == "eu-west-1"
+
+
+def test_the_local_cloud_has_one_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config"
+    file.write_text("[global]\nCLOUD = local\n")
+    facts = {"region": "us-east-1", "endpoint": "http://127.0.0.1:1", "access_key": "a", "secret_key": "b", "speed": 1}
+    monkeypatch.setattr("starcluster.cloud.start_local", lambda folder: facts | {"node_s3_endpoint": ""})
+    monkeypatch.setattr(EasyEC2, "regions", {"eu-west-1": RegionInfo(name="eu-west-1", endpoint="")})
+    with pytest.raises(exception.UserMustAct, match="us-east-1 only"):
+        get_config(str(file)).get_easy_ec2().connect_to_region("eu-west-1")
