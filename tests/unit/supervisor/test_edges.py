@@ -14,12 +14,11 @@ from starcluster import exception
 from starcluster.cluster.namerecord import Lease, NameRecords
 from starcluster.model import BlockDevice, InstanceState, SpotRequest, SpotState
 from starcluster.supervisor import actions as act
-from starcluster.supervisor import agentlink, lease
+from starcluster.supervisor import lease
 from starcluster.supervisor.hearing import Question, _not_yet
-from starcluster.supervisor.journal import Journal, journal_folder
+from starcluster.supervisor.journal import Journal
 from starcluster.supervisor.look import Look, NameLook, Report, Silent, Stamp, Unreachable
 from starcluster.supervisor.setups import _in_thread
-from starcluster.supervisor.tail import read_log, read_tail
 from starcluster.supervisor.telling import tell_changes
 from starcluster.supervisor.trainfile import read_sections
 from starcluster.supervisor.wishes import read_wishes
@@ -288,34 +287,7 @@ def test_a_checkpoint_commands_end_is_said(tmp_path: Path, caplog: pytest.LogCap
     assert "ended with exit status 2 (after 3 s" in caplog.text
 
 
-# the journal, the lease
-
-
-def test_the_journal_is_in_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("STARCLUSTER_HOME", str(tmp_path))
-    assert journal_folder() == tmp_path / "journal"
-
-
-def test_who_listens_is_told_each_event(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    journal = Journal(tmp_path, TAG, listener=heard.append)
-    journal.add("mynode", "begin")
-    assert [one["event"] for one in heard] == ["begin"]
-
-
-def test_a_line_that_is_no_event_is_left_out(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, TAG)
-    journal.add("mynode", "begin")
-    with journal.path("mynode").open("a") as file:
-        file.write('[1]\n{"at": 1}\n')
-    assert [one["event"] for one in journal.read("mynode")] == ["begin"]
-
-
-def test_a_journal_that_can_not_be_shortened_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("starcluster.supervisor.journal.MOST", 10)
-    journal = Journal(tmp_path, TAG)
-    journal.path("mynode").mkdir(parents=True)
-    assert journal.add_once("mynode", ("a",), "begin")
+# the lease
 
 
 @pytest.mark.parametrize("text", ["", "me@here", "me@here:x:1"])
@@ -323,69 +295,12 @@ def test_a_holder_of_another_form_is_not_taken_for_dead(text: str) -> None:
     assert not lease.is_dead_here(text)
 
 
-# the log
-
-
-class OneShell:
-    def __init__(self, *answers: tuple[int, bytes]) -> None:
-        self.answers, self.asked = list(answers), 0
-
-    def run(self, command: str, *, data: bytes = b"", timeout: float | None = None) -> tuple[int, bytes, bytes]:
-        self.asked += 1
-        status, output = self.answers.pop(0)
-        return status, output, b""
-
-
-def test_a_log_is_asked_for_again_when_there_was_no_agent() -> None:
-    absent, there = (127, b""), (0, b"")
-    text = (0, b'{"ok": true, "attempt": 2, "text": "hi", "offset": 2}')
-    assert read_log(OneShell(absent, there, text), "mynode").text == "hi"
-
-
-def test_other_trouble_with_a_log_is_told() -> None:
-    with pytest.raises(exception.BaseException, match="is away"):
-        read_log(OneShell((0, b'{"ok": false, "kind": "failed", "error": "the volume is away"}')), "mynode")
-
-
-@pytest.mark.parametrize(("found", "words"), [(0, "has no log yet"), (3, "has no log of attempt 3")])
-def test_a_log_that_is_not_there_is_told(found: int, words: str) -> None:
-    answer = f'{{"ok": true, "attempt": {found}, "error": "no such file"}}'.encode()
-    with pytest.raises(exception.BaseException, match=words):
-        read_log(OneShell((0, answer)), "mynode", attempt=found)
-
-
-def test_without_a_master_there_is_no_tail(scene: Scene) -> None:
-    observer = scene.driver(wish()).sites[0].observer
-    with pytest.raises(exception.MasterDoesNotExist):
-        read_tail(observer, "mynode", lines=3)
+# together
 
 
 def test_the_records_of_a_cluster_are_its_own(scene: Scene) -> None:
     NameRecords(scene.ec2.templates, "another").ensure("mynode")
     assert not scene.records.find()
-
-
-def test_the_tail_comes_over_the_master(scene: Scene) -> None:
-    driver = scene.driver(wish())
-    scene.rounds(driver, 8)
-    observer = driver.sites[0].observer
-    text = OneShell((0, b'{"ok": true, "attempt": 2, "text": "hi", "offset": 2}'))
-    observer.machines.shell = lambda node: text  # type: ignore[method-assign]
-    assert read_tail(observer, "mynode", lines=3).attempt == 2
-
-
-def test_a_node_without_python_is_told_with_the_next_step() -> None:
-    with pytest.raises(agentlink.AgentError, match="no python3") as caught:
-        agentlink.install(OneShell((1, b""), (3, b"the node has no python3")))
-    assert caught.value.kind == "no python"
-    with pytest.raises(agentlink.AgentError, match="no space") as caught:
-        agentlink.install(OneShell((1, b""), (1, b"no space left")))
-    assert caught.value.kind == "failed"
-
-
-def test_a_stamp_keeps_what_it_says() -> None:
-    words = {"instance_id": "i-1", "boot_id": "b", "phase": "idle", "stamps": [{"event": "synced", "at": 2, "more": 3}]}
-    assert agentlink.parse_report(words).stamps == (Stamp(event="synced", at=2.0, detail={"more": 3}),)
 
 
 @pytest.mark.parametrize("times", [5, 6])
