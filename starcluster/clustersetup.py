@@ -281,7 +281,7 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
         """Local scratch: /scratch/USER leads to /mnt/USER."""
         user = shlex.quote(user or self._user)
         node.ssh.script(
-            f"mkdir -p /mnt/{user} /scratch; chown {user} /mnt/{user}\n"
+            f"mkdir -p /mnt/{user} /scratch; chown {user}: /mnt/{user}\n"
             f"[ -e /scratch/{user} ] || ln -sfn /mnt/{user} /scratch/{user}\n",
             what="make the scratch folders",
         )

@@ -317,3 +317,22 @@ class ThreadPoolException(BaseException):
     def format_excs(self) -> str:
         """All tracebacks, one after another, each headed by its job."""
         return "\n\n".join(f"error in {job}:\n{trace}" for _, trace, job in self.exceptions)
+
+
+# what StarCluster raised besides: old plugins name them behind `except`
+_NEVER_RAISED = frozenset(
+    """AMIDoesNotExist AWSUserIdRequired BucketAlreadyExists BucketDoesNotExist CancelledCreateImage
+    CancelledCreateVolume CancelledEBSImageCreation CancelledS3ImageCreation CancelledStartRequest
+    ClusterReceiptError ConfigHasNoSections EC2CertDoesNotExist EC2CertRequired EC2PrivateKeyDoesNotExist
+    EC2PrivateKeyRequired IncompatibleSettings InvalidBucketName InvalidCIDRSpecified InvalidDevice
+    InvalidHostname InvalidImageName InvalidIsoDate InvalidPartition InvalidProtocol NoClusterNodesFound
+    NoClusterSpotRequests PlacementGroupDoesNotExist SnapshotDoesNotExist""".split()
+)
+
+
+def __getattr__(name: str) -> type[BaseException]:
+    if name not in _NEVER_RAISED:
+        raise AttributeError(f"module 'starcluster.exception' has no attribute {name!r}")
+    kind = type(name, (BaseException,), {"__doc__": "Raised by StarCluster only."})
+    globals()[name] = kind  # the same one from now on
+    return kind

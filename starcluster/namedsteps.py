@@ -62,11 +62,11 @@ class NamedSteps:
         self._add_user_to_node(*self._get_new_user_id(self._user), node)
 
     def _setup_scratch(self, nodes: Sequence[Node] | None = None, users: Sequence[str] | None = None) -> None:
-        def make(node: Node) -> None:
-            for user in users or [self._user]:
-                self._make_scratch(node, user)
+        self._on_each(nodes or self._nodes, lambda node: self._setup_scratch_on_node(node, users))
 
-        self._on_each(nodes or self._nodes, make)
+    def _setup_scratch_on_node(self, node: Node, users: Sequence[str] | None = None) -> None:
+        for user in users or [self._user]:
+            self._make_scratch(node, user)
 
     def _setup_etc_hosts(self, nodes: Sequence[Node] | None = None) -> None:
         """Let these nodes know the names of all."""

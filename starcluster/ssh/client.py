@@ -374,6 +374,10 @@ class SSHClient(RemoteFiles):
         """Its folders with colons between, as in the environment."""
         return self.get_env().get("PATH", "")
 
+    def get_server_public_key(self) -> paramiko.PKey:
+        """The node's host key."""
+        return self.transport.get_remote_server_key()
+
     def interactive_shell(self, user: str = "root") -> int:
         """A shell on this terminal, for machines without an ssh program; its exit status."""
         from starcluster.ssh.terminal import attach

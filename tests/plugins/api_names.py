@@ -41,9 +41,9 @@ NAMES = {
         "DefaultClusterSetup": """
             __init__ pool nodes running_nodes _nodes _master _user _user_shell _volumes _setup_hostnames
             _setup_cluster_user _get_new_user_id _get_max_unused_user_id _add_user_to_node _add_user_to_nodes
-            _create_user _setup_scratch _setup_etc_hosts _setup_passwordless_ssh _setup_ebs_volumes
-            _get_nfs_export_paths _mount_nfs_shares _setup_nfs _remove_from_etc_hosts _remove_nfs_exports
-            _remove_from_known_hosts""",
+            _create_user _setup_scratch _setup_scratch_on_node _setup_etc_hosts _setup_passwordless_ssh
+            _setup_ebs_volumes _get_nfs_export_paths _mount_nfs_shares _setup_nfs _remove_from_etc_hosts
+            _remove_nfs_exports _remove_from_known_hosts""",
         "starcluster.threadpool": "get_thread_pool",
         "Pool": "simple_job wait map get_results shutdown join progress_bar",
         "starcluster.logger": "log console INFO DEBUG",

@@ -228,3 +228,7 @@ def test_a_client_that_connects_anew_keeps_no_old_connection(client: SSHClient) 
     del thread
     gc.collect()
     assert old() is None
+
+
+def test_the_host_key(client: SSHClient, host_key: paramiko.PKey) -> None:
+    assert client.get_server_public_key().get_base64() == host_key.get_base64()
