@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,16 @@ class Api:
 
     def client(self, name: str, **changes: Any) -> Any:
         return client(name, self.endpoint, **changes)
+
+    @contextmanager
+    def held(self, duration: str) -> Iterator[None]:
+        """What begins meanwhile and takes this duration does not end before the test does."""
+        usual = self.control.timing()["timing"][duration]
+        self.control.timing(**{duration: 1_000_000})
+        try:
+            yield
+        finally:
+            self.control.timing(**{duration: usual})
 
     def run(self, **changes: Any) -> str:
         """One instance, launched; its id."""

@@ -81,7 +81,9 @@ def test_a_terminated_instance_cannot_be_started(api: Api) -> None:
 
 
 def test_pending_cannot_be_stopped(api: Api) -> None:
-    assert code_of(api.ec2.stop_instances, InstanceIds=[api.run()]) == "IncorrectInstanceState"
+    with api.held("boot_to_running"):
+        instance_id = api.run()
+        assert code_of(api.ec2.stop_instances, InstanceIds=[instance_id]) == "IncorrectInstanceState"
 
 
 @pytest.mark.parametrize(("behaviour", "end"), [("stop", "stopped"), ("terminate", "terminated")])

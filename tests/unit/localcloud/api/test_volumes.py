@@ -190,19 +190,21 @@ def test_token(api: Api) -> None:
 def test_snapshot_and_volume_from_it(api: Api) -> None:
     volume_id = make(api, Size=2)
     tags = [{"ResourceType": "snapshot", "Tags": [{"Key": "Name", "Value": "s"}]}]
+    with api.held("snapshot"):
+        pending = api.ec2.create_snapshot(VolumeId=make(api))["SnapshotId"]
+        assert code_of(api.ec2.create_volume, AvailabilityZone=ZONE, SnapshotId=pending) == "IncorrectState"
     made = api.ec2.create_snapshot(VolumeId=volume_id, TagSpecifications=tags)
     snapshot_id = made["SnapshotId"]
     assert made["State"] == "pending"
     assert api.hosts.snapshots[snapshot_id] == volume_id
-    from_pending = {"AvailabilityZone": ZONE, "SnapshotId": snapshot_id}
-    assert code_of(api.ec2.create_volume, **from_pending) == "IncorrectState"
+    from_it = {"AvailabilityZone": ZONE, "SnapshotId": snapshot_id}
 
     def state() -> str:
         return str(api.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0]["State"])
 
     until(lambda: state() == "completed")
-    assert code_of(api.ec2.create_volume, Size=1, **from_pending) == "InvalidParameterValue"
-    copy = api.ec2.create_volume(**{**from_pending, "AvailabilityZone": "us-east-1b"})
+    assert code_of(api.ec2.create_volume, Size=1, **from_it) == "InvalidParameterValue"
+    copy = api.ec2.create_volume(**{**from_it, "AvailabilityZone": "us-east-1b"})
     assert copy["Size"] == 2
     own = api.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
     assert snapshot_id in {each["SnapshotId"] for each in own}
@@ -212,14 +214,10 @@ def test_snapshot_and_volume_from_it(api: Api) -> None:
 
 
 def test_a_volume_that_still_grows_grows_no_further(api: Api) -> None:
-    usual = api.control.timing()["timing"]["optimize_volume"]
-    api.control.timing(optimize_volume=1_000_000)
-    try:
+    with api.held("optimize_volume"):
         volume_id = make(api)
         api.ec2.modify_volume(VolumeId=volume_id, Size=4)
         assert code_of(api.ec2.modify_volume, VolumeId=volume_id, Size=5) == "IncorrectModificationState"
-    finally:
-        api.control.timing(optimize_volume=usual)
 
 
 def test_growth(api: Api) -> None:
