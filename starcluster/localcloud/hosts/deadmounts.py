@@ -5,6 +5,7 @@ Each is a FUSE file system whose server has hung up. A kernel's NFS client would
 
 import logging
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from starcluster.localcloud.hosts import syscalls
@@ -20,11 +21,11 @@ def _source(server: Node, place: str) -> str:
     return f"{server.spec.hostname}:{place}"
 
 
-def put(client: Node, devices: set[str], server: Node, fuse_device: Path) -> set[str]:
-    """Put dead mounts in the place of the client's mounts of these devices; where that was."""
+def put(client: Node, devices: set[str], server: Node, fuse_device: Path, spared: Collection[str] = ()) -> set[str]:
+    """Put dead mounts in the place of the client's mounts of these devices, but for those spared; where that was."""
     if client.pid is None:
         return set()
-    places = [mount.place for mount in mounts_of(client.pid) if mount.device in devices]
+    places = [mount.place for mount in mounts_of(client.pid) if mount.device in devices and mount.place not in spared]
     dead = {place: os.open(fuse_device, os.O_RDWR | os.O_CLOEXEC) for place in places}
 
     def put_all() -> None:

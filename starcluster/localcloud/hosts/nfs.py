@@ -180,7 +180,9 @@ class Nfs:
             for client in self._nodes.living():
                 held = [one for one in shares if (one.client, one.boot) == (client.id, client.boot_id)]
                 if held and client is not server:
-                    dead = deadmounts.put(client, {one.device for one in held}, server, self._fuse)
+                    others = [one for one in server.shares if one.client == client.id and one not in shares]
+                    spared = {one.place for one in others}  # of the same disk, and exported on
+                    dead = deadmounts.put(client, {one.device for one in held}, server, self._fuse, spared)
                     server.lost += [one for one in held if one.place in dead]
             server.shares = [share for share in server.shares if share not in shares]
 

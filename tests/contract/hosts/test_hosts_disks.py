@@ -197,6 +197,11 @@ def test_a_shared_directory_is_the_same_everywhere(rig, pair, volume) -> None:
     assert "/home" in rig.ok("i-a", "mount")
     rig.ok("i-a", "umount /home && test ! -e /home/a && umount /home 2>/dev/null; true")
     rig.ok("i-b", "umount /mnt")
+    rig.ok("i-server", "mkdir /home/one; printf '%s *(rw)\\n' /home/one /home/sub > /etc/exports; exportfs -ra")
+    rig.ok("i-a", "mkdir -p /srv/one /srv/sub; for x in one sub; do mount -t nfs master:/home/$x /srv/$x; done")
+    rig.ok("i-server", "echo '/home/sub *(rw)' > /etc/exports; exportfs -ra")
+    assert rig.run("i-a", "ls /srv/one").returncode != 0, "it is exported no longer"
+    assert rig.ok("i-a", "cat /srv/sub/s; umount /srv/one /srv/sub") == "s", "it is, and lies on the same disk"
     rig.hosts.shutdown("i-server", timeout=10)
 
 
