@@ -9,6 +9,13 @@ from tests.rehearsal.train.conftest import TAG, Scene, until
 ONCE = "echo started >> /home/{0}.starts; while test ! -e /home/{0}.go; do sleep 0.1; done"
 
 
+@pytest.fixture(autouse=True)
+def _cluster(scene: Scene) -> None:
+    """It is there, also where a test has ended it."""
+    if not scene.alive("master"):
+        scene.prepare()
+
+
 def on_node(scene: Scene, name: str, command: str) -> str:
     return scene.starcluster("sshnode", TAG, name, command, expect=None).stdout
 
