@@ -40,7 +40,7 @@ def run_hook(plugin: ClusterSetup, hook: str, arguments: Sequence[Any], *, own_o
     if plugin.side_by_side:
         _call(plugin, hook, arguments, mine=arguments[:1] if hook in _OF_ONE_NODE else arguments)
         return
-    with _turn(plugin):
+    with _turn(plugin), _told_threads(plugin, hook):
         alone = _apart(arguments) if hook in _OF_ONE_NODE else arguments
         _call(plugin, hook, alone, mine=alone)
 
@@ -55,6 +55,26 @@ def _turn(plugin: ClusterSetup) -> Iterator[None]:
         yield
     finally:
         _ONE_AT_A_TIME.release()
+
+
+@contextmanager
+def _told_threads(plugin: ClusterSetup, hook: str) -> Iterator[None]:
+    """What ends a thread of the plugin's own is told in a line; the hook goes on, as it always did."""
+    others, before = set(threading.enumerate()), threading.excepthook
+
+    def tell(what: threading.ExceptHookArgs) -> None:
+        if what.thread in others or not isinstance(what.exc_value, Exception):
+            before(what)
+            return
+        log.debug("a thread of plugin %s failed in %s", name_of(plugin), hook, exc_info=what.exc_value)
+        told = _one(what.exc_value, plugin)
+        log.error("plugin '%s' goes on in %s without a thread of its own: %s", name_of(plugin), hook, told)
+
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _apart(arguments: Sequence[Any]) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -237,3 +238,27 @@ def test_what_a_plugin_does_to_its_list_of_nodes_concerns_nobody_else() -> None:
     run_hooks([TakesTheMasterOut(), next_one], "run", ([master, worker], master, "u", "bash", {}))
     assert next_one.seen[0] == [master, worker]
     assert (master.ended, worker.ended) == (2, 2)
+
+
+def test_a_thread_of_a_plugin_that_fails_is_told_and_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    class Threads(ClusterSetup):
+        def run(self, *args: object) -> None:  # type: ignore[override]
+            for error in (
+                exception.RemoteCommandFailed("the command 'x' ended with status 7 on node001", "x", 7),
+                KeyError("k"),
+            ):
+                thread = threading.Thread(target=self.fail, args=(error,))
+                thread.start()
+                thread.join()
+            self.done = True
+
+        def fail(self, error: Exception) -> None:
+            raise error
+
+    plugin, before = Threads(), threading.excepthook
+    run_hook(plugin, "run", ())
+    told = "!!! ERROR - plugin 'Threads' goes on in run without a thread of its own: "
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"{told}the command 'x' ended with status 7 on node001"
+    assert lines[1].startswith(f"{told}KeyError: 'k' ({__file__} line ")
+    assert (plugin.done, threading.excepthook) == (True, before)
