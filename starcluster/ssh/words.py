@@ -7,6 +7,7 @@ import string
 from collections.abc import Sequence
 
 _NO_CONNECTION = 255
+_LONGEST = 131_000  # bytes in one word of a command, by Linux
 
 
 def plain_command(words: Sequence[str]) -> str:
@@ -38,7 +39,10 @@ def with_profile(command: str) -> str:
     bash = f'exec bash -c "{profile}$0"'
     other = f'{profile}exec "$SHELL" -c "$0"'
     inner = f'case "${{SHELL##*/}}" in bash | "") {bash} ;; *) {other} ;; esac'
-    return f"exec bash -c {shlex.quote(inner)} {shlex.quote(command)}"
+    whole = f"exec bash -c {shlex.quote(inner)} {shlex.quote(command)}"
+    if len(whole.encode("utf-8", "surrogateescape")) > _LONGEST:  # quotes grow; a shell of sh's family needs none here
+        return profile + command
+    return whole
 
 
 def is_printable(char: str) -> bool:

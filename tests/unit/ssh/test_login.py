@@ -124,6 +124,15 @@ def test_a_command_has_what_the_profile_made(tmp_path: Path, shell: str, command
     assert done.stdout == printed.format(sh=path)
 
 
+def test_a_long_command_with_many_quotes_fits(tmp_path: Path) -> None:
+    profile = tmp_path / "profile"
+    profile.write_text("module() { wc -c; }")
+    command = f"echo {repr('x') * 40_000} | module"
+    sent = with_profile(command).replace("/etc/profile", str(profile))
+    done = subprocess.run(["bash", "-c", sent], capture_output=True, text=True, check=True, env={"SHELL": "/bin/bash"})
+    assert int(done.stdout) == 40_001
+
+
 def test_wildcards_live_and_all_else_is_quoted(tmp_path: Path) -> None:
     for name in ("a b1.txt", "a b2.txt", "$(touch evil).txt"):
         (tmp_path / name).touch()
