@@ -82,9 +82,7 @@ class CreateUsers(ClusterSetup):
         """Accounts, homes and keys; what others see of them is in /home. (private, public) lines by user."""
         with master.together():
             self._accounts(master, ids, shell)
-            keys = {
-                name: master.generate_key_for_user(name, auth_new_key=True, auth_conn_key=True) for name in self.users
-            }
+            keys = {name: master.make_key_for_user(name, auth_new_key=True, auth_conn_key=True) for name in self.users}
             for name in self.users:
                 master.add_to_known_hosts(name, workers)
         return keys

@@ -196,8 +196,8 @@ class DefaultClusterSetup(NamedSteps, ClusterSetup):
         if workers:
             paths = self._get_nfs_export_paths()
             self.master.export_fs_to_nodes(workers, paths, by_address=self._stands_by)
-        key = self.master.generate_key_for_user(_ROOT, auth_new_key=True)
-        self.master.generate_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
+        key = self.master.make_key_for_user(_ROOT, auth_new_key=True)
+        self.master.make_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
         for user in () if self._stands_by else (_ROOT, self._user):
             self.master.add_to_known_hosts(user, workers)
         return key

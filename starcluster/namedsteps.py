@@ -76,7 +76,7 @@ class NamedSteps:
         """Root between the master and these workers; the user's keys lie in the shared /home."""
         workers = self.nodes if nodes is None else [node for node in nodes if not node.is_master()]
         self.master.enable_passwordless_ssh("root", workers)
-        self.master.generate_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
+        self.master.make_key_for_user(self._user, auth_new_key=True, auth_conn_key=True)
         self.master.add_to_known_hosts(self._user, workers)
 
     def _setup_nfs(

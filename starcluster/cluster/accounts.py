@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from starcluster.cluster.hosts import Hosts
 from starcluster.cluster.nodebase import lock
+from starcluster.ssh.lean import paramiko
 
 _EACH = '"$key"'
 _LAUNCH_KEYS = (
@@ -116,11 +118,22 @@ class Accounts(Hosts):
         ignore_existing: bool = False,
         auth_new_key: bool = False,
         auth_conn_key: bool = False,
-    ) -> list[str]:
-        """The user's RSA key as [private, public] lines, made if missing (or anew with `ignore_existing`).
+    ) -> paramiko.RSAKey:
+        """The user's RSA key, made if missing (or anew with `ignore_existing`).
 
         `auth_new_key` lets it log in as that user here, `auth_conn_key` also the key that we came with.
         """
+        lines = self.make_key_for_user(username, ignore_existing, auth_new_key, auth_conn_key)
+        return paramiko.RSAKey.from_private_key(io.StringIO("\n".join(lines[:-1]) + "\n"))
+
+    def make_key_for_user(
+        self,
+        username: str,
+        ignore_existing: bool = False,
+        auth_new_key: bool = False,
+        auth_conn_key: bool = False,
+    ) -> list[str]:
+        """The same; its [private, public] lines."""
         user = shlex.quote(username)
         lines = [lock("keys"), _ssh_folder(user)]
         if ignore_existing:
@@ -137,7 +150,7 @@ class Accounts(Hosts):
         )
 
     def install_key(self, username: str, key: Sequence[str]) -> None:
-        """Give the user here the key pair that generate_key_for_user returned on another node."""
+        """Give the user here the key pair that make_key_for_user returned on another node."""
         user, private, public = shlex.quote(username), "\n".join(key[:-1]), key[-1]
         self.ssh.script(
             f"{lock('keys')}\n{_ssh_folder(user)}umask 077\n"
@@ -151,7 +164,7 @@ class Accounts(Hosts):
 
     def enable_passwordless_ssh(self, username: str, nodes: Sequence[Accounts]) -> None:
         """Let the user go between this node and the others without a password."""
-        key = self.generate_key_for_user(username, auth_new_key=True, auth_conn_key=True)
+        key = self.make_key_for_user(username, auth_new_key=True, auth_conn_key=True)
         self.add_to_known_hosts(username, nodes)
         for node in nodes:
             if node is not self:

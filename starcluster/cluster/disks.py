@@ -13,6 +13,11 @@ from starcluster.cluster.nodebase import lock
 _BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
 _DEVICE_LIMIT = 60.0
 _DEVICE_PAUSE = 1.0
+# name, first sector, sectors, type; the kernel counts sectors of 512 bytes
+_EACH_PARTITION = """lsblk -nrpo NAME,TYPE | awk '$2 == "part" { print $1 }' | sort -u | while read -r part; do
+in_sys=/sys/class/block/${part##*/}
+echo "$part $(cat "$in_sys/start") $(cat "$in_sys/size") $(lsblk -dnro PARTTYPE "$part")"
+done"""
 
 
 class Disks(FileSystems):
@@ -106,17 +111,20 @@ class Disks(FileSystems):
         return on_path[-1] if on_path else ""
 
     def get_device_map(self) -> dict[str, int]:
-        """Block device -> size in bytes."""
+        """Block device -> how many blocks of 1 KiB it has."""
         lines = self.ssh.execute("lsblk -bdnrpo NAME,SIZE", source_profile=False) or []
-        return {line.split()[0]: int(line.split()[1]) for line in lines if len(line.split()) == 2}
+        return {line.split()[0]: int(line.split()[1]) // 1024 for line in lines if len(line.split()) == 2}
 
-    def get_partition_map(self, device: str | None = None) -> dict[str, int]:
-        """Partition -> size in bytes, of one device or all."""
-        command = f"readlink -f {shlex.quote(device or '/')}; lsblk -bnrpo NAME,SIZE,TYPE"
+    def get_partition_map(self, device: str | None = None) -> dict[str, list[int | str]]:
+        """Partition -> [first sector, last sector, blocks of 1 KiB, type as fdisk has it], of one device or all."""
+        command = f"readlink -f {shlex.quote(device or '/')}\n{_EACH_PARTITION}"
         disk, *lines = self.ssh.execute(command, source_profile=False) or [""]
         rows = [line.split() for line in lines]
-        parts = {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[2] == "part"}
-        return {name: size for name, size in parts.items() if not device or partition_of(name)[0] == disk}
+        return {
+            name: [int(start), int(start) + int(sectors) - 1, int(sectors) // 2, _fdisk_type(*kind)]
+            for name, start, sectors, *kind in rows
+            if not device or partition_of(name)[0] == disk
+        }
 
     def mount_device(self, device: str, path: str, options: str = "defaults,nofail") -> None:
         """Mount a device for good (fstab); a device that is mounted there already is left alone."""
@@ -188,6 +196,11 @@ def fstab_lines(path: str, line: str) -> str:
         f"awk -v path={target} '/^[ \\t]*#/ || $2 != path' /etc/fstab > /etc/fstab.starcluster\n"
         f"{add}cat /etc/fstab.starcluster > /etc/fstab; rm -f /etc/fstab.starcluster\n"
     )
+
+
+def _fdisk_type(kind: str = "") -> str:
+    """Two hexadecimal digits; a disk with GPT, whose types are UUIDs, counts as ee."""
+    return "ee" if "-" in kind else kind.removeprefix("0x") or "83"
 
 
 def partition_of(device: str) -> tuple[str, str]:

@@ -63,7 +63,7 @@ class Machine:
     def __getattr__(self, name: str) -> Any:
         def note(*words: Any, **more: Any) -> list[str]:
             self.done.append((name, *words))
-            return ["private", "key", "public"] if name == "generate_key_for_user" else []
+            return ["private", "key", "public"] if name == "make_key_for_user" else []
 
         return note
 

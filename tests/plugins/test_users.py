@@ -41,8 +41,8 @@ def test_one_number_on_all_nodes_that_is_free_on_each() -> None:
     call(CreateUsers(usernames="linus, tux"), "run", master, node)
     wanted = [("add_user", "linus", 1051, 1051, "bash"), ("add_user", "tux", 1044, 1045, "bash")]
     assert accounts(master) == accounts(node) == wanted
-    assert [one[:2] for one in node.done if one[0] == "generate_key_for_user"] == []
-    assert ("generate_key_for_user", "linus") in [one[:2] for one in master.done]
+    assert [one[:2] for one in node.done if one[0] == "make_key_for_user"] == []
+    assert ("make_key_for_user", "linus") in [one[:2] for one in master.done]
 
 
 def test_a_new_node_gets_the_same_and_the_others_are_left() -> None:

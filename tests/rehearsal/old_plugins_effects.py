@@ -27,9 +27,15 @@ EFFECTS: list[tuple[str, str, str, str]] = [
         "start",
         "master",
         "cat /var/tmp/keyring",
-        r"ssh-rsa AAAA\S+\nsame after a file: True\ncharacters of fingerprints: \[59, 47\]",
+        r"ssh-rsa AAAA\S+\nsame after a file: True\nof the user: ssh-rsa \S+\ncharacters of fingerprints: \[59, 47\]",
     ),
     ("start", "master", "cut -d' ' -f2 /var/tmp/keyring | head -1 | xargs -I K grep -c K /root/.ssh/id_rsa.pub", "1"),
+    (
+        "start",
+        "master",
+        "grep '^of the user' /var/tmp/keyring | cut -d' ' -f5 | xargs -I K grep -c K ~keyring/.ssh/id_rsa.pub",
+        "1",
+    ),
     ("start", "master", "su keyring -c 'ssh -o BatchMode=yes node001 hostname'", "node001"),
     ("start", "master", "grep -c '^master' ~keyring/.ssh/known_hosts", "0"),
     (

@@ -16,7 +16,7 @@ class Keyring(ClusterSetup):
         master.ssh.execute('id keyring || useradd -m keyring')
         for n in workers:
             n.ssh.execute('id keyring || useradd -m keyring')
-        master.generate_key_for_user('keyring', ignore_existing=True, auth_new_key=True, auth_conn_key=True)
+        new = master.generate_key_for_user('keyring', ignore_existing=True, auth_new_key=True, auth_conn_key=True)
         master.enable_passwordless_ssh('keyring', workers)
         master.add_to_known_hosts('keyring', nodes, add_self=True)
         master.remove_from_known_hosts('keyring', [master])
@@ -38,4 +38,5 @@ class Keyring(ClusterSetup):
         f = master.ssh.remote_file('/var/tmp/keyring')
         print >>f, sshutils.get_public_key(rsa)
         print >>f, 'same after a file:', same
+        print >>f, 'of the user:', sshutils.get_public_key(new)
         print >>f, 'characters of fingerprints:', [len(p) for p in prints]

@@ -26,7 +26,7 @@ class Recorder:
             "is_running": True,
             "mount_points_of": [],
             "filesystem": "ext4",
-            "generate_key_for_user": ["private", "public"],
+            "make_key_for_user": ["private", "public"],
             **answers,
         }
         self.attached_vols: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def test_run_does_all_steps_in_order() -> None:
         ("master", "start_nfs_server"),
         ("master", "add_user"),
         ("master", "export_fs_to_nodes"),
-        ("master", "generate_key_for_user"),
+        ("master", "make_key_for_user"),
         ("node001", "set_hostname"),
         ("node001", "add_to_etc_hosts"),
         ("node001", "mount_nfs_shares"),
@@ -171,9 +171,9 @@ def test_steps_by_name_are_done_where_they_belong() -> None:
     assert sorted(journal) == [
         *[("master", step) for step in ("add_to_known_hosts", "add_user", "enable_passwordless_ssh")],
         ("master", "export_fs_to_nodes"),
-        ("master", "generate_key_for_user"),
         *[("master", "look")] * 2,
         *[("master", "make")] * 2,
+        ("master", "make_key_for_user"),
         ("master", "set_hostname"),
         *[("node001", step) for step in ("add_to_etc_hosts", "add_user", "add_user")],
         *[("node001", "make")] * 2,
