@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from starcluster.localcloud import presence
-from starcluster.localcloud.hosts import held, image, imds, network, probe, scratch, shims
+from starcluster.localcloud.hosts import dns, held, image, imds, network, probe, scratch, shims
 from starcluster.localcloud.hosts.client import Hosts
 from starcluster.localcloud.hosts.cloud import Cloud
 from starcluster.localcloud.hosts.disks import Disks
@@ -81,6 +81,7 @@ def start(places: Places, owner_pid: int | None) -> tuple[Cloud, int]:
     nodes.adopt()
     nfs.serve(holder)
     imds.serve(network.metadata_listener(), metadata.of_address)
+    dns.serve(network.dns_socket(), nodes.private_address)
     part = held.part(places, holder)
     cloud = Cloud(
         owner=owner_pid, part=part, holder=holder, disks=disks, nodes=nodes, volumes=volumes, metadata=metadata

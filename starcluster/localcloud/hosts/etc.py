@@ -134,6 +134,10 @@ ethers: files
 rpc: files
 """
 
+_RESOLV = """nameserver 169.254.169.253
+search ec2.internal
+"""
+
 _SUDOERS = f"""Defaults secure_path="{_PATH}"
 root ALL=(ALL:ALL) ALL
 %sudo ALL=(ALL:ALL) ALL
@@ -191,7 +195,7 @@ def built_files() -> Mapping[str, tuple[str, int]]:
         "etc/default/useradd": (_USERADD, 0o644),
         "etc/fstab": (_FSTAB, 0o644),
         "etc/exports": ("# what this node shares over NFS, see exports(5)\n", 0o644),
-        "etc/resolv.conf": ("", 0o644),
+        "etc/resolv.conf": (_RESOLV, 0o644),
         "etc/ssh/ssh_config": (_SSH_CONFIG, 0o644),
         "etc/sudoers": (_SUDOERS, 0o440),
         "etc/motd": ("", 0o644),

@@ -6,6 +6,7 @@ import time
 
 GATEWAY = "172.31.0.1"
 METADATA = "169.254.169.254"
+DNS = "169.254.169.253"
 _BRIDGE = "br0"
 # Without one of its own the bridge takes the lowest of its cables' addresses: it would change as nodes come and go, and
 # what the others then send to the old one is lost for seconds, until they ask anew who has the gateway's address.
@@ -48,6 +49,14 @@ def _cable(pid: int) -> str:
 def metadata_listener() -> socket.socket:
     """The socket on which the metadata service listens."""
     return _listener(METADATA, 80)
+
+
+def dns_socket() -> socket.socket:
+    """The socket on which the network's DNS server is asked."""
+    _ip(f"addr replace {DNS}/32 dev {_BRIDGE}\n")
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.bind((DNS, 53))
+    return sock
 
 
 def listen(address: str, port: int) -> socket.socket:

@@ -77,6 +77,11 @@ class Nodes:
                 return node
         return None
 
+    def private_address(self, address: str) -> str | None:
+        """That of the running node that has this private or public one."""
+        node = self.by_address(address)
+        return node.spec.private_ip if node else None
+
     # starting
 
     def boot(self, spec: NodeSpec) -> None:

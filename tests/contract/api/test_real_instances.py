@@ -22,6 +22,11 @@ def test_a_node_is_who_the_api_says(cloud: RealCloud) -> None:
     assert cloud.on(instance_id, "hostname") == name
     assert cloud.on(instance_id, metadata("instance-id")) == instance_id
     assert cloud.on(instance_id, metadata("local-ipv4")) == instance["PrivateIpAddress"]
+    for known in (name, instance["PrivateDnsName"], instance["PublicDnsName"]):
+        assert (
+            cloud.on(instance_id, f"getent ahostsv4 {known} | cut -d' ' -f1 | sort -u") == instance["PrivateIpAddress"]
+        )
+    assert cloud.ssh(instance_id, "getent hosts ec2-127-77-9-9.compute-1.localcloud pypi.org").returncode == 2
     output = cloud.client().get_console_output(InstanceId=instance_id, Latest=True)["Output"]
     assert "BEGIN SSH HOST KEY KEYS" in output
     with control.dial(cloud.folder, instance["PublicDnsName"], 22) as link:
