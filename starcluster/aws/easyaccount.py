@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from starcluster import exception
+from starcluster.aws import keyfile
 from starcluster.aws.instances import Instances
 from starcluster.aws.likeboto import Machine, filters_of
 from starcluster.aws.network import Network
@@ -82,17 +82,9 @@ class EasyAccount:
             raise exception.KeyFileError("the new private key needs a file", hint="create_keypair(name, output_file)")
         path = Path(output_file).expanduser()
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+            return keyfile.create(self.network, name, path, tags={OWN_TAG: "1"})
         except OSError as error:
             raise exception.KeyFileError(f"can not write {path}: {error.strerror}") from error
-        with os.fdopen(handle, "w") as file:
-            try:
-                pair, secret = self.network.create_key(name, tags={OWN_TAG: "1"})
-            except exception.AWSError:
-                path.unlink()
-                raise
-            file.write(secret)
-        return pair
 
     def wait_for_propagation(self, **_: object) -> None:
         """Nothing to do: whoever launches here waits until EC2 tells of it."""

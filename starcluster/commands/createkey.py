@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from starcluster import exception
+from starcluster.aws import keyfile
 from starcluster.logger import log
 from starcluster.permissions import OWN_TAG
 
@@ -62,7 +62,7 @@ def _public_key(path: Path) -> str:
 
 
 def _create(app: App, name: str, output_file: str | None) -> KeyPair:
-    """The file is made before the key: EC2 tells the private key once only."""
+    """Without a file the private key is printed: EC2 tells it once only."""
     if output_file is None:
         pair, secret = app.ec2.network.create_key(name, tags=_TAGS)
         log.info("Created key pair: %s", name)
@@ -70,18 +70,11 @@ def _create(app: App, name: str, output_file: str | None) -> KeyPair:
         return pair
     path = Path(output_file).expanduser()
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        pair = keyfile.create(app.ec2.network, name, path, tags=_TAGS)
     except FileExistsError as error:
         raise exception.KeyFileError(f"{path} exists: it is not overwritten", hint="name another file") from error
     except OSError as error:
         raise exception.KeyFileError(f"can not write {path}: {error.strerror}") from error
-    with os.fdopen(handle, "w") as file:
-        try:
-            pair, secret = app.ec2.network.create_key(name, tags=_TAGS)
-        except BaseException:
-            path.unlink()
-            raise
-        file.write(secret)
     log.info("Created key pair: %s", name)
     log.info("private key written to %s", path)
     return pair

@@ -14,8 +14,8 @@ from starcluster.clustersetup import ClusterSetup
 from starcluster.commands.addnode import check_aliases, refuse_taken
 from starcluster.commands.removenode import last_workers
 from starcluster.config.schema import ClusterTemplate
+from starcluster.library.sections import plain_section, plugin_section
 from starcluster.logger import log
-from starcluster.utils import AttributeDict
 
 if TYPE_CHECKING:
     from starcluster.cluster.cluster import Cluster as Found
@@ -297,14 +297,7 @@ def settings_of(template: ClusterTemplate) -> dict[str, Any]:
     """A template's settings, as programs know them."""
     return {
         **{name: getattr(template, name) for name in _PLAIN},
-        "volumes": {one.name: _without_name(one) for one in template.volumes},
-        "permissions": {one.name: _without_name(one) for one in template.permissions},
-        "plugins": [
-            AttributeDict({"__name__": one.name, "setup_class": one.setup_class, **one.arguments})
-            for one in template.plugins
-        ],
+        "volumes": {one.name: plain_section(one) for one in template.volumes},
+        "permissions": {one.name: plain_section(one) for one in template.permissions},
+        "plugins": [plugin_section(one) for one in template.plugins],
     }
-
-
-def _without_name(value: Any) -> AttributeDict:
-    return AttributeDict({name: setting for name, setting in dataclasses.asdict(value).items() if name != "name"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from starcluster import exception
 from starcluster.app import App, Options
 from starcluster.config import files, load
+from starcluster.library.sections import plain_section, plugin_section
 from starcluster.utils import AttributeDict
 
 if TYPE_CHECKING:
     from starcluster.aws.session import Ec2
-    from starcluster.config.schema import ClusterTemplate, Config, PluginSettings
+    from starcluster.config.schema import ClusterTemplate, Config
     from starcluster.library.cluster import Cluster
     from starcluster.library.manager import ClusterManager
 
@@ -90,11 +90,11 @@ class StarClusterConfig:
 
     @cached_property
     def globals(self) -> AttributeDict:
-        return _section(self._config.globals)
+        return plain_section(self._config.globals)
 
     @cached_property
     def aws(self) -> AttributeDict:
-        return _section(self._config.aws)
+        return plain_section(self._config.aws)
 
     @cached_property
     def keys(self) -> AttributeDict:
@@ -110,7 +110,7 @@ class StarClusterConfig:
 
     @cached_property
     def plugins(self) -> AttributeDict:
-        return AttributeDict({name: _plugin(one) for name, one in self._config.plugins.items()})
+        return AttributeDict({name: plugin_section(one) for name, one in self._config.plugins.items()})
 
     @cached_property
     def clusters(self) -> AttributeDict:
@@ -121,11 +121,11 @@ class StarClusterConfig:
 
     def get_plugin(self, plugin: str) -> AttributeDict:
         """A plugin's section, or PluginNotFound."""
-        return _plugin(self._config.plugin(plugin))
+        return plugin_section(self._config.plugin(plugin))
 
     def get_key(self, keyname: str) -> AttributeDict:
         """A key pair's section, or KeyNotFound."""
-        return _section(self._config.key(keyname))
+        return plain_section(self._config.key(keyname))
 
     def get_aws_credentials(self) -> AttributeDict:
         return self.aws
@@ -172,19 +172,8 @@ class NoConfig(exception.ConfigNotFound):
         write_example(Path(self.cfg))
 
 
-def _section(value: Any) -> AttributeDict:
-    """The settings, without the name of the section."""
-    found = dataclasses.asdict(value)
-    found.pop("name", None)
-    return AttributeDict(found)
-
-
 def _sections(values: Mapping[str, Any]) -> AttributeDict:
-    return AttributeDict({name: _section(one) for name, one in values.items()})
-
-
-def _plugin(one: PluginSettings) -> AttributeDict:
-    return AttributeDict({"__name__": one.name, "setup_class": one.setup_class, **one.arguments})
+    return AttributeDict({name: plain_section(one) for name, one in values.items()})
 
 
 def _template(one: ClusterTemplate) -> AttributeDict:
