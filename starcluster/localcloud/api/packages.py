@@ -13,13 +13,13 @@ from pathlib import Path
 
 from starcluster.localcloud.api.proxy import Proxy, WayOut
 from starcluster.localcloud.api.registries import Registries, of_machine
+from starcluster.localcloud.hosts import network
 from starcluster.localcloud.hosts.client import Hosts
 
 log = logging.getLogger(__name__)
 
-ADDRESS = "169.254.169.253"
 PORT = 3128
-URL = f"http://{ADDRESS}:{PORT}"
+URL = f"http://{network.SERVICES}:{PORT}"
 CERTIFICATES = "/etc/ssl/localcloud/packages.pem"
 
 # the proxy answers one request after the other
@@ -47,7 +47,7 @@ class Packages:
     def listen(self) -> None:
         """Serve in the network of the agent that runs now, which may be another one than before."""
         self.stop()
-        sock = self._hosts.listen(ADDRESS, PORT)
+        sock = self._hosts.listen(network.SERVICES, PORT)
         self._proxy = Proxy(sock, WayOut(self._registries))
         threading.Thread(target=self._proxy.serve_forever, name="packages", daemon=True).start()
         places = sorted({host for host, _ in self._registries.http | self._registries.https})

@@ -23,14 +23,14 @@ from starcluster.localcloud.api.hostkeeper import HostKeeper
 from starcluster.localcloud.api.operations import Operations
 from starcluster.localcloud.api.packages import Packages
 from starcluster.localcloud.api.timing import DEFAULT_SPEED, Timing
-from starcluster.localcloud.hosts import room
+from starcluster.localcloud.hosts import network, room
 from starcluster.localcloud.hosts.client import Hosts, HostsError
 from starcluster.localcloud.places import Places
 from starcluster.localcloud.s3.service import S3
 
 KEY_NAME = "local"
-NODE_ADDRESS, NODE_PORT = "169.254.169.253", 9000
-NODE_S3 = f"http://{NODE_ADDRESS}:{NODE_PORT}"
+NODE_PORT = 9000
+NODE_S3 = f"http://{network.SERVICES}:{NODE_PORT}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +108,9 @@ def _serve_nodes(running: Running, hosts: Hosts, keeper: HostKeeper) -> None:
     def listen() -> None:
         if running.packages is not None:
             running.packages.listen()
-        running.server.serve_nodes(hosts.listen(NODE_ADDRESS, NODE_PORT))
+        running.server.serve_nodes(hosts.listen(network.SERVICES, NODE_PORT))
 
-    running.server.serve_nodes(hosts.listen(NODE_ADDRESS, NODE_PORT))
+    running.server.serve_nodes(hosts.listen(network.SERVICES, NODE_PORT))
     keeper.on_new_agent = listen
 
 

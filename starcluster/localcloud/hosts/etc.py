@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from starcluster.localcloud.hosts import network
+
 _ACCOUNTS = (
     ("root", 0, "/root", "/bin/bash"),
     ("daemon", 1, "/usr/sbin", "/usr/sbin/nologin"),
@@ -134,7 +136,7 @@ ethers: files
 rpc: files
 """
 
-_RESOLV = """nameserver 169.254.169.253
+_RESOLV = f"""nameserver {network.SERVICES}
 search ec2.internal
 """
 

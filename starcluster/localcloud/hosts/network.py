@@ -6,7 +6,7 @@ import time
 
 GATEWAY = "172.31.0.1"
 METADATA = "169.254.169.254"
-DNS = "169.254.169.253"
+SERVICES = "169.254.169.253"  # of EC2's DNS; the local cloud serves S3 and packages to its nodes there too
 _BRIDGE = "br0"
 # Without one of its own the bridge takes the lowest of its cables' addresses: it would change as nodes come and go, and
 # what the others then send to the old one is lost for seconds, until they ask anew who has the gateway's address.
@@ -53,9 +53,9 @@ def metadata_listener() -> socket.socket:
 
 def dns_socket() -> socket.socket:
     """The socket on which the network's DNS server is asked."""
-    _ip(f"addr replace {DNS}/32 dev {_BRIDGE}\n")
+    _ip(f"addr replace {SERVICES}/32 dev {_BRIDGE}\n")
     sock = socket.socket(type=socket.SOCK_DGRAM)
-    sock.bind((DNS, 53))
+    sock.bind((SERVICES, 53))
     return sock
 
 
